@@ -1,0 +1,141 @@
+//! The composition root: the only place where parts meet. Build (binds, may fail), then addresses, then run.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::catalog::current::Current;
+use crate::catalog::merge::Policy;
+use crate::config::{Config, ConfigError};
+use crate::refresh::Refresh;
+use crate::registry::{Network, Registry, Settings};
+use crate::serve::{Listener, Service, ServiceSettings, Visibility};
+use crate::shutdown::{Ending, Lifecycle};
+
+/// A proxy that is bound and not yet running.
+#[derive(Debug)]
+pub struct App {
+    listener: Listener,
+    service: Arc<Service>,
+    refresh: Refresh,
+    lifecycle: Lifecycle,
+}
+
+/// Why a proxy could not be built or run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An address could not be bound.
+    #[error("cannot listen on {address} (`server.listen`): {error}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Signals cannot be listened to.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+impl App {
+    /// Builds all parts and binds the listener.
+    ///
+    /// # Errors
+    /// When the configuration is wrong or the address cannot be bound.
+    pub async fn build(config: &Config) -> Result<Self, AppError> {
+        let current = Arc::new(Current::default());
+        let changed = Arc::new(Notify::new());
+        let registries = registries(config, &changed)?;
+        let schedules = config.registries.iter().map(|registry| config.refresh.overridden_by(&registry.refresh));
+        let refresh = Refresh {
+            registries: registries.iter().cloned().zip(schedules).collect(),
+            policy: Policy { mode: config.catalog.merge, provenance: config.provenance.clone() },
+            current: Arc::clone(&current),
+            changed,
+        };
+        let settings = ServiceSettings {
+            cors_origins: config.server.cors_origins.clone(),
+            cache_bytes: config.cache.max_size.as_u64(),
+            max_age: config.cache.max_age,
+            visibility: visibility(config),
+            shows_urls: config.provenance.publish_urls,
+        };
+        let service = Arc::new(Service::new(current, registries, &settings));
+        let address = config.server.listen;
+        let listener = Listener::bind(address).await.map_err(|error| AppError::Bind { address, error })?;
+        Ok(Self { listener, service, refresh, lifecycle: Lifecycle::new() })
+    }
+
+    /// Where the proxy listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+
+    /// The proxy's life, to end it from elsewhere than a signal.
+    #[must_use]
+    pub fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle.clone()
+    }
+
+    /// Runs until a signal, or until its [`Lifecycle`] is asked to stop.
+    ///
+    /// # Errors
+    /// When signals cannot be listened to.
+    pub async fn run(self) -> Result<Ending, AppError> {
+        let Self { listener, service, refresh, lifecycle } = self;
+        refresh.start(|name, start| lifecycle.keep_running(name, start));
+        let connections = lifecycle.clone();
+        let stopping = lifecycle.clone();
+        let stopped = move || {
+            let lifecycle = stopping.clone();
+            async move { lifecycle.stopped().await }
+        };
+        lifecycle.spawn(async move {
+            listener.run(service, |connection| connections.spawn(connection.serve()), stopped).await;
+        });
+        lifecycle.run_to_end().await.map_err(AppError::Signals)
+    }
+}
+
+/// All configured registries, in configuration order.
+///
+/// # Errors
+/// What is wrong with `[network]`. The registries themselves have been checked with the configuration.
+pub fn registries(config: &Config, changed: &Arc<Notify>) -> Result<Vec<Arc<Registry>>, AppError> {
+    let network = Network::new(&config.network)
+        .map_err(|(key, problem)| ConfigError::of_key(&format!("network.{key}"), &problem))?;
+    let provenance_key: Arc<str> = config.provenance.key.as_str().into();
+    let build = |registry: &crate::registry::config::Config| {
+        let problem = |problem: String| ConfigError::of_key(&format!("registries.{}", registry.name), &problem);
+        let settings = Settings {
+            health: config.health.overridden_by(&registry.health),
+            max_rate: config.refresh.overridden_by(&registry.refresh).max_rate,
+            provenance_key: Arc::clone(&provenance_key),
+        };
+        let rules = registry.rules().map_err(|error| problem(error.to_string()))?;
+        let target = registry.target().map_err(|found| problem(format!("{found:?}")))?;
+        Registry::new(rules, target, settings, &network, Arc::clone(changed))
+            .map(Arc::new)
+            .map_err(|error| problem(error.to_string()).into())
+    };
+    config.registries.iter().map(build).collect()
+}
+
+/// Whoever reaches the listener sees the whole catalog; where credentials brought a part of it, that
+/// deserves a word.
+fn visibility(config: &Config) -> Visibility {
+    let has_credentials = config.registries.iter().any(crate::registry::config::Config::has_credentials);
+    if !has_credentials || config.server.listen.ip().is_loopback() {
+        return Visibility::Public;
+    }
+    tracing::warn!(
+        address = %config.server.listen,
+        "a registry that needs credentials is served, without any, to whoever reaches this listener"
+    );
+    Visibility::Private
+}

@@ -1,0 +1,39 @@
+//! Where the two walks meet: the catalog of the moment. `refresh` publishes, `serve` reads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::Catalog;
+
+/// The catalog of the moment. Readers never wait.
+#[derive(Debug, Default)]
+pub struct Current {
+    catalog: ArcSwap<Catalog>,
+    ready: AtomicBool,
+}
+
+impl Current {
+    /// The catalog as it is now. A request loads it once and never looks again.
+    #[must_use]
+    pub fn load(&self) -> Guard<Arc<Catalog>> {
+        self.catalog.load()
+    }
+
+    /// Replaces the catalog.
+    pub fn publish(&self, catalog: Arc<Catalog>) {
+        self.catalog.store(catalog);
+    }
+
+    /// Notes that the first attempt to fetch each registry has ended and its result is published.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Whether that has happened. It never goes back.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+}

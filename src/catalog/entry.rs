@@ -1,0 +1,192 @@
+//! One version of one server, as one registry lists it: the smallest thing that travels through the
+//! house. Entries are immutable and shared (`Arc`) between listings and catalogs.
+//!
+//! Nothing here parses foreign JSON; `registry::wire` does and hands over finished values.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+/// The longest name and the longest version, in bytes. The schema allows 200 and 255; twice that is
+/// liberal, and a cursor that carries both still fits in any URL.
+pub const MAX_KEY_BYTES: usize = 512;
+
+/// The `_meta` key of the official registry's block.
+pub const OFFICIAL_KEY: &str = "io.modelcontextprotocol.registry/official";
+
+/// A server's name: never empty, at most [`MAX_KEY_BYTES`] long, no NUL. Ordered by its bytes, as the
+/// API orders lists. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
+
+/// Why a text cannot be a name or a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Clients reject a page that holds an entry without a name or a version.
+    #[error("is empty")]
+    Empty,
+    /// Cursors could not carry it.
+    #[error("is longer than {MAX_KEY_BYTES} bytes")]
+    TooLong,
+    /// No request can ask for it: the API refuses NUL everywhere.
+    #[error("contains a NUL character")]
+    Nul,
+}
+
+/// Checks what names and versions have in common.
+///
+/// # Errors
+/// When the text cannot be a key; see [`KeyError`].
+pub fn check_key(text: &str) -> Result<(), KeyError> {
+    if text.is_empty() {
+        Err(KeyError::Empty)
+    } else if text.len() > MAX_KEY_BYTES {
+        Err(KeyError::TooLong)
+    } else if text.contains('\0') {
+        Err(KeyError::Nul)
+    } else {
+        Ok(())
+    }
+}
+
+impl Name {
+    /// # Errors
+    /// When the text cannot be a name; see [`KeyError`].
+    pub fn new(text: &str) -> Result<Self, KeyError> {
+        check_key(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// The name as the registry wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The life-cycle status of a version. Values that we do not know are kept as they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// The default, also where a registry says nothing.
+    #[default]
+    Active,
+    /// Listed, but clients should move on.
+    Deprecated,
+    /// Hidden unless a request asks for deleted versions.
+    Deleted,
+    /// A value that the official registry does not have today.
+    Other(Box<str>),
+}
+
+impl Status {
+    /// Reads the wire value.
+    #[must_use]
+    pub fn from_wire(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "deprecated" => Self::Deprecated,
+            "deleted" => Self::Deleted,
+            other => Self::Other(other.into()),
+        }
+    }
+
+    /// The wire value.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Active => "active",
+            Self::Deprecated => "deprecated",
+            Self::Deleted => "deleted",
+            Self::Other(text) => text,
+        }
+    }
+}
+
+/// SHA-256 of the canonical JSON (RFC 8785) of `server` without its `_meta`: what two registries
+/// must agree on to list the same content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+/// Identifies everything that a registry sent for a version, `isLatest` aside (we recompute it):
+/// equal forms mean that nothing has changed since the last fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Form(pub [u8; 16]);
+
+/// The registry's own block of `_meta`, complete: what a registry left out has been filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Official {
+    /// `status`.
+    pub status: Status,
+    /// `publishedAt`; decides between versions that are not semantic versions.
+    pub published_at: Timestamp,
+    /// `updatedAt`.
+    pub updated_at: Timestamp,
+    /// The members of the block as we serve them, without braces and without `isLatest`.
+    pub rendered: Box<str>,
+}
+
+/// One version of a server as one registry lists it.
+#[derive(Debug)]
+pub struct Entry {
+    /// `server.version`, as it came; passes [`check_key`].
+    pub version: Box<str>,
+    /// The `server` object, byte for byte as it came except white space between tokens.
+    pub server: Bytes,
+    /// The official block.
+    pub official: Official,
+    /// The other members of `_meta`, as they came: `"key":value,…`, or empty.
+    pub extra_meta: Box<str>,
+    /// Identifiers that older formats had in the official block (`id`, `serverId`, `versionId`), as a
+    /// JSON object; they are served inside our provenance.
+    pub legacy_ids: Option<Box<str>>,
+    /// Identifies the content.
+    pub digest: Digest,
+    /// Identifies all that was sent.
+    pub form: Form,
+    /// Lower-cased title and description, separated by NUL: what a search reads.
+    pub search_text: Arc<str>,
+    /// When this form was first fetched, to the second.
+    pub fetched_at: Timestamp,
+}
+
+impl Entry {
+    /// Whether requests see this version only when they ask for deleted ones.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.official.status == Status::Deleted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_what_a_cursor_can_carry() {
+        assert_eq!(Name::new(""), Err(KeyError::Empty));
+        assert_eq!(Name::new("a\0b"), Err(KeyError::Nul));
+        assert_eq!(Name::new(&"x".repeat(MAX_KEY_BYTES + 1)), Err(KeyError::TooLong));
+        assert!(Name::new("Salesforce DX MCP").is_ok());
+    }
+
+    #[test]
+    fn names_order_by_bytes() {
+        let upper = Name::new("io.github.Zed/x").expect("a name");
+        let lower = Name::new("io.github.abc/x").expect("a name");
+        assert!(upper < lower);
+    }
+}

@@ -1,0 +1,156 @@
+//! A listing: all that one registry lists, sorted by name and version, immutable.
+//!
+//! Successive listings of one registry share every server that did not change, by pointer. That is
+//! what lets a merge see in one comparison that a name needs no work.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::entry::{Entry, Name};
+
+/// All versions of one name in one registry, sorted by the bytes of the version; never empty.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The server's name.
+    pub name: Name,
+    /// Its versions.
+    pub entries: Vec<Arc<Entry>>,
+}
+
+impl Listed {
+    /// The entry of one version.
+    #[must_use]
+    pub fn entry(&self, version: &str) -> Option<&Arc<Entry>> {
+        self.position(version).ok().and_then(|index| self.entries.get(index))
+    }
+
+    fn position(&self, version: &str) -> Result<usize, usize> {
+        self.entries.binary_search_by(|entry| entry.version.as_ref().cmp(version))
+    }
+
+    fn put(&mut self, entry: Arc<Entry>) {
+        match self.position(&entry.version) {
+            Ok(index) => self.entries[index] = entry,
+            Err(index) => self.entries.insert(index, entry),
+        }
+    }
+
+    fn shares_all_entries_with(&self, other: &Self) -> bool {
+        self.entries.len() == other.entries.len()
+            && self.entries.iter().zip(&other.entries).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
+    }
+}
+
+/// All that one registry lists.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Where it was fetched from, as provenance names it; empty for a registry that has no URL.
+    pub url: Arc<str>,
+    /// The servers, sorted by name.
+    pub servers: Vec<Arc<Listed>>,
+    /// The number of versions in all.
+    pub versions: usize,
+}
+
+impl Listing {
+    /// The versions of one name.
+    #[must_use]
+    pub fn server(&self, name: &str) -> Option<&Arc<Listed>> {
+        let found = self.servers.binary_search_by(|listed| listed.name.as_str().cmp(name)).ok()?;
+        self.servers.get(found)
+    }
+
+    /// One version of one name.
+    #[must_use]
+    pub fn entry(&self, name: &str, version: &str) -> Option<&Arc<Entry>> {
+        self.server(name)?.entry(version)
+    }
+}
+
+/// Collects a listing while its pages arrive, in any order.
+#[derive(Debug)]
+pub struct ListingBuilder {
+    url: Arc<str>,
+    previous: Option<Arc<Listing>>,
+    servers: BTreeMap<Name, Arc<Listed>>,
+    versions: usize,
+}
+
+/// What [`ListingBuilder::insert`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insertion {
+    /// The version was not in this listing yet.
+    New,
+    /// It was, in the same form.
+    Repeated,
+    /// It was, in another form; the later one counts.
+    Replaced,
+}
+
+impl ListingBuilder {
+    /// An empty listing that will share with `previous` whatever stays as it was. A listing belongs to
+    /// its URL: with another one, nothing is shared.
+    #[must_use]
+    pub fn new(url: Arc<str>, previous: Option<Arc<Listing>>) -> Self {
+        let previous = previous.filter(|previous| previous.url == url);
+        Self { url, previous, servers: BTreeMap::new(), versions: 0 }
+    }
+
+    /// A listing that starts as `base` and takes changes.
+    #[must_use]
+    pub fn on_top_of(base: &Arc<Listing>) -> Self {
+        let servers = base.servers.iter().map(|listed| (listed.name.clone(), Arc::clone(listed))).collect();
+        Self { url: Arc::clone(&base.url), previous: Some(Arc::clone(base)), servers, versions: base.versions }
+    }
+
+    /// The number of versions so far.
+    #[must_use]
+    pub fn versions(&self) -> usize {
+        self.versions
+    }
+
+    /// Adds a version, or replaces it.
+    pub fn insert(&mut self, name: &Name, entry: Entry) -> Insertion {
+        let known = self.servers.get(name).and_then(|listed| listed.entry(&entry.version));
+        let insertion = match known {
+            Some(known) if known.form == entry.form => return Insertion::Repeated,
+            Some(_) => Insertion::Replaced,
+            None => Insertion::New,
+        };
+        let entry = self.shared(name, entry);
+        match self.servers.get_mut(name) {
+            Some(listed) => Arc::make_mut(listed).put(entry),
+            None => {
+                let listed = Listed { name: name.clone(), entries: vec![entry] };
+                self.servers.insert(name.clone(), Arc::new(listed));
+            }
+        }
+        self.versions += usize::from(insertion == Insertion::New);
+        insertion
+    }
+
+    /// The listing as it stands.
+    #[must_use]
+    pub fn snapshot(&self) -> Listing {
+        let servers = self.servers.values().map(|listed| self.shared_server(listed)).collect();
+        Listing { url: Arc::clone(&self.url), servers, versions: self.versions }
+    }
+
+    /// The previous listing's entry where it has the same form, so that `fetched_at` stays and merges
+    /// see that nothing changed.
+    fn shared(&self, name: &Name, entry: Entry) -> Arc<Entry> {
+        let previous = self.previous.as_ref().and_then(|listing| listing.entry(name.as_str(), &entry.version));
+        match previous {
+            Some(previous) if previous.form == entry.form => Arc::clone(previous),
+            _ => Arc::new(entry),
+        }
+    }
+
+    fn shared_server(&self, listed: &Arc<Listed>) -> Arc<Listed> {
+        let previous = self.previous.as_ref().and_then(|listing| listing.server(listed.name.as_str()));
+        match previous {
+            Some(previous) if previous.shares_all_entries_with(listed) => Arc::clone(previous),
+            _ => Arc::clone(listed),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Which names a registry may supply: namespace ownership, `include` and `exclude`.
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+
+/// What the merge needs to know of a registry: its name and the rules on its names. Compared by
+/// pointer (`Arc`) between merges: the same pointer means the same rules.
+#[derive(Debug)]
+pub struct RegistryRules {
+    /// The registry's name in the configuration.
+    pub name: Box<str>,
+    namespaces: Patterns,
+    include: Patterns,
+    exclude: Patterns,
+}
+
+/// Why a name that a registry lists is left out of the catalog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is not left out.
+    Admitted,
+    /// Other registries claim the name and this one does not.
+    OwnedElsewhere,
+    /// The administrator's `include` or `exclude` leaves it out.
+    Filtered,
+}
+
+impl RegistryRules {
+    /// Rules from the patterns of the configuration.
+    ///
+    /// # Errors
+    /// The first pattern that is not a glob, and why.
+    pub fn new(
+        name: &str,
+        namespaces: &[String],
+        include: &[String],
+        exclude: &[String],
+    ) -> Result<Self, globset::Error> {
+        Ok(Self {
+            name: name.into(),
+            namespaces: Patterns::new(namespaces)?,
+            include: Patterns::new(include)?,
+            exclude: Patterns::new(exclude)?,
+        })
+    }
+
+    /// Whether one of the registry's `namespaces` matches.
+    #[must_use]
+    pub fn claims(&self, server_name: &str) -> bool {
+        self.namespaces.matches(server_name)
+    }
+
+    /// What this registry may do with a name, given whether any registry claims it.
+    #[must_use]
+    pub fn admit(&self, server_name: &str, claimed_by_any: bool) -> Admission {
+        if claimed_by_any && !self.claims(server_name) {
+            Admission::OwnedElsewhere
+        } else if self.exclude.matches(server_name)
+            || !self.include.is_empty() && !self.include.matches(server_name)
+        {
+            Admission::Filtered
+        } else {
+            Admission::Admitted
+        }
+    }
+}
+
+/// A set of glob patterns on server names. Letter case is ignored, so that `com.Acme/x` cannot slip
+/// past a rule for `com.acme/*`; `*` matches any characters, the slash too.
+#[derive(Debug)]
+struct Patterns(Option<GlobSet>);
+
+impl Patterns {
+    fn new(patterns: &[String]) -> Result<Self, globset::Error> {
+        if patterns.is_empty() {
+            return Ok(Self(None));
+        }
+        let mut set = GlobSetBuilder::new();
+        for pattern in patterns {
+            set.add(parse_pattern(pattern)?);
+        }
+        Ok(Self(Some(set.build()?)))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        // Unicode case folding is more than the glob library's ASCII rule, hence the lower-casing of both.
+        self.0.as_ref().is_some_and(|set| set.is_match(text.to_lowercase()))
+    }
+}
+
+/// Parses one pattern as the rules will read it.
+///
+/// # Errors
+/// When the text is not a glob.
+pub fn parse_pattern(pattern: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(&pattern.to_lowercase()).literal_separator(false).backslash_escape(true).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(namespaces: &[&str], include: &[&str], exclude: &[&str]) -> RegistryRules {
+        let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        RegistryRules::new("r", &owned(namespaces), &owned(include), &owned(exclude)).expect("valid patterns")
+    }
+
+    #[test]
+    fn a_claim_ignores_letter_case() {
+        let acme = rules(&["com.acme/*"], &[], &[]);
+        assert!(acme.claims("com.acme/x"));
+        assert!(acme.claims("com.Acme/X"));
+        assert!(!acme.claims("com.acme.evil/x"));
+        assert!(!acme.claims("com.acme"));
+    }
+
+    #[test]
+    fn what_others_claim_is_refused() {
+        assert_eq!(rules(&[], &[], &[]).admit("com.acme/x", true), Admission::OwnedElsewhere);
+        assert_eq!(rules(&["com.acme/*"], &[], &[]).admit("com.acme/x", true), Admission::Admitted);
+    }
+
+    #[test]
+    fn include_and_exclude_apply_on_top() {
+        let rules = rules(&["com.acme/*"], &["com.acme/*"], &["com.acme/experimental-*"]);
+        assert_eq!(rules.admit("com.acme/stable", true), Admission::Admitted);
+        assert_eq!(rules.admit("com.acme/experimental-1", true), Admission::Filtered);
+        assert_eq!(rules.admit("org.other/x", false), Admission::Filtered);
+    }
+}

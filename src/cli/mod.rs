@@ -1,0 +1,132 @@
+//! The command line: one file per command. The only place that prints to standard output.
+
+mod serve;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::AppError;
+use crate::config::{self, ConfigError, Flags, Loaded};
+
+/// One URL in front of many MCP registries.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mcp-registry-proxy",
+    version,
+    about = "One URL in front of many MCP registries: tests them, mirrors them, merges them, and answers the MCP Registry API from memory.",
+    after_help = "Without --config, every command uses the configuration that is built in: the official registry alone.\n\
+                  Exit codes: 0 success, 1 failure, 64 bad configuration or command line."
+)]
+pub struct Arguments {
+    /// A configuration file (.toml, .yaml, .yml or .json); may be given several times, later ones count more
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+
+    /// What is logged: error, warn, info, debug, or directives such as info,mcp_registry_proxy=debug
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy
+    Serve(serve::Serve),
+    /// Test Connection: ask registries and judge the answer in three stages
+    Test(test::Test),
+}
+
+/// Bad configuration or command line (`EX_USAGE` of sysexits).
+const EXIT_USAGE: u8 = 64;
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are errors to clap; printing fails only where nobody listens.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match dispatch(arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            report(&failure.to_string());
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let Arguments { config: files, log_level, command } = arguments;
+    let mut flags = Flags { log_level, ..Flags::default() };
+    match command {
+        Command::Serve(command) => {
+            flags.listen.clone_from(&command.listen);
+            in_runtime(serve::run(load(&files, &flags)?))
+        }
+        Command::Test(command) => {
+            let loaded = load(&files, &flags)?;
+            in_runtime(test::run(loaded.config, command))
+        }
+    }
+}
+
+fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
+    let loaded = config::load(files, flags)?;
+    crate::telemetry::init(&loaded.config.log);
+    Ok(loaded)
+}
+
+fn in_runtime(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let result = runtime.block_on(command);
+    // What still blocks (a slow name resolution) shall not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// Why a command failed before it had an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    App(AppError),
+    #[error("cannot start the runtime: {0}")]
+    Runtime(std::io::Error),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::Config(error) => Self::Config(error),
+            error => Self::App(error),
+        }
+    }
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) => ExitCode::from(EXIT_USAGE),
+            Self::App(_) | Self::Runtime(_) | Self::Output(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "errors of a command belong on standard error, with or without logs")]
+fn report(message: &str) {
+    for line in message.lines() {
+        eprintln!("error: {line}");
+    }
+}

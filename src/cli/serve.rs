@@ -1,0 +1,38 @@
+//! `serve`: runs the proxy.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::Failure;
+use crate::app::App;
+use crate::config::Loaded;
+use crate::shutdown::Ending;
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen, in place of server.listen of the configuration
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<String>,
+}
+
+pub(super) async fn run(loaded: Loaded) -> Result<ExitCode, Failure> {
+    let Loaded { config, without_effect } = loaded;
+    if !without_effect.is_empty() {
+        tracing::warn!(keys = without_effect.join(", "), "these keys are valid and have no effect in this version yet");
+    }
+    let app = App::build(&config).await?;
+    tracing::info!(
+        address = %format_args!("http://{}", app.address()),
+        registries = config.registries.len(),
+        version = env!("CARGO_PKG_VERSION"),
+        "listening"
+    );
+    match app.run().await? {
+        Ending::Clean => {
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        Ending::Cut => Ok(ExitCode::FAILURE),
+    }
+}

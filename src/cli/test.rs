@@ -1,0 +1,148 @@
+//! `test`: Test Connection for configured registries, or for a URL that is not configured.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::Failure;
+use crate::app;
+use crate::config::{Config, ConfigError};
+use crate::registry::Registry;
+use crate::registry::config::Config as RegistryConfig;
+use crate::registry::error::Stage;
+use crate::registry::probe::Check;
+
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// The registries to test; all, where none is named
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Test this URL in place of the configured registries
+    #[arg(long, value_name = "URL", conflicts_with = "names")]
+    url: Option<String>,
+
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(mut config: Config, command: Test) -> Result<ExitCode, Failure> {
+    select(&mut config, &command)?;
+    let registries = app::registries(&config, &Arc::new(Notify::new()))?;
+    let results = test_all(&registries).await;
+    let all_passed = results.iter().all(|result| result.ok);
+    let text = if command.json { to_json(&results) } else { to_text(&results) };
+    let mut output = std::io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    output.flush()?;
+    Ok(if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Leaves in the configuration what is to be tested.
+fn select(config: &mut Config, command: &Test) -> Result<(), ConfigError> {
+    if let Some(url) = &command.url {
+        let registry = RegistryConfig { name: "url".to_owned(), url: Some(url.clone()), ..RegistryConfig::default() };
+        if let Err(problems) = registry.target() {
+            let problems: Vec<_> = problems.into_iter().map(|(_, problem)| problem).collect();
+            return Err(ConfigError::of_key("--url", &problems.join("; ")));
+        }
+        config.registries = vec![registry];
+        return Ok(());
+    }
+    let known: Vec<String> = config.registries.iter().map(|registry| registry.name.clone()).collect();
+    if let Some(unknown) = command.names.iter().find(|name| !known.contains(name)) {
+        let problem = format!("is not a configured registry; there are {}", known.join(", "));
+        return Err(ConfigError::of_key(unknown, &problem));
+    }
+    if !command.names.is_empty() {
+        config.registries.retain(|registry| command.names.contains(&registry.name));
+    }
+    Ok(())
+}
+
+/// Tests all registries at the same time; results are in configuration order.
+async fn test_all(registries: &[Arc<Registry>]) -> Vec<TestResult> {
+    let mut tests = JoinSet::new();
+    for (index, registry) in registries.iter().enumerate() {
+        let registry = Arc::clone(registry);
+        tests.spawn(async move {
+            let check = registry.check().await;
+            (index, TestResult::new(&registry, check))
+        });
+    }
+    let mut results = tests.join_all().await;
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// One registry's test, as it is printed.
+#[derive(Debug, Serialize)]
+struct TestResult {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    ok: bool,
+    stages: Vec<StageResult>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StageResult {
+    stage: &'static str,
+    /// Absent for a stage that was not reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl TestResult {
+    fn new(registry: &Registry, check: Option<Check>) -> Self {
+        let reports = check.map(|check| check.stages).unwrap_or_default();
+        let stages = Stage::ALL.into_iter().map(|stage| {
+            let report = reports.iter().find(|report| report.stage == stage);
+            StageResult {
+                stage: stage.as_str(),
+                ok: report.map(|report| report.failure.is_none()),
+                duration_ms: report.map(|report| (report.duration.as_secs_f64() * 1e4).round() / 10.0),
+                reason: report.and_then(|report| report.failure.clone()),
+            }
+        });
+        let stages: Vec<_> = stages.collect();
+        let ok = stages.iter().all(|stage| stage.ok == Some(true));
+        Self { name: registry.name().to_owned(), url: registry.url(), ok, stages }
+    }
+}
+
+fn to_json(results: &[TestResult]) -> String {
+    let body = serde_json::json!({ "registries": results, "metadata": { "count": results.len() } });
+    format!("{body:#}\n")
+}
+
+fn to_text(results: &[TestResult]) -> String {
+    let mut text = String::new();
+    for result in results {
+        let _ = writeln!(text, "{}  {}", result.name, result.url.as_deref().unwrap_or("(file)"));
+        for stage in &result.stages {
+            let outcome = match stage.ok {
+                Some(true) => "ok",
+                Some(false) => "failed",
+                None => "not reached",
+            };
+            let time = stage.duration_ms.map(|duration| format!("{duration:.1} ms")).unwrap_or_default();
+            let reason = stage.reason.as_deref().unwrap_or_default();
+            let line = format!("  {:<9} {outcome:<11} {time:>10}  {reason}", stage.stage);
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
+    }
+    text
+}

@@ -1,0 +1,210 @@
+//! The configuration: figment's layers, the sections that the parts own, and what must hold between
+//! them. The only module that reads the environment and configuration files.
+//!
+//! Layers, later over earlier: built-in defaults, files in the order in which they are named (or the
+//! embedded `config/default.toml` where none is), the environment, flags.
+
+mod error;
+mod layer;
+mod secrets;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Json, Toml};
+use serde::Deserialize;
+
+use crate::catalog::{self, provenance};
+use crate::registry::config::{Config as RegistryConfig, NetworkConfig, Token};
+use crate::registry::health;
+use crate::serve::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
+use crate::{refresh, store, telemetry};
+
+pub use error::ConfigError;
+use error::{Problem, Problems};
+
+/// The configuration that counts where no file is named.
+const DEFAULT: &str = include_str!("../config/default.toml");
+const ENV_PREFIX: &str = "MCP_REGISTRY_PROXY__";
+
+/// The whole configuration, as written and valid.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The public listener.
+    pub server: ServerConfig,
+    /// The listener for people who run the proxy.
+    pub admin: AdminConfig,
+    /// Schedules.
+    pub refresh: refresh::Config,
+    /// Tests of registries.
+    pub health: health::Config,
+    /// How registries come together.
+    pub catalog: catalog::Config,
+    /// Rendered responses.
+    pub cache: CacheConfig,
+    /// Asking for what the catalog does not hold.
+    pub read_through: ReadThroughConfig,
+    /// Listings that outlive the process.
+    pub store: store::Config,
+    /// The block that is added to every entry.
+    pub provenance: provenance::Config,
+    /// Outgoing connections.
+    pub network: NetworkConfig,
+    /// Logs.
+    pub log: telemetry::Config,
+    /// The registries, in the order that decides between them.
+    pub registries: Vec<RegistryConfig>,
+}
+
+/// What flags set; they count more than everything else.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `server.listen`.
+    pub listen: Option<String>,
+    /// `log.level`.
+    pub log_level: Option<String>,
+}
+
+/// A configuration and what is to be said about it at the start.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// The keys that were set and have no effect in this version.
+    pub without_effect: Vec<String>,
+}
+
+/// Keys whose effect comes later (contract §3).
+const LATER: [&str; 11] = [
+    "server.tls_certificate_file",
+    "server.tls_key_file",
+    "admin.listen",
+    "admin.token_file",
+    "admin.hosts",
+    "read_through.enabled",
+    "read_through.negative_ttl",
+    "store.path",
+    "store.url",
+    "refresh.interval",
+    "registries.read_through",
+];
+
+/// Reads and checks the configuration.
+///
+/// # Errors
+/// Every problem found, each with its key, its file, and what would be right.
+pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
+    let figment = layers(files, flags)?;
+    let mut config: Config = figment.extract().map_err(ConfigError::from_figment)?;
+    let mut problems = Problems::default();
+    secrets::expand(&mut config.registries, |name| std::env::var(name).ok(), &mut problems);
+    check(&config, &mut problems);
+    if problems.is_empty() {
+        return Ok(Loaded { without_effect: without_effect(&figment, &config), config });
+    }
+    Err(ConfigError::from_problems(&figment, problems))
+}
+
+fn layers(files: &[PathBuf], flags: &Flags) -> Result<Figment, ConfigError> {
+    let mut figment = Figment::new();
+    if files.is_empty() {
+        figment = figment.merge(layer::Named("the built-in config/default.toml", Toml::string(DEFAULT)));
+    }
+    for file in files {
+        figment = add_file(figment, file)?;
+    }
+    figment = figment.merge(Env::prefixed(ENV_PREFIX).split("__"));
+    for (key, value) in [("server.listen", &flags.listen), ("log.level", &flags.log_level)] {
+        if let Some(value) = value {
+            figment = figment.merge(layer::Named("a flag", (key, value)));
+        }
+    }
+    Ok(figment)
+}
+
+fn add_file(figment: Figment, file: &Path) -> Result<Figment, ConfigError> {
+    // figment takes a file that is not there for an empty one.
+    std::fs::File::open(file).map_err(|error| ConfigError::file(file, &format!("cannot be read: {error}")))?;
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => Ok(figment.merge(Toml::file_exact(&file))),
+        Some("json") => Ok(figment.merge(Json::file_exact(&file))),
+        Some("yaml" | "yml") => Ok(figment.merge(layer::YamlFile::new(&file))),
+        _ => Err(ConfigError::file(&file, "has an unknown format; name it .toml, .yaml, .yml or .json")),
+    }
+}
+
+fn check(config: &Config, problems: &mut Problems) {
+    problems.add("server", config.server.problems());
+    problems.add("admin", config.admin.problems());
+    problems.add("refresh", config.refresh.problems());
+    problems.add("health", config.health.problems());
+    problems.add("store", config.store.problems());
+    problems.add("log", config.log.problems());
+    if let Some(problem) = config.provenance.problem_with_key() {
+        problems.push(Problem::new("provenance.key", format!("{:?} {problem}", config.provenance.key)));
+    }
+    if config.admin.listen == AdminListen::At(config.server.listen) && config.server.listen.port() != 0 {
+        problems.push(Problem::new("admin.listen", "is the same as `server.listen`; give it another port"));
+    }
+    check_registries(config, problems);
+}
+
+fn check_registries(config: &Config, problems: &mut Problems) {
+    if config.registries.is_empty() {
+        let advice = "is empty; add at least one [[registries]] with a `name` and a `url`";
+        problems.push(Problem::new("registries", advice));
+    }
+    let mut names = BTreeSet::new();
+    for (index, registry) in config.registries.iter().enumerate() {
+        let at = |key: &str| format!("registries.{}.{key}", label(registry, index));
+        if !names.insert(&registry.name) {
+            let advice = format!("{:?} is the name of two registries; each needs its own", registry.name);
+            problems.push(Problem::new(at("name"), advice));
+        }
+        match registry.target() {
+            Ok(target) => check_secret_file(&target, &at("bearer_token_file"), problems),
+            Err(found) => found.into_iter().for_each(|(key, problem)| problems.push(Problem::new(at(key), problem))),
+        }
+        let health = config.health.overridden_by(&registry.health).problems();
+        if registry.health != health::Overrides::default() {
+            health.into_iter().for_each(|(key, problem)| problems.push(Problem::new(at(&format!("health.{key}")), problem)));
+        }
+        let schedule = config.refresh.overridden_by(&registry.refresh);
+        if schedule != config.refresh {
+            for (key, problem) in schedule.problems().into_iter().filter(|(key, _)| *key != "max_rate") {
+                problems.push(Problem::new(at(&format!("refresh.{key}")), problem));
+            }
+        }
+    }
+}
+
+/// A registry's name, or its position where it has none.
+fn label(registry: &RegistryConfig, index: usize) -> String {
+    if registry.name.is_empty() { index.to_string() } else { registry.name.clone() }
+}
+
+fn check_secret_file(target: &crate::registry::config::Target, key: &str, problems: &mut Problems) {
+    use crate::registry::config::Target;
+    if let Target::Http(http) = target
+        && let Some(Token::File(path)) = &http.token
+        && let Err(error) = std::fs::File::open(path)
+    {
+        problems.push(Problem::new(key, format!("{} cannot be read: {error}", path.display())));
+    }
+}
+
+fn without_effect(figment: &Figment, config: &Config) -> Vec<String> {
+    let read_through = config.registries.iter().any(|registry| registry.read_through.is_some());
+    let is_set = |key: &&&str| match **key {
+        "registries.read_through" => read_through,
+        key => figment.find_value(key).is_ok(),
+    };
+    LATER.iter().filter(is_set).map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+#[path = "config/tests.rs"]
+mod tests;

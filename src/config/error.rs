@@ -1,0 +1,127 @@
+//! What is wrong with a configuration: always the key, the file, and what would be right.
+
+use std::fmt;
+use std::path::Path;
+
+use figment::error::Kind;
+use figment::{Figment, Metadata, Source};
+
+/// A configuration that cannot be used. One line for each problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(Vec<String>);
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.join("\n"))
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    key: String,
+    message: String,
+}
+
+impl Problem {
+    pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into() }
+    }
+}
+
+/// Everything that is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub(super) fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    pub(super) fn add(&mut self, section: &str, problems: Vec<(&'static str, String)>) {
+        let problems = problems.into_iter().map(|(key, message)| Problem::new(format!("{section}.{key}"), message));
+        self.0.extend(problems);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl ConfigError {
+    /// Something about the file itself.
+    pub(super) fn file(file: &Path, problem: &str) -> Self {
+        Self(vec![format!("{}: {problem}", file.display())])
+    }
+
+    /// Something about parts that only show when they are put together.
+    #[must_use]
+    pub fn of_key(key: &str, problem: &str) -> Self {
+        Self(vec![format!("`{key}` {problem}")])
+    }
+
+    /// What figment and serde found.
+    pub(super) fn from_figment(error: figment::Error) -> Self {
+        Self(error.into_iter().map(|error| describe(&error)).collect())
+    }
+
+    /// What the checks found.
+    pub(super) fn from_problems(figment: &Figment, problems: Problems) -> Self {
+        let line = |problem: Problem| {
+            let metadata = metadata_of(figment, &problem.key);
+            format!("{}`{}` {}", place(metadata), problem.key, problem.message)
+        };
+        Self(problems.0.into_iter().map(line).collect())
+    }
+}
+
+/// The metadata of the nearest part of a key that was written somewhere.
+fn metadata_of<'a>(figment: &'a Figment, key: &str) -> Option<&'a Metadata> {
+    let mut key = key;
+    loop {
+        if let Some(metadata) = figment.find_metadata(key) {
+            return Some(metadata);
+        }
+        key = key.rsplit_once('.')?.0;
+    }
+}
+
+fn describe(error: &figment::Error) -> String {
+    let mut path = error.path.clone();
+    let message = match &error.kind {
+        Kind::UnknownField(field, expected) => {
+            path.push(field.clone());
+            format!("is not a key; expected one of {}", names(expected))
+        }
+        Kind::UnknownVariant(variant, expected) => format!("is {variant:?}; expected one of {}", names(expected)),
+        Kind::InvalidType(found, expected) => format!("is {found}; expected {expected}"),
+        Kind::MissingField(field) => {
+            path.push(field.to_string());
+            "is missing".to_owned()
+        }
+        other => format!("cannot be used: {other}"),
+    };
+    let place = place(error.metadata.as_ref());
+    if path.is_empty() { format!("{place}{message}") } else { format!("{place}`{}` {message}", path.join(".")) }
+}
+
+fn names(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn place(metadata: Option<&Metadata>) -> String {
+    match metadata {
+        None => String::new(),
+        Some(metadata) => match &metadata.source {
+            Some(Source::File(path)) => format!("{}: ", relative(path).display()),
+            _ => format!("{}: ", metadata.name),
+        },
+    }
+}
+
+/// A path as somebody in the working directory would write it.
+fn relative(path: &Path) -> &Path {
+    std::env::current_dir().ok().and_then(|directory| path.strip_prefix(directory).ok()).unwrap_or(path)
+}

@@ -1,0 +1,80 @@
+//! From what is known of the registries to a published catalog.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use crate::catalog::Catalog;
+use crate::catalog::current::Current;
+use crate::catalog::merge::{Policy, Source, merge};
+use crate::registry::Registry;
+
+/// Changes that arrive together become one catalog.
+const SETTLE: Duration = Duration::from_millis(20);
+/// The longest sleep when nothing is due.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// Publishes a new catalog whenever what is known of the registries calls for one.
+pub(super) async fn publish(
+    registries: Vec<Arc<Registry>>,
+    policy: Policy,
+    current: Arc<Current>,
+    changed: Arc<Notify>,
+) {
+    let policy = Arc::new(policy);
+    let mut merged: Vec<Source> = Vec::new();
+    loop {
+        let now = Timestamp::now();
+        // Before the sources are read: what they hold is at least as new as what this says.
+        let attempted = registries.iter().all(|registry| registry.status().attempted);
+        let sources: Vec<Source> = registries.iter().map(|registry| registry.merge_source(now)).collect();
+        if !are_same(&sources, &merged) {
+            current.publish(Arc::new(merge_aside(&policy, &sources, current.load().clone()).await));
+            merged = sources;
+        }
+        if attempted && !current.is_ready() {
+            current.set_ready();
+            let catalog = current.load();
+            tracing::info!(servers = catalog.servers().len(), versions = catalog.versions(), "ready");
+        }
+        // Elapsing is as good as being told: the sources are compared again.
+        let _ = timeout(next_expiry(&registries, now), changed.notified()).await;
+        sleep(SETTLE).await;
+    }
+}
+
+async fn merge_aside(policy: &Arc<Policy>, sources: &[Source], previous: Arc<Catalog>) -> Catalog {
+    let (policy, sources) = (Arc::clone(policy), sources.to_vec());
+    let merging = tokio::task::spawn_blocking(move || {
+        let started = std::time::Instant::now();
+        let catalog = merge(&policy, &sources, &previous);
+        let elapsed_ms = started.elapsed().as_millis();
+        tracing::debug!(revision = catalog.revision, versions = catalog.versions(), elapsed_ms, "published a catalog");
+        catalog
+    });
+    match merging.await {
+        Ok(catalog) => catalog,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
+/// Whether a merge would give the same catalog.
+fn are_same(ours: &[Source], theirs: &[Source]) -> bool {
+    let same_listing = |ours: &Source, theirs: &Source| match (&ours.listing, &theirs.listing) {
+        (None, None) => true,
+        (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
+        _ => false,
+    };
+    ours.len() == theirs.len()
+        && ours.iter().zip(theirs).all(|(ours, theirs)| ours.usable == theirs.usable && same_listing(ours, theirs))
+}
+
+/// How long until a stale listing may no longer be served.
+fn next_expiry(registries: &[Arc<Registry>], now: Timestamp) -> Duration {
+    let expiries = registries.iter().filter_map(|registry| registry.usable(now).1);
+    let until = expiries.min().map(|expiry| Duration::try_from(expiry.duration_since(now)).unwrap_or_default());
+    until.unwrap_or(IDLE).min(IDLE)
+}

@@ -1,0 +1,321 @@
+//! The HTTP client of registries: limits, credentials, redirects, and errors by kind. Retrying and
+//! deciding what an answer means is somebody else's part.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::header::{ACCEPT, AUTHORIZATION, DATE, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use jiff::Timestamp;
+use reqwest::redirect::Policy;
+use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls_platform_verifier::Verifier;
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+use url::Url;
+
+use super::config::{HttpTarget, NetworkConfig, Token, bearer};
+use super::connect::{ConnectWatch, Progress};
+use super::error::{FetchError, has_cause, root_cause};
+
+/// The largest body, after decompression.
+pub(super) const MAX_BODY_BYTES: usize = 32 << 20;
+/// The most redirects that one request follows.
+const MAX_REDIRECTS: usize = 3;
+/// The largest file with a token.
+const MAX_TOKEN_BYTES: u64 = 16 << 10;
+/// How long connecting may take, whatever the request's own deadline.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+const USER_AGENT: &str = concat!("mcp-registry-proxy/", env!("CARGO_PKG_VERSION"));
+
+/// What all registries' clients share: trust and the way out.
+#[derive(Clone, Debug)]
+pub struct Network {
+    tls: ClientConfig,
+    proxy: ProxyChoice,
+}
+
+#[derive(Clone, Debug)]
+enum ProxyChoice {
+    FromEnvironment,
+    Off,
+    Url(reqwest::Proxy),
+}
+
+impl Network {
+    /// Prepares TLS and the proxy.
+    ///
+    /// # Errors
+    /// The key of `[network]` that is wrong, and why.
+    pub fn new(config: &NetworkConfig) -> Result<Self, (&'static str, String)> {
+        let proxy = match config.proxy.as_deref() {
+            None => ProxyChoice::FromEnvironment,
+            Some("off") => ProxyChoice::Off,
+            Some(url) => ProxyChoice::Url(reqwest::Proxy::all(url).map_err(|_| {
+                ("proxy", "is not a proxy URL; write http://host:port, or `off`".to_owned())
+            })?),
+        };
+        Ok(Self { tls: tls(config).map_err(|problem| ("ca_file", problem))?, proxy })
+    }
+
+    fn builder(&self) -> reqwest::ClientBuilder {
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .redirect(Policy::none())
+            .referer(false)
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_keepalive(Duration::from_secs(30))
+            .pool_idle_timeout(Duration::from_secs(60));
+        match &self.proxy {
+            ProxyChoice::FromEnvironment => builder,
+            ProxyChoice::Off => builder.no_proxy(),
+            ProxyChoice::Url(proxy) => builder.no_proxy().proxy(proxy.clone()),
+        }
+    }
+}
+
+/// TLS that trusts the platform's authorities, Mozilla's where the platform has none (a container
+/// without certificates), and those of `ca_file`.
+fn tls(config: &NetworkConfig) -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let extra = match &config.ca_file {
+        None => Vec::new(),
+        Some(file) => {
+            let path = file.relative();
+            CertificateDer::pem_file_iter(&path)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .map_err(|error| format!("{} cannot be read as PEM certificates: {error}", path.display()))?
+        }
+    };
+    let verifier = platform_verifier(&extra, &provider).map_err(|error| format!("cannot be used: {error}"))?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("cannot be used: {error}"))?;
+    let mut tls = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+fn platform_verifier(
+    extra: &[CertificateDer<'static>],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Verifier, rustls::Error> {
+    let platform = if extra.is_empty() {
+        Verifier::new(Arc::clone(provider))
+    } else {
+        Verifier::new_with_extra_roots(extra.iter().cloned(), Arc::clone(provider))
+    };
+    platform.or_else(|_| {
+        let mozilla = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
+        Verifier::new_with_extra_roots(mozilla.chain(extra.iter().cloned()), Arc::clone(provider))
+    })
+}
+
+/// A complete answer with status 200.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) body: Vec<u8>,
+    /// When the registry answered, by its own clock.
+    pub(super) date: Option<Timestamp>,
+}
+
+/// The client of one registry.
+#[derive(Debug)]
+pub(super) struct Client {
+    target: HttpTarget,
+    pages: reqwest::Client,
+    /// Keeps no connections, so that every probe tests the whole way.
+    probes: reqwest::Client,
+    watch: ConnectWatch,
+}
+
+impl Client {
+    pub(super) fn new(target: HttpTarget, network: &Network) -> Result<Self, reqwest::Error> {
+        let watch = ConnectWatch::default();
+        let pages = network.builder().pool_max_idle_per_host(1).build()?;
+        let probes = network.builder().pool_max_idle_per_host(0).connector_layer(watch.clone()).build()?;
+        Ok(Self { target, pages, probes, watch })
+    }
+
+    pub(super) fn target(&self) -> &HttpTarget {
+        &self.target
+    }
+
+    /// Fetches one page.
+    pub(super) async fn fetch(&self, url: &Url, timeout: Duration) -> Result<Answer, FetchError> {
+        self.send(&self.pages, url, timeout).await
+    }
+
+    /// Fetches over a new connection, and says how long connecting took.
+    pub(super) async fn probe(&self, url: &Url, timeout: Duration) -> (Option<Duration>, Result<Answer, FetchError>) {
+        self.watch.reset();
+        let result = self.send(&self.probes, url, timeout).await;
+        match (self.watch.progress(), result) {
+            (Progress::Connected(duration), result) => (Some(duration), result),
+            (Progress::Connecting, Err(FetchError::Timeout(duration))) => {
+                let reason = format!("connecting took longer than {} s", duration.as_secs_f64());
+                (None, Err(FetchError::Connect(reason)))
+            }
+            (_, result) => (None, result),
+        }
+    }
+
+    async fn send(&self, client: &reqwest::Client, url: &Url, timeout: Duration) -> Result<Answer, FetchError> {
+        let deadline = Instant::now() + timeout;
+        let headers = self.headers().await?;
+        let mut url = url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let request = client.get(url.clone()).headers(headers.clone()).timeout(left);
+            let response = request.send().await.map_err(|error| classify(&error, timeout))?;
+            if !is_redirect(response.status()) {
+                return read(response, timeout).await;
+            }
+            url = redirect_target(&url, response.headers())?;
+        }
+        Err(FetchError::Redirect(format!("more than {MAX_REDIRECTS} times")))
+    }
+
+    /// The headers of a request. A token file is read every time: it may have changed.
+    async fn headers(&self) -> Result<HeaderMap, FetchError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/problem+json;q=0.9"));
+        match &self.target.token {
+            None => {}
+            Some(Token::Value(token)) => headers.extend(bearer(token.expose_secret()).map(|value| (AUTHORIZATION, value))),
+            Some(Token::File(path)) => {
+                headers.insert(AUTHORIZATION, read_token(path).await?);
+            }
+        }
+        for (name, value) in &self.target.headers {
+            headers.insert(name, value.clone());
+        }
+        Ok(headers)
+    }
+}
+
+async fn read_token(path: &std::path::Path) -> Result<HeaderValue, FetchError> {
+    let problem = |problem: String| FetchError::Secret(format!("bearer_token_file {} {problem}", path.display()));
+    let metadata = tokio::fs::metadata(path).await.map_err(|error| problem(format!("cannot be read: {error}")))?;
+    if metadata.len() > MAX_TOKEN_BYTES {
+        return Err(problem(format!("has more than {MAX_TOKEN_BYTES} bytes")));
+    }
+    let text =
+        tokio::fs::read_to_string(path).await.map_err(|error| problem(format!("cannot be read: {error}")))?;
+    bearer(&text).ok_or_else(|| problem("is empty or holds characters that a header cannot carry".to_owned()))
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Where a redirect leads, if we follow it: to the same host name, and never from https to http.
+fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, FetchError> {
+    let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
+    let mut to = location
+        .and_then(|location| from.join(location).ok())
+        .ok_or_else(|| FetchError::Redirect("without a usable `Location`".to_owned()))?;
+    if to.host_str() != from.host_str() {
+        return Err(FetchError::Redirect(format!(
+            "to another host, {}; configure that one if it is right",
+            to.host_str().unwrap_or("none")
+        )));
+    }
+    match (from.scheme(), to.scheme()) {
+        ("http", "http" | "https") | ("https", "https") => {}
+        (_, scheme) => return Err(FetchError::Redirect(format!("from {} to {scheme}", from.scheme()))),
+    }
+    if to.username().is_empty() && to.password().is_none() {
+        // The credentials are for this host, which is the one that we were sent to.
+        let _ = to.set_username(from.username());
+        let _ = to.set_password(from.password());
+    }
+    Ok(to)
+}
+
+async fn read(mut response: reqwest::Response, timeout: Duration) -> Result<Answer, FetchError> {
+    let status = response.status();
+    if status != StatusCode::OK {
+        let retry_after = retry_after(response.headers(), SystemTime::now());
+        return Err(FetchError::Status { status: status.as_u16(), retry_after });
+    }
+    let date = date(response.headers());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error, timeout))? {
+        if MAX_BODY_BYTES < body.len() + chunk.len() {
+            return Err(FetchError::TooLarge(MAX_BODY_BYTES));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { body, date })
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    Timestamp::try_from(date).ok()
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3).
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Too many digits for a number still mean "very long".
+        return Some(Duration::from_secs(text.parse().unwrap_or(u32::MAX.into())));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+fn classify(error: &reqwest::Error, timeout: Duration) -> FetchError {
+    if error.is_connect() {
+        if error.is_timeout() {
+            return FetchError::Connect(format!("connecting took longer than {} s", CONNECT_TIMEOUT.as_secs()));
+        }
+        return FetchError::Connect(root_cause(error));
+    }
+    if error.is_timeout() {
+        return FetchError::Timeout(timeout);
+    }
+    if has_cause::<rustls::Error>(error) {
+        return FetchError::Connect(root_cause(error));
+    }
+    FetchError::Interrupted(root_cause(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn follow(from: &str, to: &str) -> Result<String, String> {
+        let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_str(to).expect("a header"))]);
+        let from = Url::parse(from).expect("a URL");
+        redirect_target(&from, &headers).map(Into::into).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn redirects_stay_on_the_host_and_never_leave_https() {
+        assert_eq!(follow("http://a.example/v0", "https://a.example/x").as_deref(), Ok("https://a.example/x"));
+        assert_eq!(follow("https://u:p@a.example/v0", "/x?y=1").as_deref(), Ok("https://u:p@a.example/x?y=1"));
+        assert!(follow("https://a.example/v0", "http://a.example/v0").is_err());
+        assert!(follow("https://a.example/v0", "https://b.example/v0").is_err());
+        assert!(follow("https://a.example/v0", "//169.254.169.254/").is_err());
+        assert!(follow("https://a.example/v0", "file:///etc/passwd").is_err());
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH;
+        let read = |text: &'static str| {
+            retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]), now)
+        };
+        assert_eq!(read("120"), Some(Duration::from_secs(120)));
+        assert_eq!(read("Thu, 01 Jan 1970 00:01:00 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(read("99999999999999999999999"), Some(Duration::from_secs(u32::MAX.into())));
+        assert_eq!(read("soon"), None);
+    }
+}

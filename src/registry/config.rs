@@ -1,0 +1,375 @@
+//! `[[registries]]` and `[network]` of the configuration: what the administrator writes, and what it means.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use figment::value::magic::RelativePathBuf;
+use http::{HeaderName, HeaderValue};
+use jiff::fmt::serde::unsigned_duration::friendly::compact as friendly;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::{Host, Url};
+
+use super::health;
+use crate::catalog::rules::{RegistryRules, parse_pattern};
+
+/// `[network]`: how connections to registries are made.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// PEM certificates of authorities to trust besides the platform's.
+    pub ca_file: Option<RelativePathBuf>,
+    /// The URL of a proxy for all registries, or `off`; otherwise `HTTPS_PROXY`, `HTTP_PROXY` and
+    /// `NO_PROXY` count.
+    pub proxy: Option<String>,
+}
+
+/// One of `[[registries]]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The registry's name: `[a-z0-9][a-z0-9._-]{0,62}`, unique.
+    pub name: String,
+    /// Its list endpoint, an API version's root, or a base URL.
+    pub url: Option<String>,
+    /// A file with its list, in place of `url`.
+    pub file: Option<RelativePathBuf>,
+    /// A token that is sent as `Authorization: Bearer`.
+    pub bearer_token: Option<SecretString>,
+    /// A file that holds the token; read again for every request.
+    pub bearer_token_file: Option<RelativePathBuf>,
+    /// Headers that are sent with every request.
+    pub headers: BTreeMap<String, SecretString>,
+    /// Whether credentials may go over plain HTTP to a host that is not loopback.
+    pub insecure: bool,
+    /// Patterns of names that only registries that claim them may supply.
+    pub namespaces: Vec<String>,
+    /// Patterns of names to take; all, where there is none.
+    pub include: Vec<String>,
+    /// Patterns of names to leave out.
+    pub exclude: Vec<String>,
+    /// Whether it may be asked for what the catalog does not hold.
+    pub read_through: Option<bool>,
+    /// Health settings of its own.
+    pub health: health::Overrides,
+    /// Refresh settings of its own.
+    pub refresh: RefreshOverrides,
+}
+
+/// `[registries.refresh]`: what one registry has otherwise than all.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RefreshOverrides {
+    /// See `refresh.interval`.
+    #[serde(with = "friendly::optional")]
+    pub interval: Option<Duration>,
+    /// See `refresh.full_interval`.
+    #[serde(with = "friendly::optional")]
+    pub full_interval: Option<Duration>,
+    /// See `refresh.max_rate`.
+    pub max_rate: Option<f64>,
+}
+
+/// Where a registry's list comes from.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A server that speaks the API, or hosts a list.
+    Http(HttpTarget),
+    /// A file.
+    File(PathBuf),
+}
+
+/// A registry that is asked over HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpTarget {
+    /// Where the list is.
+    pub endpoint: Endpoint,
+    /// Where the bearer token comes from.
+    pub token: Option<Token>,
+    /// Headers of every request; values are marked sensitive.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What the URL of the configuration stands for (contract §3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The list endpoint itself.
+    List(Url),
+    /// A base URL; its list endpoint has to be found out. In the order in which they are tried.
+    Candidates([Url; 2]),
+}
+
+/// Where a bearer token comes from.
+#[derive(Clone, Debug)]
+pub enum Token {
+    /// The configuration.
+    Value(SecretString),
+    /// A file.
+    File(PathBuf),
+}
+
+impl Config {
+    /// What the registry's keys mean.
+    ///
+    /// # Errors
+    /// Every key that is wrong (relative to the registry), with what would be right.
+    pub fn target(&self) -> Result<Target, Vec<(&'static str, String)>> {
+        let mut problems = self.problems();
+        let target = match (&self.url, &self.file) {
+            (Some(_), Some(_)) => Err(("file", "stands beside `url`; a registry has one of the two".to_owned())),
+            (None, None) => Err(("url", "is missing; give the registry a `url` or a `file`".to_owned())),
+            (None, Some(file)) => Ok(Target::File(file.relative())),
+            (Some(url), None) => self.http_target(url).map(Target::Http),
+        };
+        match target {
+            Ok(target) if problems.is_empty() => Ok(target),
+            Ok(_) => Err(problems),
+            Err(problem) => {
+                problems.push(problem);
+                Err(problems)
+            }
+        }
+    }
+
+    /// The rules on names.
+    ///
+    /// # Errors
+    /// A pattern that is not a glob; [`Config::target`] reports it by its key.
+    pub fn rules(&self) -> Result<Arc<RegistryRules>, globset::Error> {
+        RegistryRules::new(&self.name, &self.namespaces, &self.include, &self.exclude).map(Arc::new)
+    }
+
+    /// Whether requests to the registry carry credentials.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        let in_url = self.url.as_deref().and_then(|url| Url::parse(url).ok()).is_some_and(|url| has_userinfo(&url));
+        in_url || self.bearer_token.is_some() || self.bearer_token_file.is_some() || !self.headers.is_empty()
+    }
+
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if !is_registry_name(&self.name) {
+            let found = &self.name;
+            problems.push((
+                "name",
+                format!("{found:?} is not a registry name; use [a-z0-9][a-z0-9._-]{{0,62}}, such as \"acme\""),
+            ));
+        }
+        if self.bearer_token.is_some() && self.bearer_token_file.is_some() {
+            problems.push(("bearer_token_file", "stands beside `bearer_token`; give one of the two".to_owned()));
+        }
+        if self.file.is_some() && self.has_credentials() {
+            problems.push(("file", "needs no credentials; remove `bearer_token` and `headers`".to_owned()));
+        }
+        problems.extend(self.pattern_problems());
+        problems.extend(self.refresh.problems());
+        problems
+    }
+
+    fn pattern_problems(&self) -> Vec<(&'static str, String)> {
+        let lists = [("namespaces", &self.namespaces), ("include", &self.include), ("exclude", &self.exclude)];
+        let bad_globs = lists.iter().flat_map(|(key, patterns)| {
+            let bad = patterns.iter().filter_map(|pattern| parse_pattern(pattern).err());
+            bad.map(|error| (*key, format!("{:?} is not a glob pattern: {}", error.glob(), error.kind())))
+        });
+        let excluded = |pattern: &&String| self.exclude.iter().any(|other| other.eq_ignore_ascii_case(pattern));
+        let contradictions = lists[..2].iter().flat_map(|(key, patterns)| {
+            let both = patterns.iter().filter(excluded);
+            both.map(|pattern| (*key, format!("{pattern:?} is also in `exclude`; remove it from one of the two")))
+        });
+        bad_globs.chain(contradictions).collect()
+    }
+
+    fn http_target(&self, text: &str) -> Result<HttpTarget, (&'static str, String)> {
+        let url = parse_url(text).map_err(|problem| ("url", problem))?;
+        if self.has_credentials() && !self.insecure && url.scheme() == "http" && !is_loopback(&url) {
+            let advice = "would carry credentials over plain http; use https, or set `insecure = true`";
+            return Err(("url", advice.to_owned()));
+        }
+        let token = match (&self.bearer_token, &self.bearer_token_file) {
+            (Some(token), _) => Some(Token::Value(valid_token(token)?)),
+            (None, Some(file)) => Some(Token::File(file.relative())),
+            (None, None) => None,
+        };
+        let headers = self.headers.iter().map(|(name, value)| header(name, value)).collect::<Result<_, _>>()?;
+        Ok(HttpTarget { endpoint: endpoint(url), token, headers })
+    }
+}
+
+impl RefreshOverrides {
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let bad_rate = self.max_rate.filter(|rate| !is_rate(*rate));
+        bad_rate.map(|_| ("refresh.max_rate", RATE_ADVICE.to_owned())).into_iter().collect()
+    }
+}
+
+/// What `max_rate` must be.
+pub const RATE_ADVICE: &str = "must be between 0.001 and 1000 requests a second";
+
+/// Whether a number can be `max_rate`.
+#[must_use]
+pub fn is_rate(rate: f64) -> bool {
+    (0.001..=1000.0).contains(&rate)
+}
+
+fn is_registry_name(name: &str) -> bool {
+    let is_first = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    name.len() <= 63
+        && name.bytes().next().is_some_and(is_first)
+        && name.bytes().all(|byte| is_first(byte) || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+/// Parses a registry's URL, whatever the contract lets it stand for.
+///
+/// # Errors
+/// What is wrong with it. The text itself is not repeated: it may hold credentials.
+pub fn parse_url(text: &str) -> Result<Url, String> {
+    let mut url =
+        Url::parse(text).map_err(|error| format!("is not a URL ({error}); write https://host/path or http://…"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("has the scheme `{}`; use https or http", url.scheme()));
+    }
+    url.set_fragment(None);
+    Ok(url)
+}
+
+/// A path that ends in `/servers` or `.json` is the endpoint; one that ends in an API version gets
+/// `/servers`; any other is a base URL.
+#[must_use]
+pub fn endpoint(url: Url) -> Endpoint {
+    let path = url.path().trim_end_matches('/').to_owned();
+    let with_path = |path: String| {
+        let mut url = url.clone();
+        url.set_path(&path);
+        url
+    };
+    if path.ends_with("/servers") || path.ends_with(".json") {
+        Endpoint::List(with_path(path))
+    } else if path.ends_with("/v0") || path.ends_with("/v0.1") {
+        Endpoint::List(with_path(format!("{path}/servers")))
+    } else {
+        Endpoint::Candidates(["v0.1", "v0"].map(|version| with_path(format!("{path}/{version}/servers"))))
+    }
+}
+
+/// A URL as the public may see it: no user information, no query.
+#[must_use]
+pub fn public_url(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // Both fail only for URLs that have no host, which `parse_url` does not let through.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
+}
+
+fn has_userinfo(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn valid_token(token: &SecretString) -> Result<SecretString, (&'static str, String)> {
+    match bearer(token.expose_secret()) {
+        Some(_) => Ok(token.clone()),
+        None => Err(("bearer_token", "is empty or holds characters that a header cannot carry".to_owned())),
+    }
+}
+
+/// The value of `Authorization` for a token, marked sensitive.
+pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
+    let token = Some(token.trim()).filter(|token| !token.is_empty())?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Headers that the connection itself needs.
+const RESERVED_HEADERS: [&str; 6] =
+    ["host", "content-length", "transfer-encoding", "connection", "accept-encoding", "user-agent"];
+
+fn header(name: &str, value: &SecretString) -> Result<(HeaderName, HeaderValue), (&'static str, String)> {
+    let problem = |problem: &str| ("headers", format!("{name:?} {problem}"));
+    let parsed: HeaderName = name.parse().map_err(|_| problem("is not a header name"))?;
+    if RESERVED_HEADERS.contains(&parsed.as_str()) {
+        return Err(problem("is set by the proxy itself; remove it"));
+    }
+    let mut value = HeaderValue::from_str(value.expose_secret())
+        .map_err(|_| problem("has a value with characters that a header cannot carry"))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("a URL")
+    }
+
+    #[test]
+    fn any_base_url_of_the_contract_leads_to_its_list() {
+        for (text, list) in [
+            ("https://x.example/v0.1/servers", "https://x.example/v0.1/servers"),
+            ("https://x.example/v0.1/servers/", "https://x.example/v0.1/servers"),
+            ("https://x.example/a/registry.json", "https://x.example/a/registry.json"),
+            ("https://x.example/v0", "https://x.example/v0/servers"),
+            ("https://x.example/acme/v0.1/", "https://x.example/acme/v0.1/servers"),
+            ("https://x.example/v0?key=1", "https://x.example/v0/servers?key=1"),
+        ] {
+            assert_eq!(endpoint(url(text)), Endpoint::List(url(list)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_base_is_tried_as_v0_1_and_then_as_v0() {
+        for (text, base) in [("https://x.example", ""), ("https://x.example/workspaces/default", "/workspaces/default")] {
+            let candidates = ["v0.1", "v0"].map(|version| url(&format!("https://x.example{base}/{version}/servers")));
+            assert_eq!(endpoint(url(text)), Endpoint::Candidates(candidates), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_public_url_has_no_user_information_and_no_query() {
+        assert_eq!(public_url(&url("https://u:p@x.example/v0/servers?key=1")), "https://x.example/v0/servers");
+    }
+
+    #[test]
+    fn credentials_over_plain_http_need_a_word() {
+        let with = |url: &str, insecure: bool| {
+            let token = Some(SecretString::from("t"));
+            let config = Config { name: "a".into(), url: Some(url.into()), bearer_token: token, insecure, ..Config::default() };
+            config.target().is_ok()
+        };
+        assert!(!with("http://x.example/v0", false));
+        assert!(with("http://x.example/v0", true));
+        assert!(with("https://x.example/v0", false));
+        assert!(with("http://127.0.0.1:8000/v0", false));
+        assert!(with("http://[::1]:8000/v0", false));
+    }
+
+    #[test]
+    fn every_problem_is_named_by_its_key() {
+        let config = Config {
+            name: "Acme".into(),
+            url: Some("ftp://x.example".into()),
+            include: vec!["com.acme/*".into(), "[".into()],
+            exclude: vec!["com.acme/*".into()],
+            ..Config::default()
+        };
+        let problems = config.target().expect_err("problems");
+        let keys: Vec<_> = problems.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, ["name", "include", "include", "url"]);
+    }
+}

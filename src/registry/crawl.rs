@@ -1,0 +1,303 @@
+//! A walk through a registry's list: a pure state machine. It says what to ask for next and takes in
+//! what came of it; a thin loop in `refresh` does the asking.
+//!
+//! A walk resumes at the page that failed. It ends well on the last page, and badly on an answer that
+//! asking again cannot mend, on signs that it would never end, or after [`GIVE_UP_AFTER`] without progress.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::error::FetchError;
+use super::retry;
+use super::wire::{Page, Refused};
+use crate::catalog::listing::{Listing, ListingBuilder};
+
+/// A walk is given up after this long without a new page.
+pub const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
+/// The most pages of one walk: twenty times what the official registry has today.
+const MAX_PAGES: u32 = 20_000;
+/// The most versions of one registry.
+const MAX_VERSIONS: usize = 2_000_000;
+/// The most refused entries that are kept with their reason; all are counted.
+const MAX_REFUSED: usize = 1_000;
+
+/// What to ask of the list endpoint, besides `limit=100`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageQuery {
+    /// The cursor, from the second page on.
+    pub cursor: Option<String>,
+    /// Whether deleted versions are asked for.
+    pub include_deleted: bool,
+    /// Only what was updated after this instant.
+    pub updated_since: Option<Timestamp>,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Ask for a page.
+    Fetch(PageQuery),
+    /// Wait until then.
+    Wait(Instant),
+}
+
+/// What a page did to the walk.
+#[derive(Debug)]
+pub enum Progress {
+    /// It goes on.
+    Continues,
+    /// That was the last page.
+    Finished,
+}
+
+/// Why a walk failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum WalkError {
+    /// An answer that asking again cannot mend.
+    #[error("page {page}: {error}")]
+    Lasting {
+        /// The page, from 1.
+        page: u32,
+        /// The answer.
+        error: FetchError,
+    },
+    /// No progress for too long.
+    #[error("page {page}: given up after {} minutes without a new page; last: {error}", GIVE_UP_AFTER.as_secs() / 60)]
+    Stalled {
+        /// The page, from 1.
+        page: u32,
+        /// What the last attempt brought.
+        error: String,
+    },
+    /// The list leads in circles or has no end.
+    #[error("page {page}: {reason}")]
+    Endless {
+        /// The page, from 1.
+        page: u32,
+        /// How that showed.
+        reason: String,
+    },
+    /// It lists nothing where it listed something.
+    #[error("lists nothing, where it listed {before} versions before")]
+    Emptied {
+        /// How many versions it listed.
+        before: usize,
+    },
+}
+
+/// Entries that were left out: all counted, the first ones kept.
+#[derive(Clone, Debug, Default)]
+pub struct RefusedEntries {
+    /// How many there are.
+    pub count: usize,
+    /// The first 1,000 of them.
+    pub entries: Vec<Refused>,
+}
+
+/// A walk in progress.
+#[derive(Debug)]
+pub struct Walk {
+    builder: ListingBuilder,
+    refused: RefusedEntries,
+    query: PageQuery,
+    previous_versions: usize,
+    pages: u32,
+    /// Failed attempts at the present page.
+    attempts: u32,
+    last_error: Option<String>,
+    wait_until: Option<Instant>,
+    last_page_at: Instant,
+    seen: Seen,
+}
+
+impl Walk {
+    /// A walk through the whole list.
+    #[must_use]
+    pub fn full(url: Arc<str>, previous: Option<Arc<Listing>>, now: Instant) -> Self {
+        let previous_versions = previous.as_ref().map_or(0, |previous| previous.versions);
+        let query = PageQuery { include_deleted: true, ..PageQuery::default() };
+        Self::new(ListingBuilder::new(url, previous), query, previous_versions, now)
+    }
+
+    /// A walk through what changed since an instant; nothing is removed.
+    #[must_use]
+    pub fn since(base: &Arc<Listing>, updated_since: Timestamp, now: Instant) -> Self {
+        // `updated_since` brings deleted versions by itself (registry-api.md §2.6).
+        let query = PageQuery { updated_since: Some(updated_since), ..PageQuery::default() };
+        Self::new(ListingBuilder::on_top_of(base), query, 0, now)
+    }
+
+    fn new(builder: ListingBuilder, query: PageQuery, previous_versions: usize, now: Instant) -> Self {
+        Self {
+            builder,
+            refused: RefusedEntries::default(),
+            query,
+            previous_versions,
+            pages: 0,
+            attempts: 0,
+            last_error: None,
+            wait_until: None,
+            last_page_at: now,
+            seen: Seen::default(),
+        }
+    }
+
+    /// How many pages have arrived.
+    #[must_use]
+    pub fn pages(&self) -> u32 {
+        self.pages
+    }
+
+    /// How many versions the listing would have now.
+    #[must_use]
+    pub fn versions(&self) -> usize {
+        self.builder.versions()
+    }
+
+    /// The listing as it stands, and what was left out of it.
+    #[must_use]
+    pub fn snapshot(&self) -> (Listing, RefusedEntries) {
+        (self.builder.snapshot(), self.refused.clone())
+    }
+
+    /// When the walk is given up unless a page arrives.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.last_page_at + GIVE_UP_AFTER
+    }
+
+    /// What to do next.
+    ///
+    /// # Errors
+    /// When the walk has gone too long without a page.
+    pub fn next(&self, now: Instant) -> Result<Next, WalkError> {
+        if self.deadline() <= now {
+            let error = self.last_error.clone().unwrap_or_else(|| "no attempt could be made".to_owned());
+            return Err(WalkError::Stalled { page: self.pages + 1, error });
+        }
+        match self.wait_until.filter(|until| now < *until) {
+            Some(until) => Ok(Next::Wait(until.min(self.deadline()))),
+            None => Ok(Next::Fetch(self.query.clone())),
+        }
+    }
+
+    /// Takes in what a request brought. `random` is in `0.0..1.0` and jitters the wait before a retry.
+    ///
+    /// # Errors
+    /// When the walk has failed.
+    pub fn observe(
+        &mut self,
+        outcome: Result<Page, FetchError>,
+        now: Instant,
+        random: f64,
+    ) -> Result<Progress, WalkError> {
+        match outcome {
+            Ok(page) => self.take(page, now),
+            Err(error) => self.fail(error, now, random).map(|()| Progress::Continues),
+        }
+    }
+
+    fn fail(&mut self, error: FetchError, now: Instant, random: f64) -> Result<(), WalkError> {
+        if error.is_rejection() && self.pages == 0 && self.query.include_deleted {
+            // Some registries do not know the parameter; ask once more without it.
+            self.query.include_deleted = false;
+            return Ok(());
+        }
+        if !retry::is_retryable(&error) {
+            return Err(WalkError::Lasting { page: self.pages + 1, error });
+        }
+        self.attempts += 1;
+        self.wait_until = Some(now + retry::delay(self.attempts, &error, random));
+        self.last_error = Some(error.to_string());
+        Ok(())
+    }
+
+    fn take(&mut self, page: Page, now: Instant) -> Result<Progress, WalkError> {
+        self.pages += 1;
+        (self.attempts, self.wait_until, self.last_error) = (0, None, None);
+        self.last_page_at = now;
+        let print = self.seen.print(&page);
+        if self.pages == 2 && self.seen.first_page == Some(print) {
+            // A static host that ignores the query: the first page was the whole list.
+            return self.finish();
+        }
+        if self.pages == 1 {
+            self.seen.first_page = Some(print);
+        }
+        let Page { entries, refused, next_cursor } = page;
+        let mut news = 0_usize;
+        for refused in refused {
+            news += usize::from(self.seen.is_new(&refused.name, &refused.version, &refused.reason));
+            self.refuse(refused);
+        }
+        for (name, entry) in entries {
+            news += usize::from(self.seen.is_new(name.as_str(), &entry.version, ""));
+            self.builder.insert(&name, entry);
+        }
+        self.advance(news, next_cursor)
+    }
+
+    fn refuse(&mut self, refused: Refused) {
+        self.refused.count += 1;
+        if self.refused.entries.len() < MAX_REFUSED {
+            self.refused.entries.push(refused);
+        }
+    }
+
+    fn advance(&mut self, news: usize, next_cursor: Option<String>) -> Result<Progress, WalkError> {
+        let endless = |reason: &str| Err(WalkError::Endless { page: self.pages, reason: reason.to_owned() });
+        let Some(cursor) = next_cursor else {
+            return self.finish();
+        };
+        if news == 0 {
+            return endless("it brings nothing that earlier pages did not, and yet names a next page");
+        }
+        if !self.seen.is_new("cursor", &cursor, "") {
+            return endless("its cursor has been used before");
+        }
+        if self.pages >= MAX_PAGES || self.builder.versions() > MAX_VERSIONS {
+            return endless("the list is longer than 20,000 pages or 2,000,000 versions");
+        }
+        self.query.cursor = Some(cursor);
+        Ok(Progress::Continues)
+    }
+
+    fn finish(&self) -> Result<Progress, WalkError> {
+        if self.builder.versions() == 0 && self.previous_versions > 0 {
+            return Err(WalkError::Emptied { before: self.previous_versions });
+        }
+        Ok(Progress::Finished)
+    }
+}
+
+/// What the walk has come across, as keyed hashes: a registry cannot make two of them meet.
+#[derive(Debug, Default)]
+struct Seen {
+    hasher: RandomState,
+    hashes: HashSet<u64>,
+    first_page: Option<u64>,
+}
+
+impl Seen {
+    /// Remembers a thing, and says whether it is the first time.
+    fn is_new(&mut self, first: impl Hash, second: impl Hash, third: impl Hash) -> bool {
+        let hash = self.hasher.hash_one((first, second, third));
+        self.hashes.insert(hash)
+    }
+
+    /// Identifies a page by its entries, in order, and its cursor.
+    fn print(&self, page: &Page) -> u64 {
+        let entries: Vec<_> = page.entries.iter().map(|(name, entry)| (name, &entry.version, entry.form)).collect();
+        let refused: Vec<_> = page.refused.iter().map(|refused| (&refused.name, &refused.reason)).collect();
+        self.hasher.hash_one((entries, refused, &page.next_cursor))
+    }
+}
+
+#[cfg(test)]
+#[path = "crawl_tests.rs"]
+mod tests;

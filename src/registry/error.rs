@@ -1,0 +1,133 @@
+//! What can go wrong with one request to a registry, by kind. Texts name the cause; they never hold
+//! credentials, URLs with queries, or what the registry wrote.
+
+use std::error::Error;
+use std::time::Duration;
+
+use super::wire::FormatError;
+
+/// The three stages of Test Connection, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Name resolution, connection, TLS; for a file: it can be opened.
+    Network,
+    /// An answer with a good status, in time; for a file: it can be read.
+    Response,
+    /// The answer is a registry's list.
+    Format,
+}
+
+impl Stage {
+    /// All stages, in order.
+    pub const ALL: [Self; 3] = [Self::Network, Self::Response, Self::Format];
+
+    /// The stage's name, as it is printed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Response => "response",
+            Self::Format => "format",
+        }
+    }
+}
+
+/// A request that did not bring a registry's page.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FetchError {
+    /// A secret that the request needs could not be read.
+    #[error("{0}")]
+    Secret(String),
+    /// No connection: DNS, TCP or TLS.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// A file registry's file cannot be opened or read.
+    #[error("{0}")]
+    File(String),
+    /// The answer took too long.
+    #[error("no complete answer within {}", seconds(.0))]
+    Timeout(Duration),
+    /// The exchange broke off.
+    #[error("the connection broke off: {0}")]
+    Interrupted(String),
+    /// An answer with a status that is not 200.
+    #[error("answered with status {status}{}", advice(*.status))]
+    Status {
+        /// The status.
+        status: u16,
+        /// What its `Retry-After` said, unclamped.
+        retry_after: Option<Duration>,
+    },
+    /// A redirect that we do not follow.
+    #[error("redirected {0}")]
+    Redirect(String),
+    /// A body over the limit.
+    #[error("answered with more than {0} bytes")]
+    TooLarge(usize),
+    /// A body that is no registry's list.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+}
+
+impl FetchError {
+    /// The stage of Test Connection that this error fails.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match self {
+            Self::Secret(_) | Self::Connect(_) | Self::File(_) => Stage::Network,
+            Self::Timeout(_)
+            | Self::Interrupted(_)
+            | Self::Status { .. }
+            | Self::Redirect(_)
+            | Self::TooLarge(_) => Stage::Response,
+            Self::Format(_) => Stage::Format,
+        }
+    }
+
+    /// Whether the registry asked us to slow down, which says nothing about its health.
+    #[must_use]
+    pub fn is_rate_limit(&self) -> bool {
+        matches!(self, Self::Status { status: 429, .. })
+    }
+
+    /// Whether the registry answered 4xx for what we asked, not for when or how often.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if (400..500).contains(status) && !matches!(status, 408 | 425 | 429))
+    }
+}
+
+fn advice(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "; check its bearer_token and headers",
+        404 => "; check its url",
+        429 => " (too many requests)",
+        _ => "",
+    }
+}
+
+fn seconds(duration: &Duration) -> String {
+    format!("{} s", (duration.as_secs_f64() * 10.0).round() / 10.0)
+}
+
+/// The innermost cause of an error: the sentence of the operating system or of TLS.
+pub(super) fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// Whether an error has a cause of the given type.
+pub(super) fn has_cause<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(current) = cause {
+        if current.is::<E>() {
+            return true;
+        }
+        cause = current.source();
+    }
+    false
+}

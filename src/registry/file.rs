@@ -1,0 +1,64 @@
+//! A registry that is a file: read when it changes, believed as it is.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::error::FetchError;
+
+/// The largest registry file: the official registry's whole list fits twice.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// What tells whether a file has changed. Editors and config maps replace files, hence the inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Signature {
+    modified: Option<SystemTime>,
+    length: u64,
+    inode: u64,
+}
+
+/// The file of a registry.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+}
+
+impl File {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's present signature.
+    pub(super) async fn signature(&self) -> Result<Signature, FetchError> {
+        let metadata = tokio::fs::metadata(&self.path).await.map_err(|error| self.problem(&error.to_string()))?;
+        if !metadata.is_file() {
+            return Err(self.problem("it is not a file"));
+        }
+        Ok(Signature { modified: metadata.modified().ok(), length: metadata.len(), inode: inode(&metadata) })
+    }
+
+    /// The file's content.
+    pub(super) async fn read(&self) -> Result<Vec<u8>, FetchError> {
+        if self.signature().await?.length > MAX_FILE_BYTES {
+            return Err(self.problem(&format!("it has more than {MAX_FILE_BYTES} bytes")));
+        }
+        tokio::fs::read(&self.path).await.map_err(|error| self.problem(&error.to_string()))
+    }
+
+    fn problem(&self, reason: &str) -> FetchError {
+        FetchError::File(format!("cannot read {}: {reason}", self.path.display()))
+    }
+}
+
+#[cfg(unix)]
+fn inode(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn inode(_: &std::fs::Metadata) -> u64 {
+    0
+}

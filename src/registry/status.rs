@@ -1,0 +1,168 @@
+//! What is known of one registry: health, the last test, the last good listing and where it came from.
+//! Plain state; `Registry` guards it, and `serve` shows it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::crawl::RefusedEntries;
+use super::health::{Config, Health, Outcome, State, WhenUnhealthy};
+use super::probe::Check;
+use super::wire::Refused;
+use crate::catalog::listing::Listing;
+
+/// What is known of a registry.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Its health.
+    pub health: Health,
+    /// The last test.
+    pub last_check: Option<Check>,
+    /// The last good listing.
+    pub listing: Option<Arc<Listing>>,
+    /// When the registry last confirmed that listing or brought it up to date.
+    pub listed_at: Option<Timestamp>,
+    /// What a first walk has brought so far.
+    pub partial: Option<Arc<Listing>>,
+    /// The entries that were left out of the listing.
+    pub refused: RefusedEntries,
+    /// The last walk that has ended.
+    pub last_sync: Option<Sync>,
+    /// The last thing that went wrong, and when.
+    pub last_error: Option<(Timestamp, String)>,
+    /// Whether the first attempt to fetch has ended, well or badly.
+    pub attempted: bool,
+}
+
+/// A walk that has ended, or the reading of a file.
+#[derive(Clone, Debug)]
+pub struct Sync {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// How many pages it read.
+    pub pages: u32,
+    /// How many versions the listing has after it.
+    pub versions: usize,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+impl Sync {
+    /// One that ended well.
+    #[must_use]
+    pub fn finished(started_at: Timestamp, finished_at: Timestamp, pages: u32, versions: usize) -> Self {
+        Self { started_at, finished_at, pages, versions, error: None }
+    }
+}
+
+impl RefusedEntries {
+    /// Counts and keeps what one document refused.
+    #[must_use]
+    pub fn of(mut refused: Vec<Refused>) -> Self {
+        let count = refused.len();
+        refused.truncate(1_000);
+        Self { count, entries: refused }
+    }
+}
+
+impl Status {
+    /// The status of a registry of which nothing is known.
+    #[must_use]
+    pub fn starting(now: Timestamp) -> Self {
+        Self {
+            health: Health::starting(now),
+            last_check: None,
+            listing: None,
+            listed_at: None,
+            partial: None,
+            refused: RefusedEntries::default(),
+            last_sync: None,
+            last_error: None,
+            attempted: false,
+        }
+    }
+
+    /// The listing that is served: the last good one, or what a first walk has brought so far.
+    #[must_use]
+    pub fn served_listing(&self) -> Option<&Arc<Listing>> {
+        self.listing.as_ref().or(self.partial.as_ref())
+    }
+
+    /// Whether the registry's servers may be served (contract §1), and the instant at which that ends by
+    /// itself.
+    #[must_use]
+    pub fn usable(&self, config: &Config, now: Timestamp) -> (bool, Option<Timestamp>) {
+        match self.health.state {
+            State::Healthy => (true, None),
+            State::Starting => (self.listing.is_some(), None),
+            State::Unhealthy if config.when_unhealthy == WhenUnhealthy::ServeStale => {
+                let expires = self.listed_at.and_then(|listed_at| listed_at.checked_add(config.max_stale).ok());
+                let expires = expires.filter(|expires| now < *expires);
+                (expires.is_some(), expires)
+            }
+            State::Unhealthy => (false, None),
+        }
+    }
+
+    /// Takes one outcome into account; returns the new state if it flipped.
+    pub(super) fn observe(&mut self, outcome: Outcome, config: &Config, now: Timestamp) -> Option<State> {
+        let flipped = self.health.observe(outcome, config, now);
+        // A registry that does not respond has had its first attempt; its walk would wait for it.
+        self.attempted |= self.health.state == State::Unhealthy;
+        flipped.then_some(self.health.state)
+    }
+
+    pub(super) fn note_check(&mut self, check: Check) {
+        if let Some((stage, reason)) = check.failure() {
+            self.last_error = Some((check.at, format!("{}: {reason}", stage.as_str())));
+        }
+        self.last_check = Some(check);
+    }
+
+    pub(super) fn accept(&mut self, listing: Arc<Listing>, refused: RefusedEntries, sync: Sync) {
+        self.listed_at = Some(sync.finished_at);
+        self.listing = Some(listing);
+        self.partial = None;
+        self.refused = refused;
+        self.last_sync = Some(sync);
+        self.attempted = true;
+    }
+
+    pub(super) fn accept_partial(&mut self, listing: Arc<Listing>, refused: RefusedEntries) {
+        if self.listing.is_none() {
+            self.partial = Some(listing);
+            self.refused = refused;
+        }
+    }
+
+    pub(super) fn note_failed_sync(&mut self, sync: Sync) {
+        self.last_error = sync.error.clone().map(|error| (sync.finished_at, format!("walk: {error}")));
+        self.last_sync = Some(sync);
+        self.attempted = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unhealthy(when_unhealthy: WhenUnhealthy, listed_at: Option<i64>, now: i64) -> (bool, Option<i64>) {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let mut status = Status::starting(at(0));
+        status.health.state = State::Unhealthy;
+        status.listed_at = listed_at.map(at);
+        let config = Config { when_unhealthy, max_stale: std::time::Duration::from_secs(100), ..Config::default() };
+        let (usable, until) = status.usable(&config, at(now));
+        (usable, until.map(Timestamp::as_second))
+    }
+
+    #[test]
+    fn unhealthy_registries_are_dropped_or_served_for_max_stale() {
+        assert_eq!(unhealthy(WhenUnhealthy::Drop, Some(0), 1), (false, None));
+        assert_eq!(unhealthy(WhenUnhealthy::ServeStale, Some(0), 99), (true, Some(100)));
+        assert_eq!(unhealthy(WhenUnhealthy::ServeStale, Some(0), 100), (false, None));
+        assert_eq!(unhealthy(WhenUnhealthy::ServeStale, None, 1), (false, None));
+    }
+}

@@ -1,0 +1,136 @@
+//! The MCP Registry API over a catalog: bodies out of entries that are rendered already. Synchronous and
+//! without I/O: one function per kind of answer.
+
+use std::fmt::Write as _;
+
+use super::cache::Request;
+use super::cursor;
+use super::error::Problem;
+use super::query::ListQuery;
+use super::route::readings;
+use crate::catalog::{Catalog, Lookup, Server, Version, withheld_by};
+
+/// What a request sees: one catalog, and whether all registries have been tried.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) is_ready: bool,
+    /// Says why a registry is not usable, by its position.
+    pub(super) reason: &'a dyn Fn(usize) -> String,
+}
+
+const NOT_FOUND: Problem = Problem::NotFound(std::borrow::Cow::Borrowed("Server not found"));
+
+impl View<'_> {
+    /// Renders the answer to a request.
+    pub(super) fn render(&self, request: &Request) -> Result<Vec<u8>, Problem> {
+        if !self.catalog.is_available() {
+            return Err(self.nothing_available());
+        }
+        match request {
+            Request::List(query) => Ok(self.list(query)),
+            Request::Versions { name, include_deleted } => self.versions(name, *include_deleted),
+            Request::Version { name, version, include_deleted } => self.version(name, version, *include_deleted),
+        }
+    }
+
+    /// The answer to `GET /readyz`.
+    pub(super) fn readiness(&self) -> Result<&'static str, Problem> {
+        if self.is_ready {
+            return Ok("{\"status\":\"ready\"}\n");
+        }
+        Err(Problem::Unavailable(format!("Not every registry has been asked yet: {}", self.reasons(|_| true))))
+    }
+
+    fn list(&self, query: &ListQuery) -> Vec<u8> {
+        let page = self.catalog.page(&query.filter, query.after.as_ref(), query.limit);
+        let next = page.next.map(|position| cursor::encode(&query.filter, &position));
+        list_body(&page.versions, next.as_deref())
+    }
+
+    fn versions(&self, name: &str, include_deleted: bool) -> Result<Vec<u8>, Problem> {
+        let server = self.find(name)?;
+        let mut versions = server.versions_newest_first();
+        versions.retain(|version| include_deleted || !version.entry.is_deleted());
+        if versions.is_empty() { Err(NOT_FOUND) } else { Ok(list_body(&versions, None)) }
+    }
+
+    fn version(&self, name: &str, version: &str, include_deleted: bool) -> Result<Vec<u8>, Problem> {
+        let server = self.find(name)?;
+        let found = if version == "latest" {
+            server.latest()
+        } else {
+            let found = readings(version).find_map(|version| server.version(&version));
+            if found.is_none() {
+                self.check_withheld(&withheld_by(server, Some(version)))?;
+            }
+            found
+        };
+        let found = found.filter(|found| include_deleted || !found.entry.is_deleted()).ok_or(NOT_FOUND)?;
+        let mut body = Vec::with_capacity(found.served_length() + 1);
+        found.write_to(&mut body);
+        body.push(b'\n');
+        Ok(body)
+    }
+
+    /// The server of a name. "Not listed" is an answer that clients enforce, so it is given only when it
+    /// is certain (contract §4).
+    fn find(&self, name: &str) -> Result<&Server, Problem> {
+        let mut withheld = Vec::new();
+        for name in readings(name) {
+            match self.catalog.lookup(&name) {
+                Lookup::Found(server) => return Ok(server),
+                Lookup::Withheld(registries) => withheld = registries,
+                Lookup::NotListed => {}
+            }
+        }
+        self.check_withheld(&withheld)?;
+        if self.is_ready {
+            return Err(NOT_FOUND);
+        }
+        let detail = "Not every registry has been asked yet, so nobody can say that this is not listed";
+        Err(Problem::Unavailable(format!("{detail}: {}", self.reasons(|_| true))))
+    }
+
+    fn check_withheld(&self, registries: &[usize]) -> Result<(), Problem> {
+        if registries.is_empty() {
+            return Ok(());
+        }
+        let reasons = self.reasons(|registry| registries.contains(&registry));
+        Err(Problem::Unavailable(format!("Only registries that are not usable at the moment list this: {reasons}")))
+    }
+
+    fn nothing_available(&self) -> Problem {
+        let any_usable = self.catalog.registries.iter().any(|registry| registry.usable);
+        let what = if any_usable { "Nothing has been fetched yet" } else { "No registry is usable" };
+        Problem::Unavailable(format!("{what}: {}", self.reasons(|_| true)))
+    }
+
+    fn reasons(&self, mut concerns: impl FnMut(usize) -> bool) -> String {
+        let mut text = String::new();
+        for (index, registry) in self.catalog.registries.iter().enumerate().filter(|(index, _)| concerns(*index)) {
+            let separator = if text.is_empty() { "" } else { "; " };
+            let _ = write!(text, "{separator}{} ({})", registry.rules.name, (self.reason)(index));
+        }
+        if text.is_empty() { "the registries have not been looked at yet".to_owned() } else { text }
+    }
+}
+
+/// `{"servers":[…],"metadata":{…}}` and a line end, as the official server writes it.
+fn list_body(versions: &[&Version], next_cursor: Option<&str>) -> Vec<u8> {
+    let entries: usize = versions.iter().map(|version| version.served_length() + 1).sum();
+    let mut body = Vec::with_capacity(entries + next_cursor.map_or(0, str::len) + 80);
+    body.extend_from_slice(br#"{"servers":["#);
+    for (index, version) in versions.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        version.write_to(&mut body);
+    }
+    body.extend_from_slice(br#"],"metadata":{"#);
+    if let Some(cursor) = next_cursor {
+        body.extend_from_slice(format!(r#""nextCursor":"{cursor}","#).as_bytes());
+    }
+    body.extend_from_slice(format!("\"count\":{}}}}}\n", versions.len()).as_bytes());
+    body
+}

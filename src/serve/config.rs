@@ -1,0 +1,155 @@
+//! `[server]`, `[admin]`, `[cache]` and `[read_through]` of the configuration.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use figment::value::magic::RelativePathBuf;
+use http::HeaderValue;
+use jiff::fmt::serde::unsigned_duration::friendly::compact as friendly;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+/// `[server]`: the public listener.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Where it listens: an IP address and a port.
+    #[serde(deserialize_with = "socket_address")]
+    pub listen: SocketAddr,
+    /// The origins whose pages may read answers; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// The certificate chain for TLS, in PEM.
+    pub tls_certificate_file: Option<RelativePathBuf>,
+    /// Its private key, in PEM.
+    pub tls_key_file: Option<RelativePathBuf>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            cors_origins: vec!["*".to_owned()],
+            tls_certificate_file: None,
+            tls_key_file: None,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// The keys whose values make no sense, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let bad_origins = self.cors_origins.iter().filter(|origin| !is_origin(origin));
+        let mut problems: Vec<_> = bad_origins
+            .map(|origin| ("cors_origins", format!("{origin:?} is not an origin; write \"*\" or https://host")))
+            .collect();
+        match (&self.tls_certificate_file, &self.tls_key_file) {
+            (Some(_), None) => problems.push(("tls_key_file", "is missing beside `tls_certificate_file`".to_owned())),
+            (None, Some(_)) => problems.push(("tls_certificate_file", "is missing beside `tls_key_file`".to_owned())),
+            _ => {}
+        }
+        problems
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    text == "*"
+        || HeaderValue::from_str(text).is_ok()
+            && url::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
+
+/// `[admin]`: the listener for people who run the proxy.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminConfig {
+    /// Where it listens; `off` for nowhere.
+    pub listen: AdminListen,
+    /// A file with the token that requests must show.
+    pub token_file: Option<RelativePathBuf>,
+    /// Names that `Host` may have besides loopback ones.
+    pub hosts: Vec<String>,
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        let listen = AdminListen::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)));
+        Self { listen, token_file: None, hosts: Vec::new() }
+    }
+}
+
+/// Where the admin listener is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminListen {
+    /// Nowhere.
+    Off,
+    /// At an address.
+    At(SocketAddr),
+}
+
+impl AdminConfig {
+    /// The keys whose values make no sense, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        match self.listen {
+            AdminListen::At(address) if !address.ip().is_loopback() && self.token_file.is_none() => {
+                vec![("token_file", "is missing; a listener that is not on loopback needs a token".to_owned())]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// `[cache]`: rendered responses.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CacheConfig {
+    /// How much memory they may take.
+    pub max_size: ByteSize,
+    /// How long clients may keep them.
+    #[serde(with = "friendly::required")]
+    pub max_age: Duration,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self { max_size: ByteSize::mib(64), max_age: Duration::from_secs(30) }
+    }
+}
+
+/// `[read_through]`: asking the registries for what the catalog does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReadThroughConfig {
+    /// Whether that happens.
+    pub enabled: bool,
+    /// How long "not there" is remembered.
+    #[serde(with = "friendly::required")]
+    pub negative_ttl: Duration,
+}
+
+impl Default for ReadThroughConfig {
+    fn default() -> Self {
+        Self { enabled: true, negative_ttl: Duration::from_secs(30) }
+    }
+}
+
+fn parse_address<E: serde::de::Error>(text: &str) -> Result<SocketAddr, E> {
+    text.parse().map_err(|_| {
+        E::custom(format_args!("{text:?} is not an address; write an IP address and a port, such as 127.0.0.1:8080"))
+    })
+}
+
+fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    parse_address(&String::deserialize(deserializer)?)
+}
+
+impl<'de> Deserialize<'de> for AdminListen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        parse_address(&text).map(Self::At).map_err(|error: D::Error| D::Error::custom(format_args!("{error}, or off")))
+    }
+}

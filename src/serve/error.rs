@@ -1,0 +1,93 @@
+//! Everything that is not a 200: RFC 9457 problem documents with the official server's texts
+//! (registry-api.md §1.4), and the one place where status codes are decided.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Why a request has no good answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Problem {
+    /// Parameters of the wrong kind, all of them.
+    Validation(Vec<InvalidParameter>),
+    /// Something else in the request.
+    BadRequest(Cow<'static, str>),
+    /// No such route, or nothing listed.
+    NotFound(Cow<'static, str>),
+    /// Another method is needed.
+    MethodNotAllowed { allow: String },
+    /// The URL is over the limit.
+    UriTooLong,
+    /// An optional route that we do not have.
+    NotImplemented(Cow<'static, str>),
+    /// The catalog cannot tell at the moment.
+    Unavailable(String),
+    /// A fault of ours.
+    Internal,
+}
+
+/// One parameter of the wrong kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct InvalidParameter {
+    pub(super) message: Cow<'static, str>,
+    pub(super) location: Cow<'static, str>,
+    pub(super) value: Value,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [InvalidParameter],
+    /// The same once more, for readers of the API's `OpenAPI` description.
+    error: &'a str,
+}
+
+impl Problem {
+    /// The status code.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The document, with the line end that the official server sends too.
+    pub(super) fn body(&self) -> Vec<u8> {
+        let status = self.status();
+        let detail = self.detail();
+        let body = Body {
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: &detail,
+            errors: if let Self::Validation(errors) = self { errors } else { &[] },
+            error: &detail,
+        };
+        let mut bytes = serde_json::to_vec(&body).expect("a problem holds only texts and JSON values");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    fn detail(&self) -> Cow<'_, str> {
+        match self {
+            Self::Validation(_) => "validation failed".into(),
+            Self::BadRequest(detail) | Self::NotFound(detail) | Self::NotImplemented(detail) => {
+                detail.as_ref().into()
+            }
+            Self::MethodNotAllowed { allow } => format!("Method not allowed. Use one of {allow}.").into(),
+            Self::UriTooLong => format!("The URL is longer than {} bytes.", super::MAX_URI_BYTES).into(),
+            Self::Unavailable(detail) => detail.into(),
+            Self::Internal => "Internal error. The log says more.".into(),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! From a method and a path to what is asked for. Pure; the table of all routes.
+//!
+//! The raw path is split at its slashes before anything is decoded: a name travels as one segment
+//! (`ns%2Fname`) or, where something on the way decoded it, as two (`ns/name`).
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use super::error::Problem;
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// The merged list.
+    List,
+    /// All versions of a name.
+    Versions { name: String },
+    /// One version of a name; `latest` is special.
+    Version { name: String, version: String },
+    /// The API's health.
+    Health,
+    /// The API's ping.
+    Ping,
+    /// What build this is.
+    Build,
+    /// The state of all registries.
+    Registries,
+    /// The state of one registry.
+    Registry { name: String },
+    /// Whether the process runs.
+    Live,
+    /// Whether the first attempt to fetch each registry has ended.
+    Ready,
+}
+
+const UNKNOWN_IN_API: &str = "Endpoint not found. See /docs for the API documentation.";
+const UNKNOWN: &str =
+    "Endpoint not found. Did you mean '/v0.1/servers' or '/v0/servers'? See /docs for the API documentation.";
+
+/// A path, recognised.
+enum Recognised {
+    Read(Route),
+    /// An optional route of the API that writes: the methods that it would have, and what to say.
+    Write(&'static [Method], &'static str),
+    /// Both: reading and, optionally, writing.
+    ReadOrWrite(Route, &'static [(Method, &'static str)]),
+}
+
+const PUBLISHING: &str = "Publishing is not supported by this registry";
+const UPDATES: &str = "Updates are not supported by this registry";
+const DELETION: &str = "Deletion is not supported by this registry";
+
+/// Finds what a request asks for.
+pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
+    if path.contains("%00") {
+        return Err(Problem::BadRequest("Invalid request: URL path contains null bytes".into()));
+    }
+    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
+    match recognise(&segments)? {
+        Recognised::Read(route) => only_reading(method, route),
+        Recognised::ReadOrWrite(route, writes) => match writes.iter().find(|(write, _)| write == method) {
+            Some((_, refusal)) => Err(Problem::NotImplemented((*refusal).into())),
+            None => only_reading(method, route),
+        },
+        Recognised::Write(methods, refusal) if methods.contains(method) => {
+            Err(Problem::NotImplemented(refusal.into()))
+        }
+        Recognised::Write(methods, _) => Err(Problem::MethodNotAllowed { allow: allow(methods) }),
+    }
+}
+
+fn only_reading(method: &Method, route: Route) -> Result<Route, Problem> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(route),
+        _ => Err(Problem::MethodNotAllowed { allow: allow(&[Method::GET, Method::HEAD]) }),
+    }
+}
+
+fn allow(methods: &[Method]) -> String {
+    let names: Vec<&str> = methods.iter().map(Method::as_str).chain(["OPTIONS"]).collect();
+    names.join(", ")
+}
+
+fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
+    let read = |route| Ok(Recognised::Read(route));
+    match segments {
+        ["v0" | "v0.1", rest @ ..] => api(rest),
+        // Some clients leave the API version out (clients.md §1.3).
+        ["servers", ..] => api(segments),
+        ["registries"] => read(Route::Registries),
+        ["registries", name] => read(Route::Registry { name: decode(name, "registry name")? }),
+        ["livez"] => read(Route::Live),
+        ["readyz"] => read(Route::Ready),
+        _ => Err(Problem::NotFound(UNKNOWN.into())),
+    }
+}
+
+fn api(segments: &[&str]) -> Result<Recognised, Problem> {
+    let read = |route| Ok(Recognised::Read(route));
+    match segments {
+        ["servers"] => read(Route::List),
+        ["health"] => read(Route::Health),
+        ["ping"] => read(Route::Ping),
+        ["version"] => read(Route::Build),
+        ["publish"] => Ok(Recognised::Write(&[Method::POST], PUBLISHING)),
+        ["servers", namespace, name, rest @ ("versions" | "status"), tail @ ..] if !namespace.is_empty() => {
+            server(format!("{namespace}/{name}"), rest, tail)
+        }
+        ["servers", name, rest @ ("versions" | "status"), tail @ ..] if !name.is_empty() => {
+            server((*name).to_owned(), rest, tail)
+        }
+        _ => Err(Problem::NotFound(UNKNOWN_IN_API.into())),
+    }
+}
+
+/// What stands under one server: `versions`, one version, or the optional routes that write.
+fn server(name: String, part: &str, tail: &[&str]) -> Result<Recognised, Problem> {
+    let name = decode(&name, "server name")?;
+    match (part, tail) {
+        ("versions", []) => Ok(Recognised::Read(Route::Versions { name })),
+        ("versions", [version]) if !version.is_empty() => {
+            let version = decode(version, "version")?;
+            let writes: &[_] = &[(Method::PUT, UPDATES), (Method::DELETE, DELETION)];
+            Ok(Recognised::ReadOrWrite(Route::Version { name, version }, writes))
+        }
+        ("versions", [_, "status"]) | ("status", []) => Ok(Recognised::Write(&[Method::PATCH], UPDATES)),
+        _ => Err(Problem::NotFound(UNKNOWN_IN_API.into())),
+    }
+}
+
+/// Decodes a segment. Escapes that are none are an error, in the official server's words.
+fn decode(segment: &str, what: &str) -> Result<String, Problem> {
+    let invalid = || Problem::BadRequest(format!("Invalid {what} encoding").into());
+    if !has_only_whole_escapes(segment) {
+        return Err(invalid());
+    }
+    percent_decode_str(segment).decode_utf8().map(Into::into).map_err(|_| invalid())
+}
+
+fn has_only_whole_escapes(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+/// A key as it was decoded once, and as it reads decoded twice where that is something else: the
+/// official server decodes twice, so clients may have encoded twice (registry-api.md §1.3).
+pub(super) fn readings(key: &str) -> impl Iterator<Item = String> {
+    let twice = key.contains('%') && has_only_whole_escapes(key);
+    let twice = twice.then(|| percent_decode_str(key).decode_utf8().ok().map(Into::into)).flatten();
+    std::iter::once(key.to_owned()).chain(twice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(path: &str) -> Result<Route, u16> {
+        route(&Method::GET, path).map_err(|problem| problem.status().as_u16())
+    }
+
+    #[test]
+    fn both_spellings_of_a_name_are_the_same_route_under_every_root() {
+        let name = || "com.example/my-server".to_owned();
+        for root in ["/v0/servers", "/v0.1/servers", "/servers"] {
+            for spelling in ["com.example%2Fmy-server", "com.example%2fmy-server", "com.example/my-server"] {
+                assert_eq!(get(&format!("{root}/{spelling}/versions")), Ok(Route::Versions { name: name() }));
+                let version = "1.0.0+2013".to_owned();
+                let expected = Route::Version { name: name(), version };
+                assert_eq!(get(&format!("{root}/{spelling}/versions/1.0.0%2B2013")), Ok(expected));
+            }
+            assert_eq!(get(root), Ok(Route::List));
+            assert_eq!(get(&format!("{root}/")), Ok(Route::List));
+        }
+    }
+
+    #[test]
+    fn names_need_no_slash() {
+        let version = "latest".to_owned();
+        let expected = Route::Version { name: "Salesforce DX MCP".to_owned(), version };
+        assert_eq!(get("/v0.1/servers/Salesforce%20DX%20MCP/versions/latest"), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_no_route_is_not_found() {
+        for path in ["/", "/v0", "/v2/servers", "/v0.1/servers/v0.1/servers", "/v0/servers/a/b", "/v0//servers"] {
+            assert_eq!(get(path), Err(404), "{path}");
+        }
+    }
+
+    #[test]
+    fn broken_escapes_are_bad_requests() {
+        for path in ["/v0/servers/%/versions", "/v0/servers/%2/versions", "/v0/servers/a%ZZ/versions/1", "/v0/%00"] {
+            assert_eq!(get(path), Err(400), "{path}");
+        }
+    }
+
+    #[test]
+    fn routes_that_write_are_not_implemented_and_other_methods_not_allowed() {
+        let status = |method: Method, path: &str| route(&method, path).err().map(|problem| problem.status().as_u16());
+        assert_eq!(status(Method::POST, "/v0/publish"), Some(501));
+        assert_eq!(status(Method::PUT, "/v0.1/servers/a%2Fb/versions/1"), Some(501));
+        assert_eq!(status(Method::DELETE, "/v0.1/servers/a/b/versions/1"), Some(501));
+        assert_eq!(status(Method::PATCH, "/v0.1/servers/a%2Fb/status"), Some(501));
+        assert_eq!(status(Method::PATCH, "/v0.1/servers/a%2Fb/versions/1/status"), Some(501));
+        assert_eq!(status(Method::POST, "/v0/servers"), Some(405));
+        assert_eq!(status(Method::GET, "/v0/publish"), Some(405));
+    }
+
+    #[test]
+    fn a_key_reads_once_and_twice_decoded() {
+        assert_eq!(readings("a%2Fb").collect::<Vec<_>>(), ["a%2Fb", "a/b"]);
+        assert_eq!(readings("50% off").collect::<Vec<_>>(), ["50% off"]);
+    }
+}

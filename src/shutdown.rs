@@ -1,0 +1,144 @@
+//! Ending well: a soft request to stop, a hard one, and one tracker that knows when all tasks are done.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long requests in flight may take to finish after the first signal.
+const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+/// The first wait before a task that panicked starts again; it doubles, up to the last.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+const RESTART_AFTER_AT_MOST: Duration = Duration::from_mins(1);
+
+/// The life of the process. Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Lifecycle {
+    soft: CancellationToken,
+    tracker: TaskTracker,
+}
+
+/// How the process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything that was in flight has finished.
+    Clean,
+    /// Something was cut off.
+    Cut,
+}
+
+impl Lifecycle {
+    /// A life that has just begun.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks everything to end.
+    pub fn stop(&self) {
+        self.soft.cancel();
+    }
+
+    /// Ends when everything was asked to end.
+    pub async fn stopped(&self) {
+        self.soft.cancelled().await;
+    }
+
+    /// Runs a task that ends by itself once it is asked to.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(task);
+    }
+
+    /// Runs a task that never ends by itself: it is dropped at the end, and started again, with a growing
+    /// wait, should it panic.
+    pub fn keep_running<F>(&self, name: String, start: impl Fn() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let soft = self.soft.clone();
+        self.tracker.spawn(async move {
+            soft.run_until_cancelled(restarting(&name, start)).await;
+        });
+    }
+
+    /// Waits for a signal, then for everything to finish. A second signal ends it at once.
+    ///
+    /// # Errors
+    /// When signals cannot be listened to.
+    pub async fn run_to_end(&self) -> std::io::Result<Ending> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                () = self.stopped() => break,
+                _ = hang_up.recv() => tracing::warn!("SIGHUP: a changed configuration takes effect only after a restart"),
+            }
+        }
+        tracing::info!("stopping: requests in flight finish; a second signal ends it at once");
+        self.stop();
+        tokio::select! {
+            ending = self.drained() => Ok(ending),
+            _ = interrupt.recv() => Ok(Ending::Cut),
+            _ = terminate.recv() => Ok(Ending::Cut),
+        }
+    }
+
+    async fn drained(&self) -> Ending {
+        self.tracker.close();
+        match timeout(DRAIN_LIMIT, self.tracker.wait()).await {
+            Ok(()) => Ending::Clean,
+            Err(_) => {
+                tracing::warn!(connections = self.tracker.len(), "cut off what did not finish in time");
+                Ending::Cut
+            }
+        }
+    }
+}
+
+async fn restarting<F>(name: &str, start: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut wait = RESTART_AFTER;
+    loop {
+        // A set of one: dropping it aborts the task.
+        let mut task = JoinSet::new();
+        task.spawn(start());
+        if let Some(Err(error)) = task.join_next().await {
+            tracing::error!(task = name, %error, "task panicked; it is started again");
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(RESTART_AFTER_AT_MOST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_is_started_again_and_ends_with_the_life() {
+        let lifecycle = Lifecycle::new();
+        let starts = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&starts);
+        lifecycle.keep_running("test".to_owned(), move || {
+            let attempt = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                assert!(attempt >= 2, "the first two attempts fail");
+                std::future::pending::<()>().await;
+            }
+        });
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(starts.load(Ordering::SeqCst), 3);
+        lifecycle.stop();
+        assert_eq!(lifecycle.drained().await, Ending::Clean);
+    }
+}

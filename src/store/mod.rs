@@ -1,0 +1,36 @@
+//! `[store]` of the configuration: where the last good listings will be kept. There is no store yet; the
+//! keys are read and checked so that a configuration written today stays valid.
+
+use serde::Deserialize;
+
+/// `[store]` of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where on disk, relative to the working directory; `off` for nowhere; `state/catalog` by default.
+    pub path: Option<String>,
+    /// A Redis to share listings through, in place of the disk.
+    pub url: Option<String>,
+}
+
+impl Config {
+    /// The keys whose values make no sense, and why. The URL is not repeated: it may hold a password.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if self.path.is_some() && self.url.is_some() {
+            problems.push(("url", "stands beside `path`; keep listings in one of the two".to_owned()));
+        }
+        if self.path.as_deref() == Some("") {
+            problems.push(("path", "is empty; name a directory, or write \"off\"".to_owned()));
+        }
+        if self.url.as_deref().is_some_and(|url| !is_redis_url(url)) {
+            problems.push(("url", "is not a Redis URL; write redis://host:port or rediss://host:port".to_owned()));
+        }
+        problems
+    }
+}
+
+fn is_redis_url(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host())
+}
