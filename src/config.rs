@@ -170,7 +170,9 @@ fn check_registries(config: &Config, problems: &mut Problems) {
         }
         let health = config.health.overridden_by(&registry.health).problems();
         if registry.health != health::Overrides::default() {
-            health.into_iter().for_each(|(key, problem)| problems.push(Problem::new(at(&format!("health.{key}")), problem)));
+            health
+                .into_iter()
+                .for_each(|(key, problem)| problems.push(Problem::new(at(&format!("health.{key}")), problem)));
         }
         let schedule = config.refresh.overridden_by(&registry.refresh);
         if schedule != config.refresh {

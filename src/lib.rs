@@ -1,11 +1,80 @@
-//! wip
+//! One URL in front of many MCP registries: a caching aggregation proxy for the MCP Registry API.
+//!
+//! # The two walks
+//!
+//! Everything that happens is one of two walks, both only forward:
+//!
+//! - **a refresh**: [`refresh`] says when → [`registry`] asks one registry and turns bytes into entries →
+//!   [`catalog::merge`] makes one catalog of all listings → [`catalog::current`] publishes it;
+//! - **a request**: [`serve`] accepts and routes it → reads the catalog of the moment → finds the answer
+//!   rendered, or renders it out of entries that are → responds.
+//!
+//! They meet in one place: an immutable [`catalog::Catalog`], published whole. Nothing else is shared between
+//! them but what is known of each registry ([`registry::status`]), which `/registries` shows.
+//!
+//! # The data
+//!
+//! | what | where | shared by |
+//! |---|---|---|
+//! | [`Entry`](catalog::entry::Entry): one version as one registry lists it; `server` as raw bytes | its page's buffer | listings and catalogs |
+//! | [`Listed`](catalog::listing::Listed): one name in one registry | `Arc` | successive listings, as long as it does not change |
+//! | [`Listing`](catalog::listing::Listing): all of one registry, sorted | `Arc` | the registry's status and the merge |
+//! | [`Server`](catalog::Server): one merged name, every version's served bytes ready | `Arc` | successive catalogs, as long as no contribution changes |
+//! | [`Catalog`](catalog::Catalog): all names sorted, the search text | `Arc` | every request of its revision |
+//!
+//! So a refresh that changed nothing allocates nothing, one that changed k names does work in k and a linear
+//! pass of pointer comparisons, and a page is a concatenation of bytes that exist.
+//!
+//! # Who may import whom
+//!
+//! | module | may import |
+//! |---|---|
+//! | catalog | nothing of ours |
+//! | registry | catalog |
+//! | inspect | catalog |
+//! | store | catalog, registry |
+//! | refresh | catalog, registry, store |
+//! | serve | catalog, inspect, registry |
+//! | config | catalog, registry, refresh, store, serve, telemetry (their `Config` types) |
+//! | app | all of the above, shutdown |
+//! | cli | app, config, registry, shutdown, telemetry |
+//! | main | cli |
+//!
+//! `tests/it/tidy.rs` reads this table and enforces it.
+//!
+//! # Invariants
+//!
+//! - Serving never awaits a refresh. A request sees exactly one catalog revision.
+//! - Merge is a pure function of the listings: the order of arrival cannot show. A failed registry keeps its
+//!   last good listing.
+//! - Only `registry` opens outgoing sockets; only `serve` accepts; only `config` reads the environment and
+//!   configuration files (`registry` reads registry files and, for every request, token files).
+//! - Foreign JSON lives in [`registry::wire`]; the entry as we serve it in `catalog::render`; every other body in
+//!   `serve`.
+//! - Every loop, buffer, queue, body, connection count and wait has a bound, named where it is enforced. What a
+//!   peer says (`Retry-After`, lengths, counts, cursors) is clamped to ours.
+//! - Tasks are spawned through [`shutdown::Lifecycle`] and end with it. A panic in any of them is seen, and costs
+//!   one request or one restart of that task.
+//! - Status codes are decided in one `match` (`serve::error`). Errors classify by type, never by text.
+//!
+//! # Modules, in reading order
+
 pub mod catalog;
+
 pub mod registry;
+
 pub mod refresh;
+
 pub mod store;
-pub mod telemetry;
-pub mod shutdown;
+
 pub mod serve;
+
 pub mod config;
+
 pub mod app;
+
+pub mod shutdown;
+
+pub mod telemetry;
+
 pub mod cli;

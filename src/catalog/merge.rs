@@ -45,9 +45,8 @@ pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog) -> Catalog
     let same_rules = have_same_rules(&catalog.registries, &previous.registries);
     let mut reusable = Previous::new(same_rules.then_some(previous));
     for_each_name(sources, |listed| {
-        let server = reusable
-            .unchanged(sources, &listed)
-            .unwrap_or_else(|| Arc::new(merge_name(policy, sources, listed)));
+        let server =
+            reusable.unchanged(sources, &listed).unwrap_or_else(|| Arc::new(merge_name(policy, sources, listed)));
         if server.versions.is_empty() {
             catalog.unserved.push(server);
         } else {

@@ -54,9 +54,7 @@ impl RegistryRules {
     pub fn admit(&self, server_name: &str, claimed_by_any: bool) -> Admission {
         if claimed_by_any && !self.claims(server_name) {
             Admission::OwnedElsewhere
-        } else if self.exclude.matches(server_name)
-            || !self.include.is_empty() && !self.include.matches(server_name)
-        {
+        } else if self.exclude.matches(server_name) || !self.include.is_empty() && !self.include.matches(server_name) {
             Admission::Filtered
         } else {
             Admission::Admitted

@@ -14,7 +14,8 @@ pub(super) fn expand(
 ) {
     for (index, registry) in registries.iter_mut().enumerate() {
         let label = label(registry, index);
-        let mut expand_one = |key: String, secret: &mut SecretString| match expand_text(secret.expose_secret(), &lookup) {
+        let mut expand_one = |key: String, secret: &mut SecretString| match expand_text(secret.expose_secret(), &lookup)
+        {
             Ok(text) => *secret = text.into(),
             Err(problem) => problems.push(Problem::new(format!("registries.{label}.{key}"), problem)),
         };

@@ -38,7 +38,8 @@ pub(super) async fn follow_file(registry: Arc<Registry>) {
             (Some(check), Some((_, last))) => check.failure() != last.failure(),
             (check, _) => check.is_some(),
         };
-        let check = load.check.or_else(|| last.as_ref().map(|(_, check)| Check { at: Timestamp::now(), ..check.clone() }));
+        let check =
+            load.check.or_else(|| last.as_ref().map(|(_, check)| Check { at: Timestamp::now(), ..check.clone() }));
         if let Some(check) = check.filter(|_| is_due || is_news) {
             registry.observe_check(check.clone());
             last = Some((Instant::now(), check));

@@ -55,9 +55,10 @@ impl Network {
         let proxy = match config.proxy.as_deref() {
             None => ProxyChoice::FromEnvironment,
             Some("off") => ProxyChoice::Off,
-            Some(url) => ProxyChoice::Url(reqwest::Proxy::all(url).map_err(|_| {
-                ("proxy", "is not a proxy URL; write http://host:port, or `off`".to_owned())
-            })?),
+            Some(url) => ProxyChoice::Url(
+                reqwest::Proxy::all(url)
+                    .map_err(|_| ("proxy", "is not a proxy URL; write http://host:port, or `off`".to_owned()))?,
+            ),
         };
         Ok(Self { tls: tls(config).map_err(|problem| ("ca_file", problem))?, proxy })
     }
@@ -187,7 +188,9 @@ impl Client {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/problem+json;q=0.9"));
         match &self.target.token {
             None => {}
-            Some(Token::Value(token)) => headers.extend(bearer(token.expose_secret()).map(|value| (AUTHORIZATION, value))),
+            Some(Token::Value(token)) => {
+                headers.extend(bearer(token.expose_secret()).map(|value| (AUTHORIZATION, value)))
+            }
             Some(Token::File(path)) => {
                 headers.insert(AUTHORIZATION, read_token(path).await?);
             }
@@ -205,8 +208,7 @@ async fn read_token(path: &std::path::Path) -> Result<HeaderValue, FetchError> {
     if metadata.len() > MAX_TOKEN_BYTES {
         return Err(problem(format!("has more than {MAX_TOKEN_BYTES} bytes")));
     }
-    let text =
-        tokio::fs::read_to_string(path).await.map_err(|error| problem(format!("cannot be read: {error}")))?;
+    let text = tokio::fs::read_to_string(path).await.map_err(|error| problem(format!("cannot be read: {error}")))?;
     bearer(&text).ok_or_else(|| problem("is empty or holds characters that a header cannot carry".to_owned()))
 }
 

@@ -334,7 +334,8 @@ mod tests {
 
     #[test]
     fn a_bare_base_is_tried_as_v0_1_and_then_as_v0() {
-        for (text, base) in [("https://x.example", ""), ("https://x.example/workspaces/default", "/workspaces/default")] {
+        for (text, base) in [("https://x.example", ""), ("https://x.example/workspaces/default", "/workspaces/default")]
+        {
             let candidates = ["v0.1", "v0"].map(|version| url(&format!("https://x.example{base}/{version}/servers")));
             assert_eq!(endpoint(url(text)), Endpoint::Candidates(candidates), "{text}");
         }
@@ -349,7 +350,8 @@ mod tests {
     fn credentials_over_plain_http_need_a_word() {
         let with = |url: &str, insecure: bool| {
             let token = Some(SecretString::from("t"));
-            let config = Config { name: "a".into(), url: Some(url.into()), bearer_token: token, insecure, ..Config::default() };
+            let config =
+                Config { name: "a".into(), url: Some(url.into()), bearer_token: token, insecure, ..Config::default() };
             config.target().is_ok()
         };
         assert!(!with("http://x.example/v0", false));

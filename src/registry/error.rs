@@ -76,11 +76,9 @@ impl FetchError {
     pub fn stage(&self) -> Stage {
         match self {
             Self::Secret(_) | Self::Connect(_) | Self::File(_) => Stage::Network,
-            Self::Timeout(_)
-            | Self::Interrupted(_)
-            | Self::Status { .. }
-            | Self::Redirect(_)
-            | Self::TooLarge(_) => Stage::Response,
+            Self::Timeout(_) | Self::Interrupted(_) | Self::Status { .. } | Self::Redirect(_) | Self::TooLarge(_) => {
+                Stage::Response
+            }
             Self::Format(_) => Stage::Format,
         }
     }

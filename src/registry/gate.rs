@@ -32,7 +32,11 @@ impl Drop for Pass<'_> {
 
 impl Gate {
     pub(super) fn new(max_rate: f64) -> Self {
-        Self { spacing: Duration::from_secs_f64(1.0 / max_rate), next: Mutex::new(Instant::now()), busy_since: StdMutex::new(None) }
+        Self {
+            spacing: Duration::from_secs_f64(1.0 / max_rate),
+            next: Mutex::new(Instant::now()),
+            busy_since: StdMutex::new(None),
+        }
     }
 
     /// How long the request that is in flight has been so.

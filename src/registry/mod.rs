@@ -273,7 +273,8 @@ impl Registry {
         let Origin::Http(http) = &self.source else {
             return Err(FetchError::File("a file has no pages".to_owned()));
         };
-        let endpoint = http.known_endpoint().ok_or_else(|| FetchError::Connect("no endpoint is known yet".to_owned()))?;
+        let endpoint =
+            http.known_endpoint().ok_or_else(|| FetchError::Connect("no endpoint is known yet".to_owned()))?;
         let pass = self.gate.enter().await;
         let answer = http.client.fetch(&page_url(&endpoint, query), PAGE_TIMEOUT).await;
         drop(pass);

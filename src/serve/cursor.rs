@@ -101,10 +101,12 @@ mod tests {
         let since = prop::option::of((0_i64..4_000_000_000, 0_i32..1_000_000_000))
             .prop_map(|since| since.and_then(|(second, nanosecond)| Timestamp::new(second, nanosecond).ok()));
         let texts = (prop::option::of(".{1,40}"), ".{1,60}", prop::option::of(".{1,20}"));
-        (texts, version, since, any::<bool>()).prop_map(|((search, name, last), version, updated_since, include_deleted)| {
-            let filter = Filter { search: search.map(Into::into), updated_since, version, include_deleted };
-            (filter, Position { name: name.into(), version: last.map(Into::into) })
-        })
+        (texts, version, since, any::<bool>()).prop_map(
+            |((search, name, last), version, updated_since, include_deleted)| {
+                let filter = Filter { search: search.map(Into::into), updated_since, version, include_deleted };
+                (filter, Position { name: name.into(), version: last.map(Into::into) })
+            },
+        )
     }
 
     proptest! {

@@ -81,9 +81,7 @@ impl Problem {
     fn detail(&self) -> Cow<'_, str> {
         match self {
             Self::Validation(_) => "validation failed".into(),
-            Self::BadRequest(detail) | Self::NotFound(detail) | Self::NotImplemented(detail) => {
-                detail.as_ref().into()
-            }
+            Self::BadRequest(detail) | Self::NotFound(detail) | Self::NotImplemented(detail) => detail.as_ref().into(),
             Self::MethodNotAllowed { allow } => format!("Method not allowed. Use one of {allow}.").into(),
             Self::UriTooLong => format!("The URL is longer than {} bytes.", super::MAX_URI_BYTES).into(),
             Self::Unavailable(detail) => detail.into(),

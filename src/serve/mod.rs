@@ -33,8 +33,8 @@ pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, Serve
 use error::Problem;
 pub use listener::{Connection, Listener};
 use registries::{Registries, reason};
-pub use respond::Visibility;
 use respond::Responder;
+pub use respond::Visibility;
 use route::{Route, route};
 
 /// The longest request target.
@@ -81,10 +81,12 @@ impl Service {
     /// Answers one request. A panic is this request's alone.
     fn handle<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let answer = catch_unwind(AssertUnwindSafe(|| self.answer(request)));
-        let mut response = answer.unwrap_or_else(|_| {
-            tracing::error!(path = request.uri().path(), "a request handler panicked");
-            Err(Problem::Internal)
-        }).unwrap_or_else(|problem| self.responder.problem(&problem));
+        let mut response = answer
+            .unwrap_or_else(|_| {
+                tracing::error!(path = request.uri().path(), "a request handler panicked");
+                Err(Problem::Internal)
+            })
+            .unwrap_or_else(|problem| self.responder.problem(&problem));
         self.responder.allow_origin(request.headers(), response.headers_mut());
         response
     }
@@ -101,9 +103,7 @@ impl Service {
         let include_deleted = || query::include_deleted(query);
         match route(request.method(), path)? {
             Route::List => self.cached(Cached::List(query::list(query)?)),
-            Route::Versions { name } => {
-                self.cached(Cached::Versions { name, include_deleted: include_deleted()? })
-            }
+            Route::Versions { name } => self.cached(Cached::Versions { name, include_deleted: include_deleted()? }),
             Route::Version { name, version } => {
                 self.cached(Cached::Version { name, version, include_deleted: include_deleted()? })
             }
@@ -123,10 +123,8 @@ impl Service {
 
     /// Answers from the cache, or else from the catalog.
     fn cached(&self, request: Cached) -> Result<Response<Full<Bytes>>, Problem> {
-        self.with_view(|view| {
-            self.cache.get_or_render(view.catalog.revision, request, |request| view.render(request))
-        })
-        .map(|body| self.responder.cacheable(body))
+        self.with_view(|view| self.cache.get_or_render(view.catalog.revision, request, |request| view.render(request)))
+            .map(|body| self.responder.cacheable(body))
     }
 
     /// Lets a request see one catalog.

@@ -95,8 +95,7 @@ pub(super) fn list(query: Option<&str>) -> Result<ListQuery, Problem> {
     let mut invalid = Vec::new();
     let limit = parameters.limit(&mut invalid);
     let search = parameters.get("search").filter(|term| is_short(term, "search", MAX_SEARCH_CHARS, &mut invalid));
-    let version =
-        parameters.get("version").filter(|text| is_short(text, "version", MAX_VERSION_BYTES, &mut invalid));
+    let version = parameters.get("version").filter(|text| is_short(text, "version", MAX_VERSION_BYTES, &mut invalid));
     let include_deleted = parameters.flag("include_deleted", &mut invalid);
     if !invalid.is_empty() {
         return Err(Problem::Validation(invalid));

@@ -65,9 +65,16 @@ fn updated_since_needs_a_full_timestamp() {
     for good in ["2025-08-07T13:15:04.280Z", "2025-08-07T13:15:04Z", "2025-08-07T15:15:04%2B02:00"] {
         assert!(ok(&format!("updated_since={good}")).filter.updated_since.is_some(), "{good}");
     }
-    for text in ["yesterday", "2025-08-07", "2025-08-07T13:15:04", "2025-08-07T13:15Z", "2025-08-07+13:15:04Z",
-        "2025-08-07T13:15:04+02:00", "2025-13-07T13:15:04Z", "2025-08-07T13:15:60Z"]
-    {
+    for text in [
+        "yesterday",
+        "2025-08-07",
+        "2025-08-07T13:15:04",
+        "2025-08-07T13:15Z",
+        "2025-08-07+13:15:04Z",
+        "2025-08-07T13:15:04+02:00",
+        "2025-13-07T13:15:04Z",
+        "2025-08-07T13:15:60Z",
+    ] {
         assert!(bad(&format!("updated_since={text}")).starts_with("Invalid updated_since format"), "{text}");
     }
     assert!(bad("updated_since=2025-08-07T13:15:04Z&include_deleted=false").starts_with("Cannot set include_deleted"));

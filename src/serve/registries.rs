@@ -209,7 +209,9 @@ pub(super) fn reason(registry: &Registry) -> String {
     let failure: Option<Cow<'_, str>> = failure.map(|(stage, reason)| format!("{}: {reason}", stage.as_str()).into());
     match (status.health.state, failure) {
         (State::Starting, _) => "starting, not asked yet".to_owned(),
-        (State::Healthy, _) if status.served_listing().is_none() => "healthy, its first page is being fetched".to_owned(),
+        (State::Healthy, _) if status.served_listing().is_none() => {
+            "healthy, its first page is being fetched".to_owned()
+        }
         (State::Healthy, _) if !status.attempted => "healthy, its list is being fetched".to_owned(),
         (State::Healthy, _) => "healthy".to_owned(),
         (State::Unhealthy, Some(failure)) => format!("unhealthy; {failure}"),

@@ -102,7 +102,10 @@ impl Responder {
         // GitHub Copilot asks for these on every answer (registry-api.md §1.6), not only on preflights.
         all.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, OPTIONS"));
         all.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type"));
-        all.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Content-Type, Content-Length, Retry-After"));
+        all.insert(
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("Content-Type, Content-Length, Retry-After"),
+        );
         if let Cors::Everyone = self.cors {
             all.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         }

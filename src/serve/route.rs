@@ -62,9 +62,7 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
             Some((_, refusal)) => Err(Problem::NotImplemented((*refusal).into())),
             None => only_reading(method, route),
         },
-        Recognised::Write(methods, refusal) if methods.contains(method) => {
-            Err(Problem::NotImplemented(refusal.into()))
-        }
+        Recognised::Write(methods, refusal) if methods.contains(method) => Err(Problem::NotImplemented(refusal.into())),
         Recognised::Write(methods, _) => Err(Problem::MethodNotAllowed { allow: allow(methods) }),
     }
 }

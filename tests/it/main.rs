@@ -1,1 +1,3 @@
+//! The integration tests: the real binary and the real parts over real sockets.
 
+mod tidy;

@@ -104,9 +104,9 @@ fn check(value: &Json<'_>, shape: &Shape) -> Result<(), Mismatch> {
             let Some((_, shape)) = fields.iter().find(|(known, _)| *known == key) else { return Ok(()) };
             check(value, shape).map_err(at(format!(".{key}")))
         }),
-        (Map(item), Json::Object(members)) => members
-            .iter()
-            .try_for_each(|(key, value)| check(value, item).map_err(at(format!("[{:?}]", shorten(key))))),
+        (Map(item), Json::Object(members)) => {
+            members.iter().try_for_each(|(key, value)| check(value, item).map_err(at(format!("[{:?}]", shorten(key)))))
+        }
         (shape, value) => Err(Mismatch { path: Vec::new(), found: value.kind(), expected: shape.name() }),
     }
 }

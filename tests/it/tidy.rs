@@ -1,0 +1,101 @@
+//! The house rules that a machine can check: who imports whom, and how long files get.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The longest file of the sources, in lines.
+const MAX_LINES: usize = 500;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The top module that a source file belongs to.
+fn module_of(file: &Path) -> String {
+    let relative = file.strip_prefix(root().join("src")).expect("a source file");
+    let first = relative.components().next().expect("a component").as_os_str().to_string_lossy().into_owned();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The table in `src/lib.rs`: module → the modules that it may import.
+fn allowed_imports() -> BTreeMap<String, BTreeSet<String>> {
+    let map = fs::read_to_string(root().join("src/lib.rs")).expect("the map");
+    let table = map.split("# Who may import whom").nth(1).and_then(|rest| rest.split("# Invariants").next());
+    let mut allowed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in table.expect("the table").lines().filter(|line| line.starts_with("//! | ")).skip(1) {
+        let cells: Vec<&str> = row.trim_start_matches("//! |").split('|').map(str::trim).collect();
+        let mut modules: BTreeSet<String> = BTreeSet::new();
+        if cells[1].starts_with("all of the above") {
+            modules.extend(allowed.keys().cloned());
+            modules.insert("telemetry".to_owned());
+        }
+        let words = cells[1].split(|character: char| !character.is_ascii_lowercase()).map(str::to_owned);
+        modules.extend(words.filter(|word| root().join("src").join(format!("{word}.rs")).exists()
+            || root().join("src").join(word).is_dir()));
+        allowed.insert(cells[0].to_owned(), modules);
+    }
+    assert!(allowed.len() >= 8, "the table has lost rows: {allowed:?}");
+    allowed
+}
+
+#[test]
+fn modules_import_only_what_the_table_in_lib_rs_allows() {
+    let allowed = allowed_imports();
+    let mut offences = Vec::new();
+    for file in rust_files(&root().join("src")) {
+        let module = module_of(&file);
+        let text = fs::read_to_string(&file).expect("a source file");
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in code {
+            for rest in line.split("crate::").skip(1) {
+                let names = rest.strip_prefix('{').map_or_else(
+                    || vec![rest],
+                    |group| group.trim_end_matches("};").split(',').map(str::trim).collect(),
+                );
+                for name in names {
+                    let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    let is_allowed = name == module
+                        || allowed.get(&module).is_some_and(|modules| modules.contains(&name));
+                    if !name.is_empty() && !is_allowed {
+                        offences.push(format!("{}: {module} imports {name}", file.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+#[test]
+fn the_pure_modules_have_no_clock_no_await_and_no_io() {
+    for file in rust_files(&root().join("src/catalog")) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for forbidden in [".await", "async fn", "tokio::", "std::fs", "std::net", "Instant::now", "Timestamp::now", "SystemTime"] {
+            assert!(!code.iter().any(|line| line.contains(forbidden)), "{} has {forbidden}", file.display());
+        }
+    }
+}
+
+#[test]
+fn no_source_file_is_longer_than_it_may_be() {
+    for file in rust_files(&root().join("src")) {
+        let lines = fs::read_to_string(&file).expect("a source file").lines().count();
+        assert!(lines <= MAX_LINES, "{} has {lines} lines; split it along a seam that exists", file.display());
+    }
+}
