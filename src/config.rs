@@ -99,7 +99,9 @@ pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
     let figment = layers(files, flags)?;
     let mut config: Config = figment.extract().map_err(ConfigError::from_figment)?;
     let mut problems = Problems::default();
-    secrets::expand(&mut config.registries, |name| std::env::var(name).ok(), &mut problems);
+    #[expect(clippy::disallowed_methods, reason = "this is the module that reads the environment")]
+    let lookup = |name: &str| std::env::var(name).ok();
+    secrets::expand(&mut config.registries, lookup, &mut problems);
     check(&config, &mut problems);
     if problems.is_empty() {
         return Ok(Loaded { without_effect: without_effect(&figment, &config), config });
@@ -170,9 +172,9 @@ fn check_registries(config: &Config, problems: &mut Problems) {
         }
         let health = config.health.overridden_by(&registry.health).problems();
         if registry.health != health::Overrides::default() {
-            health
-                .into_iter()
-                .for_each(|(key, problem)| problems.push(Problem::new(at(&format!("health.{key}")), problem)));
+            for (key, problem) in health {
+                problems.push(Problem::new(at(&format!("health.{key}")), problem));
+            }
         }
         let schedule = config.refresh.overridden_by(&registry.refresh);
         if schedule != config.refresh {

@@ -91,13 +91,11 @@ impl Lifecycle {
 
     async fn drained(&self) -> Ending {
         self.tracker.close();
-        match timeout(DRAIN_LIMIT, self.tracker.wait()).await {
-            Ok(()) => Ending::Clean,
-            Err(_) => {
-                tracing::warn!(connections = self.tracker.len(), "cut off what did not finish in time");
-                Ending::Cut
-            }
+        if timeout(DRAIN_LIMIT, self.tracker.wait()).await.is_ok() {
+            return Ending::Clean;
         }
+        tracing::warn!(connections = self.tracker.len(), "cut off what did not finish in time");
+        Ending::Cut
     }
 }
 

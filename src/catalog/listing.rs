@@ -118,12 +118,11 @@ impl ListingBuilder {
             None => Insertion::New,
         };
         let entry = self.shared(name, entry);
-        match self.servers.get_mut(name) {
-            Some(listed) => Arc::make_mut(listed).put(entry),
-            None => {
-                let listed = Listed { name: name.clone(), entries: vec![entry] };
-                self.servers.insert(name.clone(), Arc::new(listed));
-            }
+        if let Some(listed) = self.servers.get_mut(name) {
+            Arc::make_mut(listed).put(entry);
+        } else {
+            let listed = Listed { name: name.clone(), entries: vec![entry] };
+            self.servers.insert(name.clone(), Arc::new(listed));
         }
         self.versions += usize::from(insertion == Insertion::New);
         insertion

@@ -150,7 +150,7 @@ fn merge_name(policy: &Policy, sources: &[Source], listed: Vec<Head<'_>>) -> Ser
     let versions = winners
         .into_iter()
         .enumerate()
-        .map(|(index, winner)| build_version(policy, sources, &contributions, winner, latest == Some(index)))
+        .map(|(index, winner)| build_version(policy, sources, &contributions, &winner, latest == Some(index)))
         .collect();
     Server { name, versions, contributions, latest, newest_update }
 }
@@ -200,10 +200,10 @@ fn build_version(
     policy: &Policy,
     sources: &[Source],
     contributions: &[Contribution],
-    winner: Winner<'_>,
+    winner: &Winner<'_>,
     is_latest: bool,
 ) -> Version {
-    let Winner { entry, registry } = winner;
+    let &Winner { entry, registry } = winner;
     let others = contributions
         .iter()
         .filter(|contribution| contribution.serves() && contribution.registry != registry)

@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(long, global = true, value_name = "FILE")]
     config: Vec<PathBuf>,
 
-    /// What is logged: error, warn, info, debug, or directives such as info,mcp_registry_proxy=debug
+    /// What is logged: error, warn, info or debug, or tracing directives
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
 

@@ -43,7 +43,7 @@ pub struct Network {
 enum ProxyChoice {
     FromEnvironment,
     Off,
-    Url(reqwest::Proxy),
+    Url(Box<reqwest::Proxy>),
 }
 
 impl Network {
@@ -55,10 +55,11 @@ impl Network {
         let proxy = match config.proxy.as_deref() {
             None => ProxyChoice::FromEnvironment,
             Some("off") => ProxyChoice::Off,
-            Some(url) => ProxyChoice::Url(
-                reqwest::Proxy::all(url)
-                    .map_err(|_| ("proxy", "is not a proxy URL; write http://host:port, or `off`".to_owned()))?,
-            ),
+            Some(url) => {
+                let problem = "is not a proxy URL; write http://host:port, or `off`";
+                let proxy = reqwest::Proxy::all(url).map_err(|_| ("proxy", problem.to_owned()))?;
+                ProxyChoice::Url(Box::new(proxy))
+            }
         };
         Ok(Self { tls: tls(config).map_err(|problem| ("ca_file", problem))?, proxy })
     }
@@ -71,11 +72,11 @@ impl Network {
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_keepalive(Duration::from_secs(30))
-            .pool_idle_timeout(Duration::from_secs(60));
+            .pool_idle_timeout(Duration::from_mins(1));
         match &self.proxy {
             ProxyChoice::FromEnvironment => builder,
             ProxyChoice::Off => builder.no_proxy(),
-            ProxyChoice::Url(proxy) => builder.no_proxy().proxy(proxy.clone()),
+            ProxyChoice::Url(proxy) => builder.no_proxy().proxy((**proxy).clone()),
         }
     }
 }
@@ -189,7 +190,7 @@ impl Client {
         match &self.target.token {
             None => {}
             Some(Token::Value(token)) => {
-                headers.extend(bearer(token.expose_secret()).map(|value| (AUTHORIZATION, value)))
+                headers.extend(bearer(token.expose_secret()).map(|value| (AUTHORIZATION, value)));
             }
             Some(Token::File(path)) => {
                 headers.insert(AUTHORIZATION, read_token(path).await?);

@@ -194,7 +194,7 @@ impl Config {
             (None, None) => None,
         };
         let headers = self.headers.iter().map(|(name, value)| header(name, value)).collect::<Result<_, _>>()?;
-        Ok(HttpTarget { endpoint: endpoint(url), token, headers })
+        Ok(HttpTarget { endpoint: endpoint(&url), token, headers })
     }
 }
 
@@ -238,20 +238,24 @@ pub fn parse_url(text: &str) -> Result<Url, String> {
 /// A path that ends in `/servers` or `.json` is the endpoint; one that ends in an API version gets
 /// `/servers`; any other is a base URL.
 #[must_use]
-pub fn endpoint(url: Url) -> Endpoint {
+pub fn endpoint(url: &Url) -> Endpoint {
     let path = url.path().trim_end_matches('/').to_owned();
     let with_path = |path: String| {
         let mut url = url.clone();
         url.set_path(&path);
         url
     };
-    if path.ends_with("/servers") || path.ends_with(".json") {
+    if path.ends_with("/servers") || has_json_extension(&path) {
         Endpoint::List(with_path(path))
     } else if path.ends_with("/v0") || path.ends_with("/v0.1") {
         Endpoint::List(with_path(format!("{path}/servers")))
     } else {
         Endpoint::Candidates(["v0.1", "v0"].map(|version| with_path(format!("{path}/{version}/servers"))))
     }
+}
+
+fn has_json_extension(path: &str) -> bool {
+    std::path::Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
 /// A URL as the public may see it: no user information, no query.
@@ -328,7 +332,7 @@ mod tests {
             ("https://x.example/acme/v0.1/", "https://x.example/acme/v0.1/servers"),
             ("https://x.example/v0?key=1", "https://x.example/v0/servers?key=1"),
         ] {
-            assert_eq!(endpoint(url(text)), Endpoint::List(url(list)), "{text}");
+            assert_eq!(endpoint(&url(text)), Endpoint::List(url(list)), "{text}");
         }
     }
 
@@ -337,7 +341,7 @@ mod tests {
         for (text, base) in [("https://x.example", ""), ("https://x.example/workspaces/default", "/workspaces/default")]
         {
             let candidates = ["v0.1", "v0"].map(|version| url(&format!("https://x.example{base}/{version}/servers")));
-            assert_eq!(endpoint(url(text)), Endpoint::Candidates(candidates), "{text}");
+            assert_eq!(endpoint(&url(text)), Endpoint::Candidates(candidates), "{text}");
         }
     }
 

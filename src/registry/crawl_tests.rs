@@ -1,1 +1,141 @@
+use super::*;
+use crate::registry::wire::{Context, decode};
 
+/// A decoded page of entries named `a/<n>`, with or without a next cursor.
+fn page(numbers: std::ops::Range<u32>, next_cursor: Option<&str>) -> Page {
+    let entries: Vec<_> = numbers
+        .map(|number| serde_json::json!({"server": {"name": format!("a/{number}"), "description": "d", "version": "1"}}))
+        .collect();
+    let document = serde_json::json!({"servers": entries, "metadata": {"nextCursor": next_cursor}});
+    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None };
+    decode(document.to_string().as_bytes(), &context).expect("a list")
+}
+
+fn status(status: u16) -> FetchError {
+    FetchError::Status { status, retry_after: None }
+}
+
+fn full(previous: Option<Arc<Listing>>) -> (Walk, Instant) {
+    let now = Instant::now();
+    (Walk::full("https://x.example/v0.1/servers".into(), previous, now), now)
+}
+
+fn query(walk: &Walk, now: Instant) -> PageQuery {
+    match walk.next(now).expect("not given up") {
+        Next::Fetch(query) => query,
+        Next::Wait(_) => panic!("it waits"),
+    }
+}
+
+#[test]
+fn pages_are_asked_for_one_after_the_other_until_one_names_no_next() {
+    let (mut walk, now) = full(None);
+    assert_eq!(query(&walk, now), PageQuery { include_deleted: true, ..PageQuery::default() });
+    assert!(matches!(walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0), Ok(Progress::Continues)));
+    assert_eq!(query(&walk, now).cursor.as_deref(), Some("c1"));
+    assert!(matches!(walk.observe(Ok(page(3..5, None)), now, 0.0), Ok(Progress::Finished)));
+    assert_eq!((walk.pages(), walk.snapshot().0.versions), (2, 5));
+}
+
+#[test]
+fn an_empty_last_page_is_the_end() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0).expect("goes on");
+    assert!(matches!(walk.observe(Ok(page(0..0, None)), now, 0.0), Ok(Progress::Finished)));
+}
+
+#[test]
+fn a_page_that_failed_is_asked_for_again_after_a_wait() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0).expect("goes on");
+    walk.observe(Err(status(500)), now, 0.0).expect("is retried");
+    let until = match walk.next(now).expect("not given up") {
+        Next::Wait(until) => until,
+        Next::Fetch(_) => panic!("it does not wait"),
+    };
+    assert!(now < until);
+    assert_eq!(query(&walk, until).cursor.as_deref(), Some("c1"));
+}
+
+#[test]
+fn deleted_versions_are_not_asked_for_where_the_registry_rejects_that() {
+    let (mut walk, now) = full(None);
+    walk.observe(Err(status(422)), now, 0.0).expect("is asked otherwise");
+    assert!(!query(&walk, now).include_deleted);
+    assert!(matches!(walk.observe(Err(status(422)), now, 0.0), Err(WalkError::Lasting { page: 1, .. })));
+}
+
+#[test]
+fn a_static_host_repeats_its_only_page() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0).expect("goes on");
+    assert!(matches!(walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0), Ok(Progress::Finished)));
+    assert_eq!(walk.snapshot().0.versions, 3);
+}
+
+#[test]
+fn circles_fail_the_walk() {
+    for (second, third) in [
+        (page(0..3, Some("c2")), None),
+        (page(0..2, Some("c1")), None),
+        (page(3..6, Some("c1")), None),
+        (page(0..0, Some("c2")), None),
+        (page(3..6, Some("c2")), Some(page(3..6, Some("c2")))),
+    ] {
+        let (mut walk, now) = full(None);
+        walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0).expect("goes on");
+        let mut result = walk.observe(Ok(second), now, 0.0);
+        if let Some(third) = third {
+            result.expect("goes on");
+            result = walk.observe(Ok(third), now, 0.0);
+        }
+        assert!(matches!(result, Err(WalkError::Endless { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn a_list_that_became_empty_is_not_believed() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
+    let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
+    assert!(matches!(walk.observe(Ok(page(0..0, None)), now, 0.0), Err(WalkError::Emptied { before: 3 })));
+}
+
+#[test]
+fn a_walk_without_a_new_page_is_given_up() {
+    let (mut walk, mut now) = full(None);
+    walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0).expect("goes on");
+    let last_page_at = now;
+    while let Ok(next) = walk.next(now) {
+        match next {
+            Next::Wait(until) => now = until,
+            Next::Fetch(_) => walk.observe(Err(status(503)), now, 1.0).map(|_| ()).expect("is retried"),
+        }
+    }
+    assert_eq!(now, last_page_at + GIVE_UP_AFTER);
+    let error = walk.next(now).expect_err("given up").to_string();
+    assert!(error.contains("page 2") && error.contains("503"), "{error}");
+}
+
+#[test]
+fn an_unchanged_list_keeps_every_server_of_the_listing_before() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
+    let before = Arc::new(walk.snapshot().0);
+    let (mut walk, now) = full(Some(Arc::clone(&before)));
+    walk.observe(Ok(page(0..4, None)), now, 0.0).expect("finishes");
+    let after = walk.snapshot().0;
+    let shared = before.servers.iter().zip(&after.servers).filter(|(old, new)| Arc::ptr_eq(old, new)).count();
+    assert_eq!((shared, after.versions), (3, 4));
+}
+
+#[test]
+fn an_increment_adds_and_replaces_and_removes_nothing() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
+    let base = Arc::new(walk.snapshot().0);
+    let mut walk = Walk::since(&base, Timestamp::UNIX_EPOCH, now);
+    assert_eq!(query(&walk, now).updated_since, Some(Timestamp::UNIX_EPOCH));
+    assert!(matches!(walk.observe(Ok(page(2..5, None)), now, 0.0), Ok(Progress::Finished)));
+    assert_eq!(walk.snapshot().0.versions, 5);
+}

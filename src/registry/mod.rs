@@ -72,7 +72,7 @@ pub struct Registry {
 
 #[derive(Debug)]
 enum Origin {
-    Http(HttpOrigin),
+    Http(Box<HttpOrigin>),
     File(File),
 }
 
@@ -103,7 +103,7 @@ impl Registry {
                     Endpoint::List(url) => Some(url.clone()),
                     Endpoint::Candidates(_) => None,
                 };
-                Origin::Http(HttpOrigin { client: Client::new(target, network)?, endpoint: Mutex::new(endpoint) })
+                Origin::Http(Box::new(HttpOrigin { client: Client::new(target, network)?, endpoint: Mutex::new(endpoint) }))
             }
         };
         Ok(Self {
@@ -242,7 +242,7 @@ impl Registry {
             (Ok(body), _) => self.decode(body, None).await.and_then(|page| self.refuse_emptiness(&page)),
         };
         timing.decode = started.elapsed();
-        (Check::new(Timestamp::now(), timing, result.as_ref().map(|()| ())), result.err())
+        (Check::new(Timestamp::now(), timing, result.as_ref().copied()), result.err())
     }
 
     /// An empty list where there were entries is not believed: a mirror of a real registry once answered

@@ -7,9 +7,9 @@ use super::error::FetchError;
 /// The longest wait before the first retry; it doubles from there.
 const BASE: Duration = Duration::from_millis(500);
 /// The longest wait of our own choosing.
-const CAP: Duration = Duration::from_secs(60);
+const CAP: Duration = Duration::from_mins(1);
 /// What a registry's `Retry-After` is clamped to.
-const RETRY_AFTER: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
+const RETRY_AFTER: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
 
 /// Whether the same request may succeed later. A secret that cannot be read and a page that is no
 /// list can be mended on the other side at any time, so they are retried like a lost connection.

@@ -107,7 +107,6 @@ impl Service {
             Route::Version { name, version } => {
                 self.cached(Cached::Version { name, version, include_deleted: include_deleted()? })
             }
-            Route::Health => Ok(self.responder.momentary("{\"status\":\"ok\"}\n")),
             Route::Ping => Ok(self.responder.momentary("{\"pong\":true}\n")),
             Route::Build => Ok(self.responder.momentary(build())),
             Route::Registries => Ok(self.responder.momentary(self.describe(|registries| registries.list()))),
@@ -116,7 +115,7 @@ impl Service {
                 body.map(|body| self.responder.momentary(body))
                     .ok_or_else(|| Problem::NotFound("No registry of that name is configured".into()))
             }
-            Route::Live => Ok(self.responder.momentary("{\"status\":\"ok\"}\n")),
+            Route::Health | Route::Live => Ok(self.responder.momentary("{\"status\":\"ok\"}\n")),
             Route::Ready => self.with_view(|view| view.readiness()).map(|body| self.responder.momentary(body)),
         }
     }
@@ -138,7 +137,7 @@ impl Service {
 
     fn describe<T>(&self, show: impl FnOnce(Registries<'_>) -> T) -> T {
         let catalog = self.current.load();
-        show(Registries { registries: &self.registries, catalog: &catalog, shows_urls: self.shows_urls })
+        show(Registries { known: &self.registries, catalog: &catalog, shows_urls: self.shows_urls })
     }
 }
 

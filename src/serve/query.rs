@@ -45,21 +45,20 @@ impl<'a> Parameters<'a> {
 
     /// The first value; none where it is empty, or the parameter stands without one.
     fn get(&self, key: &str) -> Option<&str> {
-        self.first(key).flatten().filter(|value| !value.is_empty())
+        self.first(key)?.as_deref().filter(|value| !value.is_empty())
     }
 
-    fn first(&self, key: &str) -> Option<Option<&str>> {
-        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_deref())
+    fn first(&self, key: &str) -> Option<&Option<Cow<'a, str>>> {
+        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
     /// A boolean as Go's `strconv.ParseBool` reads it; a parameter without a value is true.
     fn flag(&self, key: &'static str, invalid: &mut Vec<InvalidParameter>) -> Option<bool> {
-        match self.first(key)? {
-            None => Some(true),
-            Some("") => None,
-            Some("1" | "t" | "T" | "TRUE" | "true" | "True") => Some(true),
-            Some("0" | "f" | "F" | "FALSE" | "false" | "False") => Some(false),
-            Some(other) => {
+        match self.first(key)?.as_deref().unwrap_or("true") {
+            "" => None,
+            "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+            "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+            other => {
                 invalid.push(wrong("invalid boolean", key, other.into()));
                 None
             }

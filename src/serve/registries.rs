@@ -1,6 +1,7 @@
 //! `GET /registries` and `/registries/{name}`: everything that is known of each registry.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -112,7 +113,7 @@ pub(super) enum Detail {
 
 /// The registries as they are shown: what they say of themselves, and what the catalog made of it.
 pub(super) struct Registries<'a> {
-    pub(super) registries: &'a [std::sync::Arc<Registry>],
+    pub(super) known: &'a [Arc<Registry>],
     pub(super) catalog: &'a Catalog,
     pub(super) shows_urls: bool,
 }
@@ -120,19 +121,19 @@ pub(super) struct Registries<'a> {
 impl Registries<'_> {
     /// The body of `GET /registries`.
     pub(super) fn list(&self) -> Vec<u8> {
-        let registries: Vec<_> = (0..self.registries.len()).map(|index| self.summary(index, Detail::Counts)).collect();
+        let registries: Vec<_> = (0..self.known.len()).map(|index| self.summary(index, Detail::Counts)).collect();
         let metadata = Metadata { count: registries.len() };
         to_line(&ListBody { registries, metadata })
     }
 
     /// The body of `GET /registries/{name}`.
     pub(super) fn one(&self, name: &str) -> Option<Vec<u8>> {
-        let index = self.registries.iter().position(|registry| registry.name() == name)?;
+        let index = self.known.iter().position(|registry| registry.name() == name)?;
         Some(to_line(&self.summary(index, Detail::Entries)))
     }
 
     fn summary(&self, index: usize, detail: Detail) -> Summary<'_> {
-        let registry = &self.registries[index];
+        let registry = &self.known[index];
         let (usable, _) = registry.usable(Timestamp::now());
         let status = registry.status().clone();
         let (counts, foreign) = self.count(index, &status, detail);

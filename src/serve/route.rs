@@ -102,18 +102,18 @@ fn api(segments: &[&str]) -> Result<Recognised, Problem> {
         ["version"] => read(Route::Build),
         ["publish"] => Ok(Recognised::Write(&[Method::POST], PUBLISHING)),
         ["servers", namespace, name, rest @ ("versions" | "status"), tail @ ..] if !namespace.is_empty() => {
-            server(format!("{namespace}/{name}"), rest, tail)
+            server(&format!("{namespace}/{name}"), rest, tail)
         }
         ["servers", name, rest @ ("versions" | "status"), tail @ ..] if !name.is_empty() => {
-            server((*name).to_owned(), rest, tail)
+            server(name, rest, tail)
         }
         _ => Err(Problem::NotFound(UNKNOWN_IN_API.into())),
     }
 }
 
 /// What stands under one server: `versions`, one version, or the optional routes that write.
-fn server(name: String, part: &str, tail: &[&str]) -> Result<Recognised, Problem> {
-    let name = decode(&name, "server name")?;
+fn server(name: &str, part: &str, tail: &[&str]) -> Result<Recognised, Problem> {
+    let name = decode(name, "server name")?;
     match (part, tail) {
         ("versions", []) => Ok(Recognised::Read(Route::Versions { name })),
         ("versions", [version]) if !version.is_empty() => {

@@ -18,8 +18,8 @@ pub(super) enum Json<'a> {
     Bool(bool),
     Number(Number),
     Text(Cow<'a, str>),
-    List(Vec<Json<'a>>),
-    Object(Members<'a, Json<'a>>),
+    List(Vec<Self>),
+    Object(Members<'a, Self>),
 }
 
 impl Json<'_> {

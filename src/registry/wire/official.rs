@@ -55,12 +55,9 @@ impl Sent {
             "status" => self.status = Some(text(key, value)?.into()),
             "statusMessage" => self.message = Some(text(key, value)?.into()),
             "statusChangedAt" | "status_changed_at" => self.status_changed_at = stamp(key, value)?,
-            "publishedAt" | "published_at" => self.published_at = stamp(key, value)?,
-            "release_date" => {
-                if self.published_at.is_none() {
-                    self.published_at = stamp(key, value)?;
-                }
-            }
+            // Where both stand, the more precise one counts.
+            "release_date" if self.published_at.is_some() => {}
+            "publishedAt" | "published_at" | "release_date" => self.published_at = stamp(key, value)?,
             "updatedAt" | "updated_at" => self.updated_at = stamp(key, value)?,
             "isLatest" | "is_latest" => {
                 value_of::<bool>(value).ok_or_else(|| mismatch(key, value, "a boolean"))?;

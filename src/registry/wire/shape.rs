@@ -8,11 +8,11 @@ use super::json::Json;
 enum Shape {
     Text,
     Flag,
-    List(&'static Shape),
+    List(&'static Self),
     /// An object with known fields; others pass.
-    Object(&'static [(&'static str, Shape)]),
+    Object(&'static [(&'static str, Self)]),
     /// An object with arbitrary keys.
-    Map(&'static Shape),
+    Map(&'static Self),
     AnyObject,
 }
 
