@@ -227,3 +227,7 @@ fn build_version(
     let tail = render::tail(entry, is_latest, &policy.provenance.key, &provenance);
     Version { entry: Arc::clone(entry), registry, is_latest, tail }
 }
+
+#[cfg(test)]
+#[path = "merge_tests.rs"]
+mod tests;

@@ -4,7 +4,9 @@ use crate::registry::wire::{Context, decode};
 /// A decoded page of entries named `a/<n>`, with or without a next cursor.
 fn page(numbers: std::ops::Range<u32>, next_cursor: Option<&str>) -> Page {
     let entries: Vec<_> = numbers
-        .map(|number| serde_json::json!({"server": {"name": format!("a/{number}"), "description": "d", "version": "1"}}))
+        .map(
+            |number| serde_json::json!({"server": {"name": format!("a/{number}"), "description": "d", "version": "1"}}),
+        )
         .collect();
     let document = serde_json::json!({"servers": entries, "metadata": {"nextCursor": next_cursor}});
     let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None };

@@ -103,7 +103,10 @@ impl Registry {
                     Endpoint::List(url) => Some(url.clone()),
                     Endpoint::Candidates(_) => None,
                 };
-                Origin::Http(Box::new(HttpOrigin { client: Client::new(target, network)?, endpoint: Mutex::new(endpoint) }))
+                Origin::Http(Box::new(HttpOrigin {
+                    client: Client::new(target, network)?,
+                    endpoint: Mutex::new(endpoint),
+                }))
             }
         };
         Ok(Self {

@@ -104,9 +104,7 @@ fn api(segments: &[&str]) -> Result<Recognised, Problem> {
         ["servers", namespace, name, rest @ ("versions" | "status"), tail @ ..] if !namespace.is_empty() => {
             server(&format!("{namespace}/{name}"), rest, tail)
         }
-        ["servers", name, rest @ ("versions" | "status"), tail @ ..] if !name.is_empty() => {
-            server(name, rest, tail)
-        }
+        ["servers", name, rest @ ("versions" | "status"), tail @ ..] if !name.is_empty() => server(name, rest, tail),
         _ => Err(Problem::NotFound(UNKNOWN_IN_API.into())),
     }
 }

@@ -50,7 +50,8 @@ fn the_current_format_is_kept_to_the_byte_except_white_space() {
 #[test]
 fn the_digest_is_of_the_canonical_form_without_meta() {
     let one = only(&json!({"servers": [{"server": server()}]})).1;
-    let reordered = r#"{"servers":[{"server":{"version":"1.0.0","description":"d","name":"a\u002fb","_meta":{"x":1}}}]}"#;
+    let reordered =
+        r#"{"servers":[{"server":{"version":"1.0.0","description":"d","name":"a\u002fb","_meta":{"x":1}}}]}"#;
     let other = decode_with(reordered.as_bytes(), None).expect("a list").entries.remove(0).1;
     assert_eq!(one.digest, other.digest);
     // echo -n '{"description":"d","name":"a/b","version":"1.0.0"}' | sha256sum
@@ -80,8 +81,7 @@ fn a_missing_official_block_is_filled_in_from_the_time_of_the_fetch() {
     let at = "2027-01-15T08:00:00Z";
     for meta in [json!(null), json!({}), json!({OFFICIAL_KEY: null}), json!({OFFICIAL_KEY: {"publishedAt": null}})] {
         let entry = only(&json!({"servers": [{"server": server(), "_meta": meta}]})).1;
-        let expected =
-            format!(r#""status":"active","statusChangedAt":"{at}","publishedAt":"{at}","updatedAt":"{at}""#);
+        let expected = format!(r#""status":"active","statusChangedAt":"{at}","publishedAt":"{at}","updatedAt":"{at}""#);
         assert_eq!(*entry.official.rendered, *expected, "{meta}");
     }
 }
@@ -189,7 +189,8 @@ fn older_formats_are_recognised_entry_by_entry() {
 #[test]
 fn files_are_lists_too() {
     let entry = json!({"server": server()});
-    for document in [json!([entry]), json!({"servers": [entry]}), json!({"data": {"servers": [server()]}}), json!([server()])]
+    for document in
+        [json!([entry]), json!({"servers": [entry]}), json!({"data": {"servers": [server()]}}), json!([server()])]
     {
         assert_eq!(only(&document).0.as_str(), "a/b", "{document}");
     }
@@ -226,8 +227,10 @@ fn what_is_no_registry_is_named() {
 fn nesting_has_a_limit() {
     let deep = format!(r#"{{"servers":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
     assert!(decode_with(deep.as_bytes(), None).is_err());
-    let deep = format!(r#"{{"name":"a/b","description":"d","version":"1","x":{}{}}}"#, "[".repeat(500), "]".repeat(500));
-    let page = decode_with(format!(r#"{{"servers":[{{"server":{deep}}},{{"server":{}}}]}}"#, server()).as_bytes(), None);
+    let deep =
+        format!(r#"{{"name":"a/b","description":"d","version":"1","x":{}{}}}"#, "[".repeat(500), "]".repeat(500));
+    let page =
+        decode_with(format!(r#"{{"servers":[{{"server":{deep}}},{{"server":{}}}]}}"#, server()).as_bytes(), None);
     assert_eq!(page.expect("a list").refused.len(), 1);
 }
 
