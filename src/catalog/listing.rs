@@ -44,7 +44,7 @@ impl Listed {
 /// All that one registry lists.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// Where it was fetched from, as provenance names it; empty for a registry that has no URL.
+    /// Where it was fetched from, as provenance names it.
     pub url: Arc<str>,
     /// The servers, sorted by name.
     pub servers: Vec<Arc<Listed>>,

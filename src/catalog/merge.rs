@@ -217,7 +217,7 @@ fn build_version(
     let url = sources[registry].listing.as_deref().map_or("", |listing| &listing.url);
     let provenance = Provenance {
         registry: &sources[registry].rules.name,
-        url: (policy.provenance.publish_urls && !url.is_empty()).then_some(url),
+        url: policy.provenance.publish_urls.then_some(url),
         fetched_at: entry.fetched_at,
         sha256: entry.digest,
         also_in,

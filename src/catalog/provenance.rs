@@ -62,7 +62,7 @@ fn is_meta_name(name: &str) -> bool {
 pub struct Provenance<'a> {
     /// The registry that the content came from.
     pub registry: &'a str,
-    /// Its URL; absent where `publish_urls` hides it or the registry is a file.
+    /// Its URL; absent where `publish_urls` hides it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<&'a str>,
     /// When the content was first fetched in its present form.

@@ -86,8 +86,7 @@ async fn test_all(registries: &[Arc<Registry>]) -> Vec<TestResult> {
 #[derive(Debug, Serialize)]
 struct TestResult {
     name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
+    url: String,
     ok: bool,
     stages: Vec<StageResult>,
 }
@@ -131,7 +130,7 @@ fn to_json(results: &[TestResult]) -> String {
 fn to_text(results: &[TestResult]) -> String {
     let mut text = String::new();
     for result in results {
-        let _ = writeln!(text, "{}  {}", result.name, result.url.as_deref().unwrap_or("(file)"));
+        let _ = writeln!(text, "{}  {}", result.name, result.url);
         for stage in &result.stages {
             let outcome = match stage.ok {
                 Some(true) => "ok",

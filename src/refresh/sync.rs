@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
         let previous = registry.status().listing.clone();
         let walk = match (errand, &previous) {
             (Errand::Changes(since), Some(listing)) => Walk::since(listing, since, Instant::now()),
-            _ => Walk::full(registry.endpoint().unwrap_or_default(), previous.clone(), Instant::now()),
+            _ => Walk::full(registry.url().into(), previous.clone(), Instant::now()),
         };
         Self { registry, walk, previous, first_date: None, shown: None }
     }

@@ -31,6 +31,11 @@ impl File {
         &self.path
     }
 
+    /// The file as the public may see it: its name, without the directories that lead to it.
+    pub(super) fn public_url(&self) -> String {
+        format!("file:{}", self.path.file_name().unwrap_or_default().to_string_lossy())
+    }
+
     /// The file's present signature.
     pub(super) async fn signature(&self) -> Result<Signature, FetchError> {
         let metadata = tokio::fs::metadata(&self.path).await.map_err(|error| self.problem(&error.to_string()))?;

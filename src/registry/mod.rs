@@ -138,16 +138,17 @@ impl Registry {
         matches!(self.source, Origin::File(_))
     }
 
-    /// The URL as the public may see it: of the list endpoint, once that is known. A file has none.
+    /// The URL as the public may see it: of the list endpoint, or of the first one that is possible while
+    /// it is not known; `file:` and the file's name.
     #[must_use]
-    pub fn url(&self) -> Option<String> {
+    pub fn url(&self) -> String {
         match &self.source {
-            Origin::File(_) => None,
+            Origin::File(file) => file.public_url(),
             Origin::Http(http) => {
                 let first = match &http.target().endpoint {
                     Endpoint::List(url) | Endpoint::Candidates([url, _]) => url,
                 };
-                Some(public_url(http.known_endpoint().as_ref().unwrap_or(first)))
+                public_url(http.known_endpoint().as_ref().unwrap_or(first))
             }
         }
     }
@@ -259,15 +260,6 @@ impl Registry {
         Err(wire::FormatError(reason).into())
     }
 
-    /// The list endpoint as provenance names it, once it is known.
-    #[must_use]
-    pub fn endpoint(&self) -> Option<Arc<str>> {
-        match &self.source {
-            Origin::File(_) => Some("".into()),
-            Origin::Http(http) => http.known_endpoint().map(|url| public_url(&url).into()),
-        }
-    }
-
     /// Fetches and decodes one page of the list.
     ///
     /// # Errors
@@ -331,7 +323,7 @@ impl Registry {
 
     fn take_file(&self, page: Page, previous: Option<Arc<Listing>>) {
         let started_at = Timestamp::now();
-        let mut builder = ListingBuilder::new("".into(), previous);
+        let mut builder = ListingBuilder::new(self.url().into(), previous);
         let refused = RefusedEntries::of(page.refused);
         for (name, entry) in page.entries {
             builder.insert(&name, entry);

@@ -32,7 +32,7 @@ struct Metadata {
 #[serde(rename_all = "camelCase")]
 struct Summary<'a> {
     name: &'a str,
-    /// Without user information and query; absent for a file.
+    /// Without user information and query; `file:` and a name for a file; absent where URLs are hidden.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
     kind: &'static str,
@@ -139,7 +139,7 @@ impl Registries<'_> {
         let (counts, foreign) = self.count(index, &status, detail);
         Summary {
             name: registry.name(),
-            url: registry.url().filter(|_| self.shows_urls),
+            url: self.shows_urls.then(|| registry.url()),
             kind: if registry.is_file() { "file" } else { "http" },
             state: status.health.state,
             since: status.health.since,
