@@ -1,5 +1,6 @@
 //! The command line: one file per command. The only place that prints to standard output.
 
+mod healthcheck;
 mod serve;
 mod test;
 
@@ -39,6 +40,8 @@ enum Command {
     Serve(serve::Serve),
     /// Test Connection: ask registries and judge the answer in three stages
     Test(test::Test),
+    /// Ask the running proxy whether it lives (for containers without curl)
+    Healthcheck,
 }
 
 /// Bad configuration or command line (`EX_USAGE` of sysexits).
@@ -76,6 +79,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             let loaded = load(&files, &flags)?;
             in_runtime(test::run(loaded.config, command))
         }
+        Command::Healthcheck => Ok(healthcheck::run(&load(&files, &flags)?.config)),
     }
 }
 

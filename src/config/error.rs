@@ -92,7 +92,9 @@ fn describe(error: &figment::Error) -> String {
     let mut path = error.path.clone();
     let message = match &error.kind {
         Kind::UnknownField(field, expected) => {
-            path.push(field.clone());
+            if path.last() != Some(field) {
+                path.push(field.clone());
+            }
             format!("is not a key; expected one of {}", names(expected))
         }
         Kind::UnknownVariant(variant, expected) => format!("is {variant:?}; expected one of {}", names(expected)),
@@ -101,6 +103,7 @@ fn describe(error: &figment::Error) -> String {
             path.push(field.to_string());
             "is missing".to_owned()
         }
+        Kind::Message(message) => message.clone(),
         other => format!("cannot be used: {other}"),
     };
     let place = place(error.metadata.as_ref());

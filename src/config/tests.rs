@@ -1,1 +1,157 @@
+use super::*;
 
+/// Loads files written into an empty directory, with an environment of its own.
+#[track_caller]
+fn load_in(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Result<Loaded, String> {
+    let mut result = Err("not run".to_owned());
+    figment::Jail::expect_with(|jail| {
+        jail.clear_env();
+        for (name, content) in files {
+            jail.create_file(name, content)?;
+        }
+        for (key, value) in environment {
+            jail.set_env(key, value);
+        }
+        let paths: Vec<PathBuf> = files
+            .iter()
+            .filter(|(name, _)| !name.ends_with(".secret"))
+            .map(|(name, _)| jail.directory().join(name))
+            .collect();
+        result = load(&paths, &Flags::default()).map_err(|error| error.to_string());
+        Ok(())
+    });
+    result
+}
+
+const ONE: &str = "[[registries]]\nname = \"one\"\nurl = \"https://one.example\"\n";
+
+fn config_of(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Config {
+    load_in(files, environment).unwrap_or_else(|error| panic!("{error}")).config
+}
+
+fn error_of(text: &str) -> String {
+    load_in(&[("proxy.toml", text)], &[]).map(|_| ()).expect_err(text)
+}
+
+#[test]
+fn without_a_file_the_official_registry_is_served_stale_rather_than_dropped() {
+    let config = config_of(&[], &[]);
+    let names: Vec<_> = config.registries.iter().map(|registry| registry.name.as_str()).collect();
+    assert_eq!(names, ["official"]);
+    assert_eq!(config.health.when_unhealthy, health::WhenUnhealthy::ServeStale);
+}
+
+#[test]
+fn the_files_of_the_repository_are_valid_and_the_example_has_every_key() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    for name in ["default.toml", "quickstart.toml"] {
+        load(&[root.join(name)], &Flags::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    // What is commented out stands for an alternative, or needs a file; here it is put in place.
+    let example = std::fs::read_to_string(root.join("example.toml")).expect("the example");
+    let complete: String = example
+        .lines()
+        .map(|line| {
+            let needs_a_choice = line.contains("url = \"redis") || line.contains("bearer_token =");
+            let line = if needs_a_choice {
+                line
+            } else {
+                line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line)
+            };
+            format!("{}\n", line.replace("/run/secrets/acme", "acme.secret"))
+        })
+        .collect();
+    let loaded = load_in(&[("example.toml", &complete), ("acme.secret", "t")], &[])
+        .unwrap_or_else(|error| panic!("{error}\n{complete}"));
+    assert_eq!(loaded.config.registries.len(), 3);
+    for key in LATER.iter().filter(|key| **key != "store.url") {
+        assert!(loaded.without_effect.iter().any(|named| named == key), "{key} is not in the example");
+    }
+}
+
+#[test]
+fn later_layers_count_more() {
+    let toml = format!("log.level = \"warn\"\n[server]\nlisten = \"127.0.0.1:1\"\n{ONE}");
+    let yaml = "server: {listen: '127.0.0.1:2'}\nregistries:\n  - {name: two, url: 'https://two.example'}\n";
+    let json = r#"{"cache": {"max_size": "1MiB"}}"#;
+    let files = [("a.toml", toml.as_str()), ("b.yaml", yaml), ("c.json", json)];
+    let config = config_of(&files, &[("MCP_REGISTRY_PROXY__SERVER__LISTEN", "127.0.0.1:3")]);
+    assert_eq!(config.server.listen.port(), 3);
+    assert_eq!(config.log.level, "warn");
+    assert_eq!(config.cache.max_size.as_u64(), 1 << 20);
+    let names: Vec<_> = config.registries.iter().map(|registry| registry.name.as_str()).collect();
+    assert_eq!(names, ["two"], "a later file's registries replace the list");
+}
+
+#[test]
+fn registries_can_come_from_the_environment() {
+    let list = r#"[{name="env", url="https://env.example"}]"#;
+    let config = config_of(&[], &[("MCP_REGISTRY_PROXY__REGISTRIES", list)]);
+    assert_eq!(config.registries[0].name, "env");
+}
+
+#[test]
+fn paths_are_relative_to_the_file_that_names_them() {
+    let toml = "[[registries]]\nname = \"f\"\nfile = \"lists/f.json\"\n";
+    let config = config_of(&[("proxy.toml", toml)], &[]);
+    let file = config.registries[0].file.as_ref().expect("a file").relative();
+    assert!(file.is_absolute() && file.ends_with("lists/f.json"), "{}", file.display());
+}
+
+#[test]
+fn tokens_are_taken_from_the_environment_and_never_shown() {
+    let toml = format!("{ONE}bearer_token = \"${{ACME_TOKEN}}\"\n");
+    let config = config_of(&[("proxy.toml", &toml)], &[("ACME_TOKEN", "c4nary")]);
+    assert!(config.registries[0].target().is_ok());
+    assert!(!format!("{config:?}").contains("c4nary"));
+    let error = error_of(&toml);
+    assert!(error.contains("`registries.one.bearer_token` names ${ACME_TOKEN}"), "{error}");
+}
+
+#[test]
+fn errors_name_the_key_the_file_and_the_remedy() {
+    for (text, parts) in [
+        ("[server]\nlisen = \"x\"\n", &["proxy.toml: `server.lisen` is not a key; expected one of `listen`"][..]),
+        ("[server]\nlisten = \"localhost\"\n", &["`server.listen`", "write an IP address and a port"]),
+        ("[catalog]\nmerge = \"all\"\n", &["`catalog.merge`", "expected one of `union`, `first`"]),
+        ("[health]\ninterval = \"often\"\n", &["`health.interval` \"often\" is not a duration; write 30s"]),
+        ("[log]\nlevel = \"lou d\"\n", &["`log.level` \"lou d\" is not a log level"]),
+        ("", &["`registries` is empty; add at least one"]),
+        ("[[registries]]\nname = \"a\"\n", &["`registries.a.url` is missing; give the registry a `url` or a `file`"]),
+        ("[[registries]]\nname = \"a\"\nurl = \"nonsense\"\n", &["proxy.toml: `registries.a.url` is not a URL"]),
+        ("[[registries]]\nurl = \"https://x.example\"\n", &["`registries.0.name`", "is not a registry name"]),
+        ("[admin]\nlisten = \"0.0.0.0:9090\"\n", &["`admin.token_file` is missing"]),
+        ("[server]\ntls_key_file = \"k\"\n", &["`server.tls_certificate_file` is missing beside"]),
+        ("[provenance]\nkey = \"plain\"\n", &["`provenance.key`", "needs a prefix and a slash"]),
+        ("[store]\nurl = \"ftp://x\"\n", &["`store.url` is not a Redis URL"]),
+        ("[cache]\nmax_size = \"much\"\n", &["`cache.max_size` \"much\" is not a size; write 64MiB"]),
+        ("[refresh]\nmax_rate = 0\n", &["`refresh.max_rate` must be between"]),
+        ("not toml", &["proxy.toml"]),
+    ] {
+        let text =
+            if text.contains("registries") || text.is_empty() { text.to_owned() } else { format!("{text}{ONE}") };
+        let error = error_of(&text);
+        assert!(parts.iter().all(|part| error.contains(part)), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn all_problems_are_named_at_once() {
+    let error = error_of(&format!("[health]\ninterval = \"0s\"\nhealthy_after = 0\n{ONE}{ONE}file = \"x\"\n"));
+    assert_eq!(error.lines().count(), 4, "{error}");
+    assert!(error.contains("is the name of two registries"), "{error}");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_errors() {
+    let missing = load(&[PathBuf::from("nowhere.toml")], &Flags::default()).expect_err("missing");
+    assert!(missing.to_string().starts_with("nowhere.toml: cannot be read"), "{missing}");
+    assert!(load_in(&[("proxy.ini", "")], &[]).is_err_and(|error| error.contains("unknown format")));
+}
+
+#[test]
+fn flags_count_most() {
+    let flags = Flags { listen: Some("127.0.0.1:9".to_owned()), log_level: None };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/quickstart.toml");
+    assert_eq!(load(&[root], &flags).map(|loaded| loaded.config.server.listen.port()), Ok(9));
+}

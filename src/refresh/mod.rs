@@ -11,14 +11,13 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::fmt::serde::unsigned_duration::friendly::compact as friendly;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
 use crate::catalog::current::Current;
 use crate::catalog::merge::Policy;
-use crate::registry::Registry;
 use crate::registry::config::{RATE_ADVICE, RefreshOverrides, is_rate};
+use crate::registry::{Registry, duration};
 
 /// `[refresh]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -26,10 +25,10 @@ use crate::registry::config::{RATE_ADVICE, RefreshOverrides, is_rate};
 pub struct Config {
     /// Time from one look at what changed to the next. Until increments exist, only what is fetched again
     /// after a failed walk follows it.
-    #[serde(with = "friendly::required")]
+    #[serde(deserialize_with = "duration::required")]
     pub interval: Duration,
     /// Time from one full walk to the next.
-    #[serde(with = "friendly::required")]
+    #[serde(deserialize_with = "duration::required")]
     pub full_interval: Duration,
     /// Requests a second to one registry.
     pub max_rate: f64,

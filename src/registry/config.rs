@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use figment::value::magic::RelativePathBuf;
 use http::{HeaderName, HeaderValue};
-use jiff::fmt::serde::unsigned_duration::friendly::compact as friendly;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::health;
+use super::{duration, health};
 use crate::catalog::rules::{RegistryRules, parse_pattern};
 
 /// `[network]`: how connections to registries are made.
@@ -63,10 +62,10 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct RefreshOverrides {
     /// See `refresh.interval`.
-    #[serde(with = "friendly::optional")]
+    #[serde(deserialize_with = "duration::optional")]
     pub interval: Option<Duration>,
     /// See `refresh.full_interval`.
-    #[serde(with = "friendly::optional")]
+    #[serde(deserialize_with = "duration::optional")]
     pub full_interval: Option<Duration>,
     /// See `refresh.max_rate`.
     pub max_rate: Option<f64>,

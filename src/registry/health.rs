@@ -6,17 +6,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use jiff::fmt::serde::unsigned_duration::friendly::compact as friendly;
+use super::duration;
 
 /// `[health]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Time from one probe to the next.
-    #[serde(with = "friendly::required")]
+    #[serde(deserialize_with = "duration::required")]
     pub interval: Duration,
     /// How long a probe may take.
-    #[serde(with = "friendly::required")]
+    #[serde(deserialize_with = "duration::required")]
     pub timeout: Duration,
     /// Consecutive failures that make a healthy registry unhealthy.
     pub unhealthy_after: u32,
@@ -25,7 +25,7 @@ pub struct Config {
     /// What becomes of an unhealthy registry's servers.
     pub when_unhealthy: WhenUnhealthy,
     /// How old a listing `serve-stale` still serves.
-    #[serde(with = "friendly::required")]
+    #[serde(deserialize_with = "duration::required")]
     pub max_stale: Duration,
 }
 
@@ -57,10 +57,10 @@ pub enum WhenUnhealthy {
 #[serde(default, deny_unknown_fields)]
 pub struct Overrides {
     /// See [`Config::interval`].
-    #[serde(with = "friendly::optional")]
+    #[serde(deserialize_with = "duration::optional")]
     pub interval: Option<Duration>,
     /// See [`Config::timeout`].
-    #[serde(with = "friendly::optional")]
+    #[serde(deserialize_with = "duration::optional")]
     pub timeout: Option<Duration>,
     /// See [`Config::unhealthy_after`].
     pub unhealthy_after: Option<u32>,
@@ -69,7 +69,7 @@ pub struct Overrides {
     /// See [`Config::when_unhealthy`].
     pub when_unhealthy: Option<WhenUnhealthy>,
     /// See [`Config::max_stale`].
-    #[serde(with = "friendly::optional")]
+    #[serde(deserialize_with = "duration::optional")]
     pub max_stale: Option<Duration>,
 }
 

@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod crawl;
+pub mod duration;
 pub mod error;
 pub mod health;
 pub mod probe;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use figment::value::magic::RelativePathBuf;
 use http::HeaderValue;
-use jiff::fmt::serde::unsigned_duration::friendly::compact as friendly;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+
+use crate::registry::duration;
 
 /// `[server]`: the public listener.
 #[derive(Clone, Debug, Deserialize)]
@@ -105,9 +106,10 @@ impl AdminConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct CacheConfig {
     /// How much memory they may take.
+    #[serde(deserialize_with = "size")]
     pub max_size: ByteSize,
     /// How long clients may keep them.
-    #[serde(with = "friendly::required")]
+    #[serde(deserialize_with = "duration::required")]
     pub max_age: Duration,
 }
 
@@ -124,7 +126,7 @@ pub struct ReadThroughConfig {
     /// Whether that happens.
     pub enabled: bool,
     /// How long "not there" is remembered.
-    #[serde(with = "friendly::required")]
+    #[serde(deserialize_with = "duration::required")]
     pub negative_ttl: Duration,
 }
 
@@ -138,6 +140,11 @@ fn parse_address<E: serde::de::Error>(text: &str) -> Result<SocketAddr, E> {
     text.parse().map_err(|_| {
         E::custom(format_args!("{text:?} is not an address; write an IP address and a port, such as 127.0.0.1:8080"))
     })
+}
+
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| D::Error::custom(format_args!("{text:?} is not a size; write 64MiB or 512KiB")))
 }
 
 fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

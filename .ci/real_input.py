@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""The proxy against real input: a capture of the official registry, a synthetic one of today's size, and a file.
+
+Usage: real_input.py PROXY_BINARY SHARED_DIRECTORY
+
+Registry A serves the capture, B 101,219 versions, C is a file with a server that A has too, one that A has with
+other content, and one of its own. What is checked is what the README promises. Python's standard library only.
+"""
+import contextlib, gzip, json, os, pathlib, signal, socket, subprocess, sys, tempfile, threading, time
+import urllib.error, urllib.parse, urllib.request
+
+BINARY, SHARED = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+OFFICIAL, OURS = "io.modelcontextprotocol.registry/official", "mcp-registry-proxy/provenance"
+PASSED = []
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def get(url):
+    """Status and decoded body."""
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return answer.status, json.load(answer), answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"null"), error.headers
+
+
+def post(url, body):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def eventually(what, condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (value := condition()):
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"never within {seconds} s: {what}")
+
+
+def check(what, condition):
+    assert condition, what
+    PASSED.append(what)
+    print(f"ok: {what}", flush=True)
+
+
+def walk(base, query="limit=100"):
+    entries, cursor = [], None
+    while True:
+        # As VS Code does it: the cursor goes into the URL as it is.
+        status, page, _ = get(f"{base}/v0.1/servers?{query}" + (f"&cursor={cursor}" if cursor else ""))
+        assert status == 200, (status, page)
+        entries += page["servers"]
+        cursor = page["metadata"].get("nextCursor")
+        if not cursor:
+            return entries
+
+
+def key(entry):
+    return entry["server"]["name"], entry["server"]["version"]
+
+
+@contextlib.contextmanager
+def process(*command, **options):
+    child = subprocess.Popen([str(part) for part in command], **options)
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+            child.wait(30)
+
+
+def registry_c(capture):
+    same, other = capture[0], json.loads(json.dumps(capture[10]))
+    other["server"]["description"] = "Another description"
+    own = {"server": {"name": "com.acme/only-in-c", "description": "Only in C", "version": "1.0.0"}, "_meta": {}}
+    return same, other, own
+
+
+def configuration(listen, a, b):
+    return f"""
+[server]
+listen = "127.0.0.1:{listen}"
+[refresh]
+max_rate = 1000
+[health]
+interval = "500ms"
+timeout = "5s"
+[network]
+proxy = "off"
+[[registries]]
+name = "a"
+url = "http://127.0.0.1:{a}/v0.1/servers"
+[[registries]]
+name = "b"
+url = "http://127.0.0.1:{b}"
+[[registries]]
+name = "c"
+file = "c.json"
+"""
+
+
+def check_catalog(proxy, capture, c):
+    entries = walk(proxy)
+    keys = [key(entry) for entry in entries]
+    expected = {key(entry) for entry in capture} | {key(entry) for entry in c}
+    check("every version is listed exactly once", len(keys) == len(set(keys)) == len(capture) + 101_219 + 1)
+    check("every version of A and C is there", expected <= set(keys))
+    check("the order is by the bytes of name and version", keys == sorted(keys, key=lambda k: (k[0].encode(), k[1].encode())))
+    check("every entry carries provenance", all(entry["_meta"][OURS]["registry"] in "abc" for entry in entries))
+    by_key = {key(entry): entry for entry in entries}
+    same, other, own = (by_key[key(entry)]["_meta"][OURS] for entry in c)
+    check("what A and C both list says so", (same["registry"], same["alsoIn"], same["divergent"]) == ("a", ["c"], False))
+    check("what they list differently says so", (other["registry"], other["alsoIn"], other["divergent"]) == ("a", ["c"], True))
+    check("what only C lists comes from C", (own["registry"], own["alsoIn"]) == ("c", []))
+    check("`server` is as A sent it", all(by_key[key(entry)]["server"] == entry["server"] for entry in capture))
+    flags = {key(entry): entry["_meta"][OFFICIAL]["isLatest"] for entry in capture}
+    names = {name for name, _ in flags}
+    agreeing = [k for k in flags if by_key[k]["_meta"][OFFICIAL]["isLatest"] == flags[k]]
+    check(f"isLatest equals the registry's own for all {len(names)} names", len(agreeing) == len(flags) and len(names) == 1055)
+    latest = walk(proxy, "limit=50&version=latest")
+    check("version=latest lists each name once", len(latest) == len({name for name, _ in keys}))
+
+
+class Pager(threading.Thread):
+    """A client that pages through the list over and over, and keeps what went wrong."""
+
+    def __init__(self, proxy):
+        super().__init__(daemon=True)
+        self.proxy, self.errors, self.walks, self.ended = proxy, [], 0, False
+
+    def run(self):
+        while not self.ended:
+            try:
+                keys = [key(entry) for entry in walk(self.proxy)]
+                assert len(keys) == len(set(keys)), "an entry was repeated"
+                self.walks += 1
+            except Exception as error:
+                self.errors.append(error)
+
+    def finish(self):
+        self.ended = True
+        self.join(120)
+
+
+def check_outage(proxy, a, name):
+    version_url = f"{proxy}/v0.1/servers/{urllib.parse.quote(name, safe='')}/versions/latest"
+    pager = Pager(proxy)
+    pager.start()
+    pages_before = sum("limit=100" in request["path"] for request in get(f"{a}/__log")[1])
+    post(f"{a}/__fault", {"fault": "status", "status": 500})
+    eventually("a lookup of one of A's servers answers 503", lambda: get(version_url)[0] == 503, 10)
+    _, body, headers = get(version_url)
+    check("it names A and says when to come back", "a (unhealthy" in body["detail"] and headers["Retry-After"])
+    status = get(f"{proxy}/registries/a")[1]
+    check("/registries/a says why", status["state"] == "unhealthy" and "500" in status["lastError"]["message"])
+    check("A's servers are gone from the list", not any(entry["_meta"][OURS]["registry"] == "a" for entry in walk(proxy)))
+    post(f"{a}/__fault", {"fault": "none"})
+    eventually("A's servers are back", lambda: get(version_url)[0] == 200, 10)
+    pages = [request["path"] for request in get(f"{a}/__log")[1] if "limit=100" in request["path"]][pages_before:]
+    check("and that took no new walk", all("updated_since" in path for path in pages) and len(pages) <= 2)
+    pager.finish()
+    check(f"a client paged through all of it without an error ({pager.walks} walks)", pager.walks > 0 and not pager.errors)
+
+
+def check_all_failing(proxy, registries, directory):
+    for registry in registries:
+        post(f"{registry}/__fault", {"fault": "status", "status": 500})
+    (directory / "c.json").write_text("<html>")
+    status, body, headers = eventually(
+        "the list answers 503", lambda: (answer if (answer := get(f"{proxy}/v0/servers"))[0] == 503 else None), 20)
+    named = all(f"{name} (unhealthy; " in body["detail"] for name in "abc")
+    check("with all registries failing, 503 names each and why", named and headers["Retry-After"])
+
+
+def check_test_command(config, registries):
+    def test(*more):
+        done = subprocess.run([BINARY, "test", "--json", "--config", config, *more], capture_output=True, text=True)
+        return done.returncode, [[stage.get("ok") for stage in r["stages"]] for r in json.loads(done.stdout)["registries"]]
+    check("`test` passes three stages for each and exits 0", test() == (0, [[True] * 3] * 3))
+    post(f"{registries[0]}/__fault", {"fault": "html"})
+    check("`test` exits 1 when one fails", test() == (1, [[True, True, False], [True] * 3, [True] * 3]))
+    post(f"{registries[0]}/__fault", {"fault": "none"})
+
+
+def main():
+    fake = SHARED / "tools/fake_registry.py"
+    corpus = SHARED / "data/official-2025-12-12.json.gz"
+    capture = json.loads(gzip.decompress(corpus.read_bytes()))["servers"]
+    c = registry_c(capture)
+    listen, a, b = free_port(), free_port(), free_port()
+    proxy, registries = f"http://127.0.0.1:{listen}", [f"http://127.0.0.1:{port}" for port in (a, b)]
+    with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
+        directory = pathlib.Path(temporary)
+        (directory / "c.json").write_text(json.dumps({"servers": c}))
+        config = directory / "proxy.toml"
+        config.write_text(configuration(listen, a, b))
+        quiet = {"stdout": subprocess.DEVNULL}
+        stack.enter_context(process(sys.executable, fake, "--port", a, "--corpus", corpus, **quiet))
+        stack.enter_context(process(sys.executable, fake, "--port", b, "--names", 31309, "--versions", 101219, "--seed", 7, **quiet))
+        for registry in registries:
+            eventually(f"{registry} is up", lambda: answers(registry))
+        check_test_command(config, registries)
+        log = stack.enter_context(open(directory / "log", "w"))
+        served = stack.enter_context(process(BINARY, "serve", "--config", config, stderr=log, cwd=directory))
+        eventually("the proxy is ready", lambda: answers(proxy) and get(f"{proxy}/readyz")[0] == 200, 300)
+        check_catalog(proxy, capture, c)
+        check_outage(proxy, registries[0], capture[2]["server"]["name"])
+        check_all_failing(proxy, registries, directory)
+        served.send_signal(signal.SIGTERM)
+        check("SIGTERM ends it cleanly", served.wait(30) == 0)
+    print(f"{len(PASSED)} passed, 0 failed")
+
+
+def answers(base):
+    try:
+        return get(f"{base}/v0/ping")[0] == 200
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+if __name__ == "__main__":
+    os.environ["NO_PROXY"] = "*"
+    main()

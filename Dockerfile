@@ -1,0 +1,23 @@
+# syntax=docker/dockerfile:1
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+COPY config config
+# The tests are named in the manifest; the build does not need them.
+RUN mkdir -p tests/it && echo 'fn main() {}' > tests/it/main.rs
+ARG BUILD_COMMIT=unknown
+ARG BUILD_DATE=unknown
+RUN BUILD_COMMIT="$BUILD_COMMIT" BUILD_DATE="$BUILD_DATE" cargo build --release --locked --bin mcp-registry-proxy
+
+# glibc, certificates, a user without privileges; no shell.
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /build/target/release/mcp-registry-proxy /usr/local/bin/mcp-registry-proxy
+USER nonroot
+WORKDIR /home/nonroot
+# Inside a container, loopback would reach nobody.
+ENV MCP_REGISTRY_PROXY__SERVER__LISTEN=0.0.0.0:8080
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=5s CMD ["/usr/local/bin/mcp-registry-proxy", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/mcp-registry-proxy"]
+CMD ["serve"]
