@@ -8,6 +8,7 @@
 pub mod config;
 pub mod crawl;
 pub mod duration;
+pub mod endpoint;
 pub mod error;
 pub mod health;
 pub mod probe;
@@ -19,6 +20,7 @@ mod client;
 mod connect;
 mod file;
 mod gate;
+mod network;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,14 +34,15 @@ use crate::catalog::listing::{Listing, ListingBuilder};
 use crate::catalog::merge::Source;
 use crate::catalog::rules::RegistryRules;
 
-pub use client::Network;
 use client::{Answer, Client};
-use config::{Endpoint, HttpTarget, Target, public_url};
+use config::{HttpTarget, Target};
 use crawl::{PageQuery, RefusedEntries};
+use endpoint::{Endpoint, public_url};
 use error::FetchError;
 use file::{File, Signature};
 use gate::Gate;
 use health::{Outcome, State};
+pub use network::Network;
 use probe::{Check, Timing};
 use status::{Status, Sync};
 use wire::Page;

@@ -1,5 +1,9 @@
-use super::*;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::element::PULSE_KEY;
+use super::*;
+use crate::catalog::entry::{Digest, OFFICIAL_KEY};
 
 const KEY: &str = "mcp-registry-proxy/provenance";
 

@@ -1,0 +1,104 @@
+//! The way out, which all registries share: trust, proxy, and what every connection has in common.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls_platform_verifier::Verifier;
+
+use super::config::NetworkConfig;
+
+/// How long connecting may take, whatever the request's own deadline.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+const USER_AGENT: &str = concat!("mcp-registry-proxy/", env!("CARGO_PKG_VERSION"));
+
+/// What all registries' clients share: trust and the way out.
+#[derive(Clone, Debug)]
+pub struct Network {
+    tls: ClientConfig,
+    proxy: ProxyChoice,
+}
+
+#[derive(Clone, Debug)]
+enum ProxyChoice {
+    FromEnvironment,
+    Off,
+    Url(Box<reqwest::Proxy>),
+}
+
+impl Network {
+    /// Prepares TLS and the proxy.
+    ///
+    /// # Errors
+    /// The key of `[network]` that is wrong, and why.
+    pub fn new(config: &NetworkConfig) -> Result<Self, (&'static str, String)> {
+        let proxy = match config.proxy.as_deref() {
+            None => ProxyChoice::FromEnvironment,
+            Some("off") => ProxyChoice::Off,
+            Some(url) => {
+                let problem = "is not a proxy URL; write http://host:port, or `off`";
+                let proxy = reqwest::Proxy::all(url).map_err(|_| ("proxy", problem.to_owned()))?;
+                ProxyChoice::Url(Box::new(proxy))
+            }
+        };
+        Ok(Self { tls: tls(config).map_err(|problem| ("ca_file", problem))?, proxy })
+    }
+
+    pub(super) fn builder(&self) -> reqwest::ClientBuilder {
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .redirect(Policy::none())
+            .referer(false)
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_keepalive(Duration::from_secs(30))
+            .pool_idle_timeout(Duration::from_mins(1));
+        match &self.proxy {
+            ProxyChoice::FromEnvironment => builder,
+            ProxyChoice::Off => builder.no_proxy(),
+            ProxyChoice::Url(proxy) => builder.no_proxy().proxy((**proxy).clone()),
+        }
+    }
+}
+
+/// TLS that trusts the platform's authorities, Mozilla's where the platform has none (a container
+/// without certificates), and those of `ca_file`.
+fn tls(config: &NetworkConfig) -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let extra = match &config.ca_file {
+        None => Vec::new(),
+        Some(file) => {
+            let path = file.relative();
+            CertificateDer::pem_file_iter(&path)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .map_err(|error| format!("{} cannot be read as PEM certificates: {error}", path.display()))?
+        }
+    };
+    let verifier = platform_verifier(&extra, &provider).map_err(|error| format!("cannot be used: {error}"))?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("cannot be used: {error}"))?;
+    let mut tls = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+fn platform_verifier(
+    extra: &[CertificateDer<'static>],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Verifier, rustls::Error> {
+    let platform = if extra.is_empty() {
+        Verifier::new(Arc::clone(provider))
+    } else {
+        Verifier::new_with_extra_roots(extra.iter().cloned(), Arc::clone(provider))
+    };
+    platform.or_else(|_| {
+        let mozilla = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
+        Verifier::new_with_extra_roots(mozilla.chain(extra.iter().cloned()), Arc::clone(provider))
+    })
+}
