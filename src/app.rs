@@ -118,7 +118,9 @@ pub fn registries(config: &Config, changed: &Arc<Notify>) -> Result<Vec<Arc<Regi
             provenance_key: Arc::clone(&provenance_key),
         };
         let rules = registry.rules().map_err(|error| problem(error.to_string()))?;
-        let target = registry.target().map_err(|found| problem(format!("{found:?}")))?;
+        let target = registry.target().map_err(|found| {
+            problem(found.into_iter().map(|(key, found)| format!("{key} {found}")).collect::<Vec<_>>().join("; "))
+        })?;
         Registry::new(rules, target, settings, &network, Arc::clone(changed))
             .map(Arc::new)
             .map_err(|error| problem(error.to_string()).into())

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::catalog::{self, provenance};
 use crate::registry::config::{Config as RegistryConfig, NetworkConfig, Token};
-use crate::registry::health;
+use crate::registry::{Network, health};
 use crate::serve::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 use crate::{refresh, store, telemetry};
 
@@ -97,7 +97,7 @@ const LATER: [&str; 11] = [
 /// Every problem found, each with its key, its file, and what would be right.
 pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
     let figment = layers(files, flags)?;
-    let mut config: Config = figment.extract().map_err(ConfigError::from_figment)?;
+    let mut config: Config = figment.extract().map_err(|error| ConfigError::from_figment(&figment, error))?;
     let mut problems = Problems::default();
     #[expect(clippy::disallowed_methods, reason = "this is the module that reads the environment")]
     let lookup = |name: &str| std::env::var(name).ok();
@@ -147,6 +147,9 @@ fn check(config: &Config, problems: &mut Problems) {
     problems.add("log", config.log.problems());
     if let Some(problem) = config.provenance.problem_with_key() {
         problems.push(Problem::new("provenance.key", format!("{:?} {problem}", config.provenance.key)));
+    }
+    if let Err(problem) = Network::new(&config.network) {
+        problems.add("network", vec![problem]);
     }
     if config.admin.listen == AdminListen::At(config.server.listen) && config.server.listen.port() != 0 {
         problems.push(Problem::new("admin.listen", "is the same as `server.listen`; give it another port"));

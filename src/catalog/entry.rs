@@ -6,7 +6,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 
 /// The longest name and the longest version, in bytes. The schema allows 200 and 255; twice that is
@@ -144,12 +143,15 @@ pub struct Official {
 pub struct Entry {
     /// `server.version`, as it came; passes [`check_key`].
     pub version: Box<str>,
-    /// The `server` object, byte for byte as it came except white space between tokens.
-    pub server: Bytes,
+    /// The `server` object, byte for byte as it came except white space between tokens. Allocated for itself:
+    /// a slice of its page would keep the whole page for as long as one of its entries lives.
+    pub server: Box<str>,
     /// The official block.
     pub official: Official,
     /// The other members of `_meta`, as they came: `"key":value,…`, or empty.
     pub extra_meta: Box<str>,
+    /// The provenance that a registry which is a proxy like ours sent, as a JSON object.
+    pub upstream: Option<Box<str>>,
     /// Identifiers that older formats had in the official block (`id`, `serverId`, `versionId`), as a
     /// JSON object; they are served inside our provenance.
     pub legacy_ids: Option<Box<str>>,
@@ -164,6 +166,14 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// How many bytes of JSON it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let optional = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        let meta = self.official.rendered.len() + self.extra_meta.len();
+        self.server.len() + meta + optional(&self.upstream) + optional(&self.legacy_ids)
+    }
+
     /// Whether requests see this version only when they ask for deleted ones.
     #[must_use]
     pub fn is_deleted(&self) -> bool {

@@ -60,6 +60,18 @@ impl Listing {
         self.servers.get(found)
     }
 
+    /// Whether anything is listed besides deleted versions.
+    #[must_use]
+    pub fn has_visible_versions(&self) -> bool {
+        self.servers.iter().any(|listed| listed.entries.iter().any(|entry| !entry.is_deleted()))
+    }
+
+    /// How many bytes of JSON it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.servers.iter().flat_map(|listed| &listed.entries).map(|entry| entry.bytes()).sum()
+    }
+
     /// One version of one name.
     #[must_use]
     pub fn entry(&self, name: &str, version: &str) -> Option<&Arc<Entry>> {
@@ -74,17 +86,7 @@ pub struct ListingBuilder {
     previous: Option<Arc<Listing>>,
     servers: BTreeMap<Name, Arc<Listed>>,
     versions: usize,
-}
-
-/// What [`ListingBuilder::insert`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Insertion {
-    /// The version was not in this listing yet.
-    New,
-    /// It was, in the same form.
-    Repeated,
-    /// It was, in another form; the later one counts.
-    Replaced,
+    bytes: usize,
 }
 
 impl ListingBuilder {
@@ -93,14 +95,20 @@ impl ListingBuilder {
     #[must_use]
     pub fn new(url: Arc<str>, previous: Option<Arc<Listing>>) -> Self {
         let previous = previous.filter(|previous| previous.url == url);
-        Self { url, previous, servers: BTreeMap::new(), versions: 0 }
+        Self { url, previous, servers: BTreeMap::new(), versions: 0, bytes: 0 }
     }
 
     /// A listing that starts as `base` and takes changes.
     #[must_use]
     pub fn on_top_of(base: &Arc<Listing>) -> Self {
         let servers = base.servers.iter().map(|listed| (listed.name.clone(), Arc::clone(listed))).collect();
-        Self { url: Arc::clone(&base.url), previous: Some(Arc::clone(base)), servers, versions: base.versions }
+        Self {
+            url: Arc::clone(&base.url),
+            previous: Some(Arc::clone(base)),
+            servers,
+            versions: base.versions,
+            bytes: base.bytes(),
+        }
     }
 
     /// The number of versions so far.
@@ -109,23 +117,30 @@ impl ListingBuilder {
         self.versions
     }
 
-    /// Adds a version, or replaces it.
-    pub fn insert(&mut self, name: &Name, entry: Entry) -> Insertion {
-        let known = self.servers.get(name).and_then(|listed| listed.entry(&entry.version));
-        let insertion = match known {
-            Some(known) if known.form == entry.form => return Insertion::Repeated,
-            Some(_) => Insertion::Replaced,
-            None => Insertion::New,
-        };
+    /// How many bytes of JSON the listing holds so far.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Adds a version, or replaces it: of two, the later one counts. An entry in the same form as the
+    /// previous listing's is replaced by that one.
+    pub fn insert(&mut self, name: &Name, entry: Arc<Entry>) {
         let entry = self.shared(name, entry);
-        if let Some(listed) = self.servers.get_mut(name) {
-            Arc::make_mut(listed).put(entry);
-        } else {
-            let listed = Listed { name: name.clone(), entries: vec![entry] };
-            self.servers.insert(name.clone(), Arc::new(listed));
+        self.bytes += entry.bytes();
+        let Some(listed) = self.servers.get_mut(name) else {
+            self.versions += 1;
+            self.servers.insert(name.clone(), Arc::new(Listed { name: name.clone(), entries: vec![entry] }));
+            return;
+        };
+        match listed.entry(&entry.version) {
+            Some(known) if known.form == entry.form => self.bytes -= entry.bytes(),
+            known => {
+                self.bytes -= known.map_or(0, |known| known.bytes());
+                self.versions += usize::from(known.is_none());
+                Arc::make_mut(listed).put(entry);
+            }
         }
-        self.versions += usize::from(insertion == Insertion::New);
-        insertion
     }
 
     /// The listing as it stands.
@@ -137,11 +152,11 @@ impl ListingBuilder {
 
     /// The previous listing's entry where it has the same form, so that `fetched_at` stays and merges
     /// see that nothing changed.
-    fn shared(&self, name: &Name, entry: Entry) -> Arc<Entry> {
+    fn shared(&self, name: &Name, entry: Arc<Entry>) -> Arc<Entry> {
         let previous = self.previous.as_ref().and_then(|listing| listing.entry(name.as_str(), &entry.version));
         match previous {
             Some(previous) if previous.form == entry.form => Arc::clone(previous),
-            _ => Arc::new(entry),
+            _ => entry,
         }
     }
 

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use super::entry::{Entry, Name};
 use super::listing::{Listed, Listing};
 use super::provenance::Provenance;
-use super::rules::{Admission, RegistryRules};
+use super::rules::{Omission, RegistryRules};
 use super::search::SearchIndex;
 use super::version::Rank;
-use super::{Catalog, Contribution, MergeMode, Registry, Server, Version, provenance, render};
+use super::{Catalog, Contribution, Counts, MergeMode, Participant, Server, Standing, Version, provenance, render};
 
 /// One registry's part in a merge.
 #[derive(Clone, Debug)]
@@ -40,13 +40,14 @@ pub struct Policy {
 /// Merges listings into the catalog that follows `previous`.
 #[must_use]
 pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog) -> Catalog {
-    let registries = sources.iter().map(registry).collect();
+    let registries = sources.iter().map(participant).collect();
     let mut catalog = Catalog { revision: previous.revision + 1, registries, ..Catalog::default() };
     let same_rules = have_same_rules(&catalog.registries, &previous.registries);
     let mut reusable = Previous::new(same_rules.then_some(previous));
     for_each_name(sources, |listed| {
         let server =
-            reusable.unchanged(sources, &listed).unwrap_or_else(|| Arc::new(merge_name(policy, sources, listed)));
+            reusable.unchanged(sources, &listed).unwrap_or_else(|| Arc::new(merge_name(policy, sources, &listed)));
+        count(&mut catalog.registries, &server);
         if server.versions.is_empty() {
             catalog.unserved.push(server);
         } else {
@@ -58,12 +59,27 @@ pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog) -> Catalog
     catalog
 }
 
-fn registry(source: &Source) -> Registry {
-    Registry { rules: Arc::clone(&source.rules), usable: source.usable, listed: source.listing.is_some() }
+fn participant(source: &Source) -> Participant {
+    let Source { rules, usable, listing } = source;
+    Participant { rules: Arc::clone(rules), usable: *usable, listed: listing.is_some(), counts: Counts::default() }
+}
+
+/// Adds one name to what became of each registry's versions.
+fn count(registries: &mut [Participant], server: &Server) {
+    for version in &server.versions {
+        registries[version.registry].counts.won += 1;
+    }
+    for Contribution { registry, standing, listed, .. } in &server.contributions {
+        match standing {
+            Standing::LeftOut(Omission::Filtered) => registries[*registry].counts.filtered += listed.entries.len(),
+            Standing::LeftOut(Omission::OwnedElsewhere) => registries[*registry].counts.foreign += listed.entries.len(),
+            Standing::Serves | Standing::Withheld | Standing::Shadowed => {}
+        }
+    }
 }
 
 /// Whether the same registries stand at the same positions with the same rules.
-fn have_same_rules(ours: &[Registry], theirs: &[Registry]) -> bool {
+fn have_same_rules(ours: &[Participant], theirs: &[Participant]) -> bool {
     ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| Arc::ptr_eq(&ours.rules, &theirs.rules))
 }
 
@@ -132,19 +148,10 @@ fn advance<'a>(servers: &mut &'a [Arc<Server>], name: &Name) -> Option<&'a Arc<S
     None
 }
 
-fn merge_name(policy: &Policy, sources: &[Source], listed: Vec<Head<'_>>) -> Server {
+fn merge_name(policy: &Policy, sources: &[Source], listed: &[Head<'_>]) -> Server {
     let name = listed.first().map(|(_, listed)| listed.name.clone()).expect("a name is visited because it is listed");
-    let claimed = sources.iter().any(|source| source.rules.claims(name.as_str()));
-    let contributions: Vec<Contribution> = listed
-        .into_iter()
-        .map(|(registry, listed)| Contribution {
-            registry,
-            usable: sources[registry].usable,
-            admission: sources[registry].rules.admit(name.as_str(), claimed),
-            listed: Arc::clone(listed),
-        })
-        .collect();
-    let winners = winners(policy.mode, &contributions);
+    let contributions = contributions(policy.mode, sources, &name, listed);
+    let winners = winners(&contributions);
     let latest = latest(&winners);
     let newest_update = winners.iter().map(|winner| winner.entry.official.updated_at).max().unwrap_or(Timestamp::MIN);
     let versions = winners
@@ -153,6 +160,32 @@ fn merge_name(policy: &Policy, sources: &[Source], listed: Vec<Head<'_>>) -> Ser
         .map(|(index, winner)| build_version(policy, sources, &contributions, &winner, latest == Some(index)))
         .collect();
     Server { name, versions, contributions, latest, newest_update }
+}
+
+/// What each registry lists under a name, and what that is worth. With `first`, the name belongs to the
+/// first registry that lists it and may, also while that is not usable.
+fn contributions(mode: MergeMode, sources: &[Source], name: &Name, listed: &[Head<'_>]) -> Vec<Contribution> {
+    let is_claimed = sources.iter().any(|source| source.rules.claims(name.as_str()));
+    let mut owner = None;
+    let standing = |registry: usize| {
+        let Source { rules, usable, .. } = &sources[registry];
+        if let Some(omission) = rules.omission(name.as_str(), is_claimed) {
+            return Standing::LeftOut(omission);
+        }
+        match (mode, *owner.get_or_insert(registry) == registry, usable) {
+            (MergeMode::First, false, _) => Standing::Shadowed,
+            (_, _, true) => Standing::Serves,
+            (_, _, false) => Standing::Withheld,
+        }
+    };
+    let standings: Vec<Standing> = listed.iter().map(|(registry, _)| *registry).map(standing).collect();
+    let contribution = |((registry, listed), standing): (&Head<'_>, Standing)| Contribution {
+        registry: *registry,
+        usable: sources[*registry].usable,
+        standing,
+        listed: Arc::clone(listed),
+    };
+    listed.iter().zip(standings).map(contribution).collect()
 }
 
 /// The entry that is served for one version, and whose it is.
@@ -169,17 +202,10 @@ impl<'a> Winner<'a> {
 
 /// The entries to serve, sorted by version: of each version the first in configuration order among
 /// the registries that may supply the name and are usable.
-fn winners(mode: MergeMode, contributions: &[Contribution]) -> Vec<Winner<'_>> {
-    let owner = match mode {
-        MergeMode::Union => None,
-        MergeMode::First => contributions.iter().find(|contribution| contribution.admission == Admission::Admitted),
-    };
-    let supplies = |contribution: &&Contribution| {
-        contribution.serves() && owner.is_none_or(|owner| owner.registry == contribution.registry)
-    };
+fn winners(contributions: &[Contribution]) -> Vec<Winner<'_>> {
     let mut winners: Vec<Winner<'_>> = contributions
         .iter()
-        .filter(supplies)
+        .filter(|contribution| contribution.standing == Standing::Serves)
         .flat_map(|contribution| {
             contribution.listed.entries.iter().map(|entry| Winner { entry, registry: contribution.registry })
         })
@@ -206,7 +232,7 @@ fn build_version(
     let &Winner { entry, registry } = winner;
     let others = contributions
         .iter()
-        .filter(|contribution| contribution.serves() && contribution.registry != registry)
+        .filter(|contribution| contribution.usable && contribution.is_admitted() && contribution.registry != registry)
         .filter_map(|contribution| Some((contribution.registry, contribution.listed.entry(&entry.version)?)));
     let mut also_in = Vec::new();
     let mut divergent = false;
@@ -222,7 +248,8 @@ fn build_version(
         sha256: entry.digest,
         also_in,
         divergent,
-        ids: render::legacy_ids(entry),
+        upstream: render::raw(entry.upstream.as_deref()),
+        ids: render::raw(entry.legacy_ids.as_deref()),
     };
     let tail = render::tail(entry, is_latest, &policy.provenance.key, &provenance);
     Version { entry: Arc::clone(entry), registry, is_latest, tail }

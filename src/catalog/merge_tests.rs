@@ -3,7 +3,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::catalog::Lookup;
 use crate::catalog::entry::{Digest, Form, Official, Status};
 use crate::catalog::listing::ListingBuilder;
 use crate::catalog::page::{Filter, Position, VersionFilter};
@@ -34,22 +33,23 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
     prop::collection::vec(row, 0..25)
 }
 
-fn entry(row: &Row) -> Entry {
+fn entry(row: &Row) -> Arc<Entry> {
     let at = Timestamp::from_second(row.published_at).expect("in range");
     let status = if row.deleted { Status::Deleted } else { Status::Active };
     let mut form = [row.content; 16];
     (form[0], form[1]) = (u8::from(row.deleted), u8::try_from(row.published_at).expect("small"));
-    Entry {
+    Arc::new(Entry {
         version: row.version.into(),
         server: format!(r#"{{"name":"{}","version":"{}","content":{}}}"#, row.name, row.version, row.content).into(),
         official: Official { status, published_at: at, updated_at: at, rendered: r#""status":"x""#.into() },
         extra_meta: "".into(),
+        upstream: None,
         legacy_ids: None,
         digest: Digest([row.content; 32]),
         form: Form(form),
         search_text: format!("title\0content {}", row.content).into(),
         fetched_at: at,
-    }
+    })
 }
 
 fn listing(rows: &[Row]) -> Listing {
@@ -222,13 +222,15 @@ proptest! {
         let all_usable: Setup = setup.iter().cloned().map(|(rows, _, claims)| (rows, true, claims)).collect();
         let possible: BTreeSet<_> = expected(&all_usable, MergeMode::Union).into_keys().map(|(name, _)| name).collect();
         for name in NAMES {
-            match catalog.lookup(name) {
-                Lookup::Found(_) => prop_assert!(listed.contains(name)),
-                Lookup::Withheld(by) => {
-                    prop_assert!(!listed.contains(name) && possible.contains(name));
-                    prop_assert!(by.iter().all(|index| !sources[*index].usable));
-                }
-                Lookup::NotListed => prop_assert!(!possible.contains(name)),
+            let Some(server) = catalog.server(name) else {
+                prop_assert!(!possible.contains(name));
+                continue;
+            };
+            let withheld = server.withheld_by(None, true);
+            prop_assert_eq!(!server.versions.is_empty(), listed.contains(name));
+            prop_assert!(withheld.iter().all(|index| !sources[*index].usable));
+            if server.versions.is_empty() {
+                prop_assert_eq!(!withheld.is_empty(), possible.contains(name));
             }
         }
     }

@@ -26,7 +26,7 @@ use serde::Deserialize;
 
 use entry::{Entry, Name};
 use listing::Listed;
-use rules::{Admission, RegistryRules};
+use rules::{Omission, RegistryRules};
 use search::SearchIndex;
 
 /// `[catalog]` of the configuration.
@@ -48,15 +48,41 @@ pub enum MergeMode {
     First,
 }
 
-/// One registry of a catalog, at the time of the merge.
+/// One registry's part in a catalog, at the time of the merge.
 #[derive(Clone, Debug)]
-pub struct Registry {
+pub struct Participant {
     /// Its name and rules.
     pub rules: Arc<RegistryRules>,
     /// Whether its servers may be served.
     pub usable: bool,
     /// Whether it has anything to list, even a part.
     pub listed: bool,
+    /// What became of what it lists.
+    pub counts: Counts,
+}
+
+/// What became of the versions that one registry lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Served with this registry's content.
+    pub won: usize,
+    /// Left out by the administrator's `include` and `exclude`.
+    pub filtered: usize,
+    /// Refused, because other registries claim the name.
+    pub foreign: usize,
+}
+
+/// What a registry's contribution to a name is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its versions are served, unless an earlier registry serves the same ones.
+    Serves,
+    /// They would be, were the registry usable.
+    Withheld,
+    /// With `merge = "first"`, the name belongs to another registry.
+    Shadowed,
+    /// The rules do not let the registry supply the name.
+    LeftOut(Omission),
 }
 
 /// What one registry contributes to one name.
@@ -66,19 +92,16 @@ pub struct Contribution {
     pub registry: usize,
     /// Whether that registry was usable.
     pub usable: bool,
-    /// Whether the rules let it supply the name.
-    pub admission: Admission,
+    /// What its contribution is worth.
+    pub standing: Standing,
     /// What it lists.
     pub listed: Arc<Listed>,
 }
 
 impl Contribution {
-    fn serves(&self) -> bool {
-        self.usable && self.admission == Admission::Admitted
-    }
-
-    fn is_withheld(&self) -> bool {
-        !self.usable && self.admission == Admission::Admitted
+    /// Whether the rules let the registry supply the name.
+    fn is_admitted(&self) -> bool {
+        !matches!(self.standing, Standing::LeftOut(_))
     }
 }
 
@@ -138,6 +161,24 @@ impl Server {
         self.versions.binary_search_by(|known| known.entry.version.as_ref().cmp(version)).ok()
     }
 
+    /// The registries (their positions) that, were they usable, would supply a version that is not served
+    /// now: this one, or any where none is named.
+    #[must_use]
+    pub fn withheld_by(&self, version: Option<&str>, include_deleted: bool) -> Vec<usize> {
+        let withheld = self.contributions.iter().filter(|contribution| contribution.standing == Standing::Withheld);
+        let would_supply = |contribution: &&Contribution| {
+            contribution.listed.entries.iter().any(|entry| {
+                let is_asked_for = version.is_none_or(|version| *entry.version == *version);
+                let is_visible = include_deleted || !entry.is_deleted();
+                // Where an earlier registry serves the version, this one's entry would not count.
+                let would_win =
+                    || self.version(&entry.version).is_none_or(|served| contribution.registry < served.registry);
+                is_asked_for && is_visible && would_win()
+            })
+        };
+        withheld.filter(would_supply).map(|contribution| contribution.registry).collect()
+    }
+
     /// The versions in the order of `GET …/versions`: newest publication first (registry-api.md §2.2),
     /// the greater version first among equals.
     #[must_use]
@@ -151,24 +192,13 @@ impl Server {
     }
 }
 
-/// How a look-up by name ended.
-#[derive(Debug)]
-pub enum Lookup<'a> {
-    /// The name is listed.
-    Found(&'a Server),
-    /// Only registries that are not usable list it (their positions): neither listed nor unlisted.
-    Withheld(Vec<usize>),
-    /// No registry that may supply it lists it.
-    NotListed,
-}
-
 /// The merged, immutable snapshot of all registries. Published whole; a request reads exactly one.
 #[derive(Debug, Default)]
 pub struct Catalog {
     /// Increases with every publication; part of the key of whatever is derived from the catalog.
     pub revision: u64,
     /// All configured registries, in configuration order.
-    pub registries: Vec<Registry>,
+    pub registries: Vec<Participant>,
     servers: Vec<Arc<Server>>,
     unserved: Vec<Arc<Server>>,
     versions: usize,
@@ -200,26 +230,14 @@ impl Catalog {
         self.registries.iter().any(|registry| registry.usable && registry.listed)
     }
 
-    /// Looks a name up (contract §4: a name that only an unusable registry lists is not "not listed").
+    /// Looks a name up. A server that was found may have no version to serve: then it is listed only by
+    /// registries that are not usable or may not supply it ([`Server::withheld_by`]).
     #[must_use]
-    pub fn lookup(&self, name: &str) -> Lookup<'_> {
-        if let Some(server) = find(&self.servers, name) {
-            return Lookup::Found(server);
+    pub fn server(&self, name: &str) -> Option<&Server> {
+        let find = |servers: &'_ [Arc<Server>]| servers.binary_search_by(|server| server.name.as_str().cmp(name)).ok();
+        match find(&self.servers) {
+            Some(found) => self.servers.get(found).map(AsRef::as_ref),
+            None => find(&self.unserved).and_then(|found| self.unserved.get(found)).map(AsRef::as_ref),
         }
-        let withheld = find(&self.unserved, name).map(|server| withheld_by(server, None)).unwrap_or_default();
-        if withheld.is_empty() { Lookup::NotListed } else { Lookup::Withheld(withheld) }
     }
-}
-
-/// The unusable registries that list the name, or the version, and may supply it.
-#[must_use]
-pub fn withheld_by(server: &Server, version: Option<&str>) -> Vec<usize> {
-    let lists = |listed: &Listed| version.is_none_or(|version| listed.entry(version).is_some());
-    let withheld = server.contributions.iter().filter(|contribution| contribution.is_withheld());
-    withheld.filter(|contribution| lists(&contribution.listed)).map(|contribution| contribution.registry).collect()
-}
-
-fn find<'a>(servers: &'a [Arc<Server>], name: &str) -> Option<&'a Server> {
-    let found = servers.binary_search_by(|server| server.name.as_str().cmp(name)).ok()?;
-    servers.get(found).map(AsRef::as_ref)
 }

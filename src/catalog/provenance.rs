@@ -74,6 +74,9 @@ pub struct Provenance<'a> {
     pub also_in: Vec<&'a str>,
     /// Whether one of them lists it with other content.
     pub divergent: bool,
+    /// The inner provenance, where the registry is a proxy like ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<&'a RawValue>,
     /// Identifiers that a registry with an older format gave to the version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<&'a RawValue>,

@@ -25,15 +25,15 @@ pub(super) fn tail(entry: &Entry, is_latest: bool, provenance_key: &str, provena
     tail.into()
 }
 
-/// The identifiers of an older format as raw JSON, for [`Provenance::ids`].
-pub(super) fn legacy_ids(entry: &Entry) -> Option<&RawValue> {
-    entry.legacy_ids.as_deref().and_then(|text| serde_json::from_str(text).ok())
+/// A part that an entry keeps as JSON text, for [`Provenance`].
+pub(super) fn raw(part: Option<&str>) -> Option<&RawValue> {
+    part.and_then(|text| serde_json::from_str(text).ok())
 }
 
 /// Appends an entry as it is served.
 pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry, tail: &str) {
     out.extend_from_slice(HEAD);
-    out.extend_from_slice(&entry.server);
+    out.extend_from_slice(entry.server.as_bytes());
     out.extend_from_slice(tail.as_bytes());
 }
 

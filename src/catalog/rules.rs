@@ -15,9 +15,7 @@ pub struct RegistryRules {
 
 /// Why a name that a registry lists is left out of the catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It is not left out.
-    Admitted,
+pub enum Omission {
     /// Other registries claim the name and this one does not.
     OwnedElsewhere,
     /// The administrator's `include` or `exclude` leaves it out.
@@ -49,15 +47,15 @@ impl RegistryRules {
         self.namespaces.matches(server_name)
     }
 
-    /// What this registry may do with a name, given whether any registry claims it.
+    /// Why this registry may not supply a name, if so, given whether any registry claims it.
     #[must_use]
-    pub fn admit(&self, server_name: &str, claimed_by_any: bool) -> Admission {
+    pub fn omission(&self, server_name: &str, claimed_by_any: bool) -> Option<Omission> {
         if claimed_by_any && !self.claims(server_name) {
-            Admission::OwnedElsewhere
+            Some(Omission::OwnedElsewhere)
         } else if self.exclude.matches(server_name) || !self.include.is_empty() && !self.include.matches(server_name) {
-            Admission::Filtered
+            Some(Omission::Filtered)
         } else {
-            Admission::Admitted
+            None
         }
     }
 }
@@ -117,15 +115,15 @@ mod tests {
 
     #[test]
     fn what_others_claim_is_refused() {
-        assert_eq!(rules(&[], &[], &[]).admit("com.acme/x", true), Admission::OwnedElsewhere);
-        assert_eq!(rules(&["com.acme/*"], &[], &[]).admit("com.acme/x", true), Admission::Admitted);
+        assert_eq!(rules(&[], &[], &[]).omission("com.acme/x", true), Some(Omission::OwnedElsewhere));
+        assert_eq!(rules(&["com.acme/*"], &[], &[]).omission("com.acme/x", true), None);
     }
 
     #[test]
     fn include_and_exclude_apply_on_top() {
         let rules = rules(&["com.acme/*"], &["com.acme/*"], &["com.acme/experimental-*"]);
-        assert_eq!(rules.admit("com.acme/stable", true), Admission::Admitted);
-        assert_eq!(rules.admit("com.acme/experimental-1", true), Admission::Filtered);
-        assert_eq!(rules.admit("org.other/x", false), Admission::Filtered);
+        assert_eq!(rules.omission("com.acme/stable", true), None);
+        assert_eq!(rules.omission("com.acme/experimental-1", true), Some(Omission::Filtered));
+        assert_eq!(rules.omission("org.other/x", false), Some(Omission::Filtered));
     }
 }

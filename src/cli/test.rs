@@ -48,7 +48,8 @@ pub(super) async fn run(mut config: Config, command: Test) -> Result<ExitCode, F
 /// Leaves in the configuration what is to be tested.
 fn select(config: &mut Config, command: &Test) -> Result<(), ConfigError> {
     if let Some(url) = &command.url {
-        let registry = RegistryConfig { name: "url".to_owned(), url: Some(url.clone()), ..RegistryConfig::default() };
+        let registry =
+            RegistryConfig { name: "url".to_owned(), url: Some(url.as_str().into()), ..RegistryConfig::default() };
         if let Err(problems) = registry.target() {
             let problems: Vec<_> = problems.into_iter().map(|(_, problem)| problem).collect();
             return Err(ConfigError::of_key("--url", &problems.join("; ")));

@@ -63,8 +63,8 @@ impl ConfigError {
     }
 
     /// What figment and serde found.
-    pub(super) fn from_figment(error: figment::Error) -> Self {
-        Self(error.into_iter().map(|error| describe(&error)).collect())
+    pub(super) fn from_figment(figment: &Figment, error: figment::Error) -> Self {
+        Self(error.into_iter().map(|error| describe(figment, &error)).collect())
     }
 
     /// What the checks found.
@@ -88,8 +88,20 @@ fn metadata_of<'a>(figment: &'a Figment, key: &str) -> Option<&'a Metadata> {
     }
 }
 
-fn describe(error: &figment::Error) -> String {
+/// Says `registries.acme` for `registries.0`, where the registry has a name.
+fn with_registry_name(figment: &Figment, path: &mut [String]) {
+    let [section, index, ..] = path else { return };
+    let position: Option<usize> = index.parse().ok();
+    let registries = figment.find_value(section).ok();
+    let registry = position.and_then(|position| registries.as_ref()?.as_array()?.get(position)?.as_dict()?.get("name"));
+    if let Some(name) = registry.and_then(|name| name.as_str()).filter(|name| !name.is_empty()) {
+        name.clone_into(index);
+    }
+}
+
+fn describe(figment: &Figment, error: &figment::Error) -> String {
     let mut path = error.path.clone();
+    with_registry_name(figment, &mut path);
     let message = match &error.kind {
         Kind::UnknownField(field, expected) => {
             if path.last() != Some(field) {

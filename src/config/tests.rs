@@ -2,6 +2,7 @@ use super::*;
 
 /// Loads files written into an empty directory, with an environment of its own.
 #[track_caller]
+#[expect(clippy::result_large_err, reason = "the jail's own closure type")]
 fn load_in(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Result<Loaded, String> {
     let mut result = Err("not run".to_owned());
     figment::Jail::expect_with(|jail| {
@@ -49,18 +50,13 @@ fn the_files_of_the_repository_are_valid_and_the_example_has_every_key() {
     }
     // What is commented out stands for an alternative, or needs a file; here it is put in place.
     let example = std::fs::read_to_string(root.join("example.toml")).expect("the example");
-    let complete: String = example
-        .lines()
-        .map(|line| {
-            let needs_a_choice = line.contains("url = \"redis") || line.contains("bearer_token =");
-            let line = if needs_a_choice {
-                line
-            } else {
-                line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line)
-            };
-            format!("{}\n", line.replace("/run/secrets/acme", "acme.secret"))
-        })
-        .collect();
+    let in_place = |line: &str| {
+        let needs_a_choice = ["url = \"redis", "ca_file", "bearer_token ="].iter().any(|key| line.contains(key));
+        let key = line.strip_prefix("# ").filter(|rest| rest.contains(" = ") && !needs_a_choice);
+        key.unwrap_or(line).replace("/run/secrets/acme", "acme.secret")
+    };
+    let complete: Vec<String> = example.lines().map(in_place).collect();
+    let complete = complete.join("\n");
     let loaded = load_in(&[("example.toml", &complete), ("acme.secret", "t")], &[])
         .unwrap_or_else(|error| panic!("{error}\n{complete}"));
     assert_eq!(loaded.config.registries.len(), 3);
@@ -122,6 +118,9 @@ fn errors_name_the_key_the_file_and_the_remedy() {
         ("[[registries]]\nurl = \"https://x.example\"\n", &["`registries.0.name`", "is not a registry name"]),
         ("[admin]\nlisten = \"0.0.0.0:9090\"\n", &["`admin.token_file` is missing"]),
         ("[server]\ntls_key_file = \"k\"\n", &["`server.tls_certificate_file` is missing beside"]),
+        ("[[registries]]\nname = \"a\"\nuurl = \"x\"\n", &["proxy.toml: `registries.a.uurl` is not a key"]),
+        ("[network]\nproxy = \"::\"\n", &["proxy.toml: `network.proxy` is not a proxy URL"]),
+        ("[network]\nca_file = \"none.pem\"\n", &["proxy.toml: `network.ca_file`", "cannot be read as PEM"]),
         ("[provenance]\nkey = \"plain\"\n", &["`provenance.key`", "needs a prefix and a slash"]),
         ("[store]\nurl = \"ftp://x\"\n", &["`store.url` is not a Redis URL"]),
         ("[cache]\nmax_size = \"much\"\n", &["`cache.max_size` \"much\" is not a size; write 64MiB"]),

@@ -40,9 +40,10 @@ pub(super) async fn publish(
             let catalog = current.load();
             tracing::info!(servers = catalog.servers().len(), versions = catalog.versions(), "ready");
         }
+        // What arrives while this one settles becomes one catalog; what arrived first was published at once.
+        sleep(SETTLE).await;
         // Elapsing is as good as being told: the sources are compared again.
         let _ = timeout(next_expiry(&registries, now), changed.notified()).await;
-        sleep(SETTLE).await;
     }
 }
 

@@ -10,10 +10,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Config;
 use crate::catalog::listing::Listing;
-use crate::registry::crawl::{Next, Progress, Walk, WalkError};
-use crate::registry::health::State;
-use crate::registry::status::Sync;
-use crate::registry::{Fetched, Registry};
+use crate::registry::crawl::{Next, Progress, RefusedEntries, Walk, WalkError};
+use crate::registry::status::SyncReport;
+use crate::registry::{Fetched, ListUrl, Registry};
 
 /// How far an increment reaches back before the start of the last walk: a registry stamps a change
 /// before it shows it (registry-api.md §2.6).
@@ -31,129 +30,133 @@ enum Errand {
     Changes(Timestamp),
 }
 
-/// Keeps one registry's listing in step with the registry.
+/// Keeps one registry's listing in step with the registry. A registry without a list to walk needs none of it.
 pub(super) async fn keep_in_sync(registry: Arc<Registry>, schedule: Config) {
-    let mut health = registry.watch_health();
-    let mut watermark: Option<Timestamp> = None;
+    let mut keeper = Keeper {
+        walkable: registry.watch_walkable(),
+        registry,
+        schedule,
+        watermark: None,
+        full_walk_at: Instant::now(),
+    };
     let mut errand = Errand::FullWalk;
-    let mut full_walk_at = Instant::now();
-    loop {
-        until_healthy(&mut health).await;
-        let started_at = Timestamp::now();
-        let mut run = Run::new(&registry, errand);
-        let result = run.drive(&mut health).await;
-        let finished_at = Timestamp::now();
-        let (pages, versions) = (run.walk.pages(), run.walk.versions());
-        let mut sync = Sync::finished(started_at, finished_at, pages, versions);
-        match result {
-            Ok(()) => {
-                watermark = Some(run.first_date.unwrap_or(started_at).min(finished_at));
-                let (listing, refused) = run.walk.snapshot();
-                log_success(&registry, errand, &sync, refused.count);
-                accept(&registry, errand, listing, refused, sync);
-                if errand == Errand::FullWalk {
-                    full_walk_at = Instant::now() + jittered(schedule.full_interval);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(registry = registry.name(), %error, pages, "walk failed; the last good listing stays");
-                sync.error = Some(error.to_string());
-                registry.note_failed_sync(sync);
-                full_walk_at = Instant::now() + jittered(schedule.interval);
-            }
-        }
-        errand = next_errand(&registry, &mut health, full_walk_at, watermark).await;
+    until_walkable(&mut keeper.walkable).await;
+    while let Some(list) = keeper.registry.list_url() {
+        errand = match keeper.run(errand, list).await {
+            Some(next) => next,
+            None => keeper.next_errand().await,
+        };
     }
 }
 
-fn log_success(registry: &Registry, errand: Errand, sync: &Sync, refused: usize) {
-    let name = registry.name();
-    let Sync { pages, versions, .. } = *sync;
-    match errand {
-        Errand::FullWalk => tracing::info!(registry = name, pages, versions, refused, "walked the whole list"),
-        Errand::Changes(since) => tracing::info!(registry = name, pages, versions, %since, "fetched what changed"),
-    }
+async fn until_walkable(walkable: &mut watch::Receiver<bool>) {
+    // The channel cannot close: the registry holds its sender.
+    let _ = walkable.wait_for(|walkable| *walkable).await;
 }
 
-fn accept(
-    registry: &Registry,
-    errand: Errand,
-    listing: Listing,
-    refused: crate::registry::crawl::RefusedEntries,
-    sync: Sync,
-) {
-    // An increment says nothing of the refused entries that did not change.
-    let refused = match errand {
-        Errand::FullWalk => refused,
-        Errand::Changes(_) => registry.status().refused.clone(),
-    };
-    registry.accept(listing, refused, sync);
-    registry.observe_success();
-}
-
-/// Waits for the next full walk, or for the end of an outage: then, what changed meanwhile is fetched
-/// first, and at once.
-async fn next_errand(
-    registry: &Registry,
-    health: &mut watch::Receiver<State>,
-    full_walk_at: Instant,
+struct Keeper {
+    registry: Arc<Registry>,
+    schedule: Config,
+    walkable: watch::Receiver<bool>,
+    /// The start of the last walk that ended well, by the registry's own clock.
     watermark: Option<Timestamp>,
-) -> Errand {
-    let recovery = async {
-        // The channel cannot close: the registry holds its sender.
-        let _ = health.wait_for(|state| *state == State::Unhealthy).await;
-        until_healthy(health).await;
-    };
-    let recovered = timeout_at(full_walk_at, recovery).await.is_ok();
-    let has_listing = registry.status().listing.is_some();
-    match watermark.and_then(|watermark| watermark.checked_sub(OVERLAP).ok()) {
-        Some(since) if recovered && has_listing => Errand::Changes(since),
-        _ => Errand::FullWalk,
-    }
+    full_walk_at: Instant,
 }
 
-async fn until_healthy(health: &mut watch::Receiver<State>) {
-    let _ = health.wait_for(|state| *state == State::Healthy).await;
+impl Keeper {
+    /// Runs one errand to its end. Returns the next one if that has to follow at once.
+    async fn run(&mut self, errand: Errand, list: ListUrl) -> Option<Errand> {
+        let started_at = Timestamp::now();
+        let mut run = Run::new(&self.registry, errand, list);
+        let result = run.drive(&mut self.walkable).await;
+        let (pages, versions) = (run.walk.pages(), run.walk.versions());
+        let report = SyncReport::finished(started_at, Timestamp::now(), pages, versions);
+        if let Err(error) = result {
+            let name = self.registry.name();
+            tracing::warn!(registry = name, %error, pages, "walk failed; the last good listing stays");
+            self.registry.note_failed_sync(SyncReport { error: Some(error.to_string()), ..report });
+            self.full_walk_at = Instant::now() + jittered(self.schedule.interval);
+            return None;
+        }
+        self.watermark = Some(run.first_date.unwrap_or(started_at).min(report.finished_at));
+        let has_rested = run.has_rested;
+        let (listing, refused) = run.walk.snapshot();
+        self.accept(errand, listing, refused, report);
+        // What changed behind a walk that an outage held up is fetched at once.
+        has_rested.then(|| self.changes()).flatten()
+    }
+
+    fn accept(&mut self, errand: Errand, listing: Listing, refused: RefusedEntries, report: SyncReport) {
+        let name = self.registry.name();
+        let SyncReport { pages, versions, .. } = report;
+        let refused = match errand {
+            Errand::FullWalk => {
+                self.full_walk_at = Instant::now() + jittered(self.schedule.full_interval);
+                tracing::info!(registry = name, pages, versions, refused = refused.count, "walked the whole list");
+                refused
+            }
+            Errand::Changes(since) => {
+                tracing::info!(registry = name, pages, versions, %since, "fetched what changed");
+                self.registry.status().refused_after_changes(refused)
+            }
+        };
+        self.registry.accept(listing, refused, report);
+        self.registry.observe_success();
+    }
+
+    /// Waits until a full walk is due, or an outage is over: then, what changed meanwhile is fetched first,
+    /// also where a full walk has become due.
+    async fn next_errand(&mut self) -> Errand {
+        let _ = timeout_at(self.full_walk_at, self.walkable.wait_for(|walkable| !*walkable)).await;
+        if *self.walkable.borrow() {
+            return Errand::FullWalk;
+        }
+        until_walkable(&mut self.walkable).await;
+        self.changes().unwrap_or(Errand::FullWalk)
+    }
+
+    fn changes(&self) -> Option<Errand> {
+        let since = self.watermark?.checked_sub(OVERLAP).ok()?;
+        self.registry.status().listing.as_ref().map(|_| Errand::Changes(since))
+    }
 }
 
 /// One walk as it is driven.
 struct Run<'a> {
     registry: &'a Registry,
+    list: ListUrl,
     walk: Walk,
     previous: Option<Arc<Listing>>,
     /// When the registry answered first, by its own clock.
     first_date: Option<Timestamp>,
+    /// Whether an outage held it up.
+    has_rested: bool,
     shown: Option<(Instant, usize)>,
 }
 
 impl<'a> Run<'a> {
-    fn new(registry: &'a Registry, errand: Errand) -> Self {
+    fn new(registry: &'a Registry, errand: Errand, list: ListUrl) -> Self {
         let previous = registry.status().listing.clone();
         let walk = match (errand, &previous) {
             (Errand::Changes(since), Some(listing)) => Walk::since(listing, since, Instant::now()),
-            _ => Walk::full(registry.url().into(), previous.clone(), Instant::now()),
+            _ => Walk::full(list.public().into(), previous.clone(), Instant::now()),
         };
-        Self { registry, walk, previous, first_date: None, shown: None }
+        Self { registry, list, walk, previous, first_date: None, has_rested: false, shown: None }
     }
 
     /// Drives the walk to its end. While the registry is unhealthy it rests, and goes on at the same page.
-    async fn drive(&mut self, health: &mut watch::Receiver<State>) -> Result<(), WalkError> {
+    async fn drive(&mut self, walkable: &mut watch::Receiver<bool>) -> Result<(), WalkError> {
         loop {
-            // A walk that rests past its deadline fails at the next question.
-            let _ = timeout_at(self.walk.deadline(), until_healthy(health)).await;
+            if !*walkable.borrow() {
+                self.has_rested = true;
+                // A walk that rests past its deadline fails at the next question.
+                let _ = timeout_at(self.walk.deadline(), until_walkable(walkable)).await;
+            }
             match self.walk.next(Instant::now())? {
                 Next::Wait(until) => sleep_until(until).await,
                 Next::Fetch(query) => {
-                    let outcome = self.registry.page(&query, self.previous.clone()).await;
-                    let outcome = outcome.map(|Fetched { page, date }| {
-                        self.registry.observe_success();
-                        self.first_date = self.first_date.or(date);
-                        page
-                    });
-                    if let Err(error) = &outcome {
-                        tracing::debug!(registry = self.registry.name(), %error, "page failed");
-                    }
-                    if let Progress::Finished = self.walk.observe(outcome, Instant::now(), fastrand::f64())? {
+                    let fetched = self.registry.page(&self.list, &query, self.previous.clone()).await;
+                    if let Progress::Finished = self.take(fetched)? {
                         return Ok(());
                     }
                     self.show_partial();
@@ -162,11 +165,30 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn take(&mut self, fetched: Result<Fetched, crate::registry::error::FetchError>) -> Result<Progress, WalkError> {
+        let page = self.walk.pages() + 1;
+        if let Err(error) = &fetched {
+            self.registry.note_failed_page(page, error);
+        }
+        let error = fetched.as_ref().err().map(ToString::to_string);
+        let outcome = fetched.map(|Fetched { page, date }| {
+            self.registry.observe_success();
+            self.first_date = self.first_date.or(date);
+            page
+        });
+        let progress = self.walk.observe(outcome, Instant::now(), fastrand::f64())?;
+        if let Some(error) = error.filter(|_| self.walk.has_stumbled()) {
+            tracing::warn!(registry = self.registry.name(), page, error, "a page failed; it is asked for again");
+        }
+        Ok(progress)
+    }
+
     /// Shows what a first walk has brought so far: while there is no catalog, a part is better than nothing.
     fn show_partial(&mut self) {
         let versions = self.walk.versions();
-        let due = self.shown.is_none_or(|(at, shown)| PARTIAL_INTERVAL <= at.elapsed() && shown + shown / 4 < versions);
-        if self.previous.is_none() && versions > 0 && due {
+        let is_due =
+            self.shown.is_none_or(|(at, shown)| PARTIAL_INTERVAL <= at.elapsed() && shown + shown / 4 < versions);
+        if self.previous.is_none() && versions > 0 && is_due {
             let (listing, refused) = self.walk.snapshot();
             self.registry.accept_partial(listing, refused);
             self.shown = Some((Instant::now(), versions));

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::config::{HttpTarget, Token, bearer};
-use super::connect::{ConnectWatch, Progress};
+use super::connect::{Attempt, ConnectWatch};
 use super::error::{FetchError, has_cause, root_cause};
 use super::network::{CONNECT_TIMEOUT, Network};
 
@@ -30,7 +30,6 @@ pub(super) struct Answer {
 }
 
 /// The client of one registry.
-#[derive(Debug)]
 pub(super) struct Client {
     target: HttpTarget,
     pages: reqwest::Client,
@@ -47,10 +46,6 @@ impl Client {
         Ok(Self { target, pages, probes, watch })
     }
 
-    pub(super) fn target(&self) -> &HttpTarget {
-        &self.target
-    }
-
     /// Fetches one page.
     pub(super) async fn fetch(&self, url: &Url, timeout: Duration) -> Result<Answer, FetchError> {
         self.send(&self.pages, url, timeout).await
@@ -60,9 +55,9 @@ impl Client {
     pub(super) async fn probe(&self, url: &Url, timeout: Duration) -> (Option<Duration>, Result<Answer, FetchError>) {
         self.watch.reset();
         let result = self.send(&self.probes, url, timeout).await;
-        match (self.watch.progress(), result) {
-            (Progress::Connected(duration), result) => (Some(duration), result),
-            (Progress::Connecting, Err(FetchError::Timeout(duration))) => {
+        match (self.watch.last_attempt(), result) {
+            (Attempt::Connected(duration), result) => (Some(duration), result),
+            (Attempt::Connecting, Err(FetchError::Timeout(duration))) => {
                 let reason = format!("connecting took longer than {} s", duration.as_secs_f64());
                 (None, Err(FetchError::Connect(reason)))
             }
@@ -107,7 +102,7 @@ impl Client {
 }
 
 async fn read_token(path: &std::path::Path) -> Result<HeaderValue, FetchError> {
-    let problem = |problem: String| FetchError::Secret(format!("bearer_token_file {} {problem}", path.display()));
+    let problem = |problem: String| FetchError::Secret(format!("the bearer_token_file {problem}"));
     let metadata = tokio::fs::metadata(path).await.map_err(|error| problem(format!("cannot be read: {error}")))?;
     if metadata.len() > MAX_TOKEN_BYTES {
         return Err(problem(format!("has more than {MAX_TOKEN_BYTES} bytes")));
@@ -219,8 +214,8 @@ mod tests {
         let read = |text: &'static str| {
             retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]), now)
         };
-        assert_eq!(read("120"), Some(Duration::from_secs(120)));
-        assert_eq!(read("Thu, 01 Jan 1970 00:01:00 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(read("120"), Some(Duration::from_mins(2)));
+        assert_eq!(read("Thu, 01 Jan 1970 00:01:00 GMT"), Some(Duration::from_mins(1)));
         assert_eq!(read("99999999999999999999999"), Some(Duration::from_secs(u32::MAX.into())));
         assert_eq!(read("soon"), None);
     }

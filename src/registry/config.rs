@@ -22,8 +22,8 @@ pub struct NetworkConfig {
     /// PEM certificates of authorities to trust besides the platform's.
     pub ca_file: Option<RelativePathBuf>,
     /// The URL of a proxy for all registries, or `off`; otherwise `HTTPS_PROXY`, `HTTP_PROXY` and
-    /// `NO_PROXY` count.
-    pub proxy: Option<String>,
+    /// `NO_PROXY` count. It may hold a password.
+    pub proxy: Option<SecretString>,
 }
 
 /// One of `[[registries]]`.
@@ -32,8 +32,8 @@ pub struct NetworkConfig {
 pub struct Config {
     /// The registry's name: `[a-z0-9][a-z0-9._-]{0,62}`, unique.
     pub name: String,
-    /// Its list endpoint, an API version's root, or a base URL.
-    pub url: Option<String>,
+    /// Its list endpoint, an API version's root, or a base URL. It may hold a password.
+    pub url: Option<SecretString>,
     /// A file with its list, in place of `url`.
     pub file: Option<RelativePathBuf>,
     /// A token that is sent as `Authorization: Bearer`.
@@ -112,7 +112,7 @@ impl Config {
             (Some(_), Some(_)) => Err(("file", "stands beside `url`; a registry has one of the two".to_owned())),
             (None, None) => Err(("url", "is missing; give the registry a `url` or a `file`".to_owned())),
             (None, Some(file)) => Ok(Target::File(file.relative())),
-            (Some(url), None) => self.http_target(url).map(Target::Http),
+            (Some(url), None) => self.http_target(url.expose_secret()).map(Target::Http),
         };
         match target {
             Ok(target) if problems.is_empty() => Ok(target),
@@ -135,7 +135,8 @@ impl Config {
     /// Whether requests to the registry carry credentials.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
-        let in_url = self.url.as_deref().and_then(|url| Url::parse(url).ok()).is_some_and(|url| has_userinfo(&url));
+        let url = self.url.as_ref().and_then(|url| Url::parse(url.expose_secret()).ok());
+        let in_url = url.is_some_and(|url| has_userinfo(&url));
         in_url || self.bearer_token.is_some() || self.bearer_token_file.is_some() || !self.headers.is_empty()
     }
 
@@ -150,6 +151,10 @@ impl Config {
         }
         if self.bearer_token.is_some() && self.bearer_token_file.is_some() {
             problems.push(("bearer_token_file", "stands beside `bearer_token`; give one of the two".to_owned()));
+        }
+        let has_token = self.bearer_token.is_some() || self.bearer_token_file.is_some();
+        if has_token && self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
+            problems.push(("headers", "has an Authorization beside the bearer token; give one of the two".to_owned()));
         }
         if self.file.is_some() && self.has_credentials() {
             problems.push(("file", "needs no credentials; remove `bearer_token` and `headers`".to_owned()));

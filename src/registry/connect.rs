@@ -12,30 +12,30 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// How far connecting has come.
+/// How far an attempt to connect has come.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) enum Progress {
+pub(super) enum Attempt {
     #[default]
     NotStarted,
     Connecting,
     Connected(Duration),
 }
 
-/// Shows the progress of the last connection attempt.
+/// Shows how far the last connection attempt has come.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ConnectWatch(Arc<Mutex<Progress>>);
+pub(super) struct ConnectWatch(Arc<Mutex<Attempt>>);
 
 impl ConnectWatch {
     pub(super) fn reset(&self) {
-        self.set(Progress::NotStarted);
+        self.set(Attempt::NotStarted);
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn last_attempt(&self) -> Attempt {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, progress: Progress) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+    fn set(&self, attempt: Attempt) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = attempt;
     }
 }
 
@@ -70,11 +70,11 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         let watch = self.watch.clone();
         let started = Instant::now();
-        watch.set(Progress::Connecting);
+        watch.set(Attempt::Connecting);
         let connecting = self.connector.call(request);
         Box::pin(async move {
             let connection = connecting.await?;
-            watch.set(Progress::Connected(started.elapsed()));
+            watch.set(Attempt::Connected(started.elapsed()));
             Ok(connection)
         })
     }

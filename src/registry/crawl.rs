@@ -23,8 +23,10 @@ pub const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
 const MAX_PAGES: u32 = 20_000;
 /// The most versions of one registry.
 const MAX_VERSIONS: usize = 2_000_000;
+/// The most JSON of one registry's listing, in bytes: two million entries of the usual size.
+const MAX_LISTING_BYTES: usize = 2 << 30;
 /// The most refused entries that are kept with their reason; all are counted.
-const MAX_REFUSED: usize = 1_000;
+pub const MAX_REFUSED: usize = 1_000;
 
 /// What to ask of the list endpoint, besides `limit=100`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,8 +97,24 @@ pub enum WalkError {
 pub struct RefusedEntries {
     /// How many there are.
     pub count: usize,
-    /// The first 1,000 of them.
+    /// The first [`MAX_REFUSED`] of them.
     pub entries: Vec<Refused>,
+}
+
+impl RefusedEntries {
+    /// Counts one more, and keeps it while there is room.
+    pub fn push(&mut self, refused: Refused) {
+        self.count += 1;
+        if self.entries.len() < MAX_REFUSED {
+            self.entries.push(refused);
+        }
+    }
+}
+
+impl Extend<Refused> for RefusedEntries {
+    fn extend<I: IntoIterator<Item = Refused>>(&mut self, refused: I) {
+        refused.into_iter().for_each(|refused| self.push(refused));
+    }
 }
 
 /// A walk in progress.
@@ -145,6 +163,12 @@ impl Walk {
             last_page_at: now,
             seen: Seen::default(),
         }
+    }
+
+    /// Whether the last attempt failed and was the first at its page.
+    #[must_use]
+    pub fn has_stumbled(&self) -> bool {
+        self.attempts == 1
     }
 
     /// How many pages have arrived.
@@ -197,6 +221,11 @@ impl Walk {
         random: f64,
     ) -> Result<Progress, WalkError> {
         match outcome {
+            // Once there were entries, a page without any is a page of bad ones.
+            Ok(page) if self.pages == 0 => match page.check_recognised() {
+                Ok(()) => self.take(page, now),
+                Err(error) => self.fail(error.into(), now, random).map(|()| Progress::Continues),
+            },
             Ok(page) => self.take(page, now),
             Err(error) => self.fail(error, now, random).map(|()| Progress::Continues),
         }
@@ -229,46 +258,46 @@ impl Walk {
         if self.pages == 1 {
             self.seen.first_page = Some(print);
         }
-        let Page { entries, refused, next_cursor } = page;
+        let Page { entries, refused, next_cursor, .. } = page;
+        let is_empty = entries.is_empty() && refused.is_empty();
         let mut news = 0_usize;
         for refused in refused {
             news += usize::from(self.seen.is_new(&refused.name, &refused.version, &refused.reason));
-            self.refuse(refused);
+            self.refused.push(refused);
         }
         for (name, entry) in entries {
             news += usize::from(self.seen.is_new(name.as_str(), &entry.version, ""));
             self.builder.insert(&name, entry);
         }
-        self.advance(news, next_cursor)
-    }
-
-    fn refuse(&mut self, refused: Refused) {
-        self.refused.count += 1;
-        if self.refused.entries.len() < MAX_REFUSED {
-            self.refused.entries.push(refused);
+        if news == 0 && !(is_empty && next_cursor.is_none()) {
+            return self.endless("it brings nothing that earlier pages did not");
         }
+        self.advance(next_cursor)
     }
 
-    fn advance(&mut self, news: usize, next_cursor: Option<String>) -> Result<Progress, WalkError> {
-        let endless = |reason: &str| Err(WalkError::Endless { page: self.pages, reason: reason.to_owned() });
+    fn endless(&self, reason: &str) -> Result<Progress, WalkError> {
+        Err(WalkError::Endless { page: self.pages, reason: reason.to_owned() })
+    }
+
+    fn advance(&mut self, next_cursor: Option<String>) -> Result<Progress, WalkError> {
+        if MAX_VERSIONS < self.builder.versions() || MAX_LISTING_BYTES < self.builder.bytes() {
+            return self.endless("the list is longer than 2,000,000 versions or 2 GiB");
+        }
         let Some(cursor) = next_cursor else {
             return self.finish();
         };
-        if news == 0 {
-            return endless("it brings nothing that earlier pages did not, and yet names a next page");
-        }
         if !self.seen.is_new("cursor", &cursor, "") {
-            return endless("its cursor has been used before");
+            return self.endless("its cursor has been used before");
         }
-        if self.pages >= MAX_PAGES || self.builder.versions() > MAX_VERSIONS {
-            return endless("the list is longer than 20,000 pages or 2,000,000 versions");
+        if MAX_PAGES <= self.pages {
+            return self.endless("the list has more than 20,000 pages");
         }
         self.query.cursor = Some(cursor);
         Ok(Progress::Continues)
     }
 
     fn finish(&self) -> Result<Progress, WalkError> {
-        if self.builder.versions() == 0 && self.previous_versions > 0 {
+        if self.builder.versions() == 0 && self.previous_versions > 0 && self.refused.count == 0 {
             return Err(WalkError::Emptied { before: self.previous_versions });
         }
         Ok(Progress::Finished)

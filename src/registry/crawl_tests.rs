@@ -79,6 +79,8 @@ fn a_static_host_repeats_its_only_page() {
 fn circles_fail_the_walk() {
     for (second, third) in [
         (page(0..3, Some("c2")), None),
+        (page(0..3, None), None),
+        (page(1..3, None), None),
         (page(0..2, Some("c1")), None),
         (page(3..6, Some("c1")), None),
         (page(0..0, Some("c2")), None),

@@ -1,14 +1,27 @@
 //! What a registry's URL stands for, and what of it the public may see.
 
+use std::fmt;
+
 use url::{Host, Url};
 
 /// What the URL of the configuration stands for (contract §3).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// The list endpoint itself.
     List(Url),
     /// A base URL; its list endpoint has to be found out. In the order in which they are tried.
     Candidates([Url; 2]),
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::List(url) => formatter.debug_tuple("List").field(&public_url(url)).finish(),
+            Self::Candidates(urls) => {
+                formatter.debug_tuple("Candidates").field(&urls.each_ref().map(public_url)).finish()
+            }
+        }
+    }
 }
 
 /// Parses a registry's URL, whatever the contract lets it stand for.

@@ -48,6 +48,9 @@ pub enum FetchError {
     /// The answer took too long.
     #[error("no complete answer within {}", seconds(.0))]
     Timeout(Duration),
+    /// Nothing was asked: another request has been under way for too long.
+    #[error("a page has been under way for {}, as long as a test may take", seconds(.0))]
+    Busy(Duration),
     /// The exchange broke off.
     #[error("the connection broke off: {0}")]
     Interrupted(String),
@@ -76,9 +79,12 @@ impl FetchError {
     pub fn stage(&self) -> Stage {
         match self {
             Self::Secret(_) | Self::Connect(_) | Self::File(_) => Stage::Network,
-            Self::Timeout(_) | Self::Interrupted(_) | Self::Status { .. } | Self::Redirect(_) | Self::TooLarge(_) => {
-                Stage::Response
-            }
+            Self::Timeout(_)
+            | Self::Busy(_)
+            | Self::Interrupted(_)
+            | Self::Status { .. }
+            | Self::Redirect(_)
+            | Self::TooLarge(_) => Stage::Response,
             Self::Format(_) => Stage::Format,
         }
     }
@@ -87,6 +93,12 @@ impl FetchError {
     #[must_use]
     pub fn is_rate_limit(&self) -> bool {
         matches!(self, Self::Status { status: 429, .. })
+    }
+
+    /// Whether there is nothing at the URL.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status { status: 404 | 410, .. })
     }
 
     /// Whether the registry answered 4xx for what we asked, not for when or how often.

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use tokio::io::AsyncReadExt as _;
+
 use super::error::FetchError;
 
 /// The largest registry file: the official registry's whole list fits twice.
@@ -47,14 +49,24 @@ impl File {
 
     /// The file's content.
     pub(super) async fn read(&self) -> Result<Vec<u8>, FetchError> {
-        if self.signature().await?.length > MAX_FILE_BYTES {
-            return Err(self.problem(&format!("it has more than {MAX_FILE_BYTES} bytes")));
-        }
-        tokio::fs::read(&self.path).await.map_err(|error| self.problem(&error.to_string()))
+        self.signature().await?;
+        self.read_bounded().await.map_err(|error| self.problem(&error.to_string()))
     }
 
+    async fn read_bounded(&self) -> std::io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        let file = tokio::fs::File::open(&self.path).await?;
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut content).await?;
+        if MAX_FILE_BYTES < content.len() as u64 {
+            return Err(std::io::Error::other(format!("it has more than {MAX_FILE_BYTES} bytes")));
+        }
+        Ok(content)
+    }
+
+    /// Without the directories that lead to the file: this is shown to the public.
     fn problem(&self, reason: &str) -> FetchError {
-        FetchError::File(format!("cannot read {}: {reason}", self.path.display()))
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        FetchError::File(format!("cannot read the file {name}: {reason}"))
     }
 }
 

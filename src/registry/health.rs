@@ -96,6 +96,10 @@ impl Config {
                 problems.push((key, "must be at least 10ms".to_owned()));
             }
         }
+        if self.when_unhealthy == WhenUnhealthy::ServeStale && self.max_stale.is_zero() {
+            problems
+                .push(("max_stale", "of 0 contradicts `when_unhealthy = \"serve-stale\"`; use \"drop\"".to_owned()));
+        }
         for (key, count) in [("unhealthy_after", self.unhealthy_after), ("healthy_after", self.healthy_after)] {
             if count == 0 {
                 problems.push((key, "must be at least 1".to_owned()));

@@ -20,6 +20,7 @@ mod client;
 mod connect;
 mod file;
 mod gate;
+mod http;
 mod network;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,28 +28,24 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout};
-use url::Url;
+use tokio::time::Instant;
 
 use crate::catalog::listing::{Listing, ListingBuilder};
 use crate::catalog::merge::Source;
 use crate::catalog::rules::RegistryRules;
 
-use client::{Answer, Client};
-use config::{HttpTarget, Target};
+use client::Answer;
+use config::Target;
 use crawl::{PageQuery, RefusedEntries};
-use endpoint::{Endpoint, public_url};
 use error::FetchError;
 use file::{File, Signature};
-use gate::Gate;
 use health::{Outcome, State};
+use http::HttpOrigin;
+pub use http::ListUrl;
 pub use network::Network;
 use probe::{Check, Timing};
-use status::{Status, Sync};
-use wire::Page;
-
-/// How long one page may take. The official registry needs 20 s on bad days; its gateway gives up at 60.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(75);
+use status::{Status, SyncReport};
+use wire::{FormatError, Page};
 
 /// The settings that apply to one registry, overrides included.
 #[derive(Clone, Debug)]
@@ -67,9 +64,9 @@ pub struct Registry {
     rules: Arc<RegistryRules>,
     settings: Settings,
     source: Origin,
-    gate: Gate,
     status: Mutex<Status>,
-    health: watch::Sender<State>,
+    /// Whether walking it makes sense now.
+    walkable: watch::Sender<bool>,
     /// Told whenever the catalog may have to change.
     changed: Arc<Notify>,
 }
@@ -78,13 +75,6 @@ pub struct Registry {
 enum Origin {
     Http(Box<HttpOrigin>),
     File(File),
-}
-
-#[derive(Debug)]
-struct HttpOrigin {
-    client: Client,
-    /// The list endpoint, once it is known.
-    endpoint: Mutex<Option<Url>>,
 }
 
 impl Registry {
@@ -102,24 +92,14 @@ impl Registry {
     ) -> Result<Self, reqwest::Error> {
         let source = match target {
             Target::File(path) => Origin::File(File::new(path)),
-            Target::Http(target) => {
-                let endpoint = match &target.endpoint {
-                    Endpoint::List(url) => Some(url.clone()),
-                    Endpoint::Candidates(_) => None,
-                };
-                Origin::Http(Box::new(HttpOrigin {
-                    client: Client::new(target, network)?,
-                    endpoint: Mutex::new(endpoint),
-                }))
-            }
+            Target::Http(target) => Origin::Http(Box::new(HttpOrigin::new(target, settings.max_rate, network)?)),
         };
         Ok(Self {
             rules,
-            gate: Gate::new(settings.max_rate),
             settings,
             source,
             status: Mutex::new(Status::starting(Timestamp::now())),
-            health: watch::Sender::new(State::Starting),
+            walkable: watch::Sender::new(false),
             changed,
         })
     }
@@ -148,12 +128,7 @@ impl Registry {
     pub fn url(&self) -> String {
         match &self.source {
             Origin::File(file) => file.public_url(),
-            Origin::Http(http) => {
-                let first = match &http.target().endpoint {
-                    Endpoint::List(url) | Endpoint::Candidates([url, _]) => url,
-                };
-                public_url(http.known_endpoint().as_ref().unwrap_or(first))
-            }
+            Origin::Http(http) => http.list_url().public(),
         }
     }
 
@@ -162,10 +137,11 @@ impl Registry {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows the state of health.
+    /// Follows whether walking the registry makes sense: while it is healthy, and from a first test that told
+    /// nothing (the registry limits our rate) until one tells something.
     #[must_use]
-    pub fn watch_health(&self) -> watch::Receiver<State> {
-        self.health.subscribe()
+    pub fn watch_walkable(&self) -> watch::Receiver<bool> {
+        self.walkable.subscribe()
     }
 
     /// Whether the registry's servers may be served (contract §1, "usable"), and until when that holds
@@ -197,42 +173,27 @@ impl Registry {
         }
     }
 
-    async fn check_http(&self, http: &HttpOrigin) -> Option<Check> {
-        let limit = self.settings.health.timeout;
-        let Ok(_pass) = timeout(limit, self.gate.enter()).await else {
-            // One request at a time: the page that is in the way has had as long as a probe may take.
-            self.gate.busy_for().filter(|busy| limit <= *busy)?;
-            let timing = Timing { exchange: limit, ..Timing::default() };
-            return Some(Check::new(Timestamp::now(), timing, Err(&FetchError::Timeout(limit))));
-        };
-        let (check, endpoint) = self.check_candidates(http, limit).await;
-        if endpoint.is_some() {
-            *http.endpoint.lock().unwrap_or_else(PoisonError::into_inner) = endpoint;
-        }
-        Some(check)
-    }
-
     /// Checks the known endpoint, or one candidate after the other until one is a registry. A candidate
     /// that cannot be reached decides: the next one is on the same host.
-    async fn check_candidates(&self, http: &HttpOrigin, limit: Duration) -> (Check, Option<Url>) {
+    async fn check_http(&self, http: &HttpOrigin) -> Option<Check> {
+        let limit = self.settings.health.timeout;
         let deadline = Instant::now() + limit;
-        let candidates = http.candidates();
-        let mut last = None;
-        for url in candidates {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let started = Instant::now();
-            let (connect, answer) = http.client.probe(&with_query(&url, &[("limit", "1")]), left).await;
-            let timing = Timing { connect, exchange: started.elapsed(), decode: Duration::ZERO };
-            let body = answer.map(|Answer { body, .. }| body);
+        let mut rejected: Option<Check> = None;
+        for url in http.candidates() {
+            let (timing, body) = http.probe(&url, deadline).await?;
             let (check, error) = self.judge(timing, body, Some(limit)).await;
             match error {
-                None => return (check, Some(url)),
-                Some(error) if error.is_rejection() || matches!(error, FetchError::Format(_)) => last = Some(check),
-                Some(_) => return (check, None),
+                None => {
+                    http.settle_on(url);
+                    return Some(check);
+                }
+                Some(error) if error.is_not_found() => rejected = rejected.or(Some(check)),
+                // "Not allowed" or "something else" tells more than "not there".
+                Some(error) if error.is_rejection() || matches!(error, FetchError::Format(_)) => rejected = Some(check),
+                Some(_) => return Some(check),
             }
         }
-        let check = last.unwrap_or_else(|| Check::new(Timestamp::now(), Timing::default(), Ok(())));
-        (check, None)
+        rejected
     }
 
     /// Decodes what a check brought and makes its report. A timeout is reported as the limit that was
@@ -247,7 +208,10 @@ impl Registry {
         let result = match (body, limit) {
             (Err(FetchError::Timeout(_)), Some(limit)) => Err(FetchError::Timeout(limit)),
             (Err(error), _) => Err(error),
-            (Ok(body), _) => self.decode(body, None).await.and_then(|page| self.refuse_emptiness(&page)),
+            (Ok(body), _) => self.decode(body, None).await.and_then(|page| {
+                page.check_recognised()?;
+                self.refuse_emptiness(&page)
+            }),
         };
         timing.decode = started.elapsed();
         (Check::new(Timestamp::now(), timing, result.as_ref().copied()), result.err())
@@ -256,28 +220,36 @@ impl Registry {
     /// An empty list where there were entries is not believed: a mirror of a real registry once answered
     /// so for a day (corpora.md, "What an aggregator must survive").
     fn refuse_emptiness(&self, page: &Page) -> Result<(), FetchError> {
-        let before = self.status().listing.as_ref().map_or(0, |listing| listing.versions);
-        if self.is_file() || page.listed() > 0 || before == 0 {
+        let listing = self.status().listing.clone();
+        if self.is_file() || page.listed() > 0 || !listing.is_some_and(|listing| listing.has_visible_versions()) {
             return Ok(());
         }
-        let reason = format!("found an empty list, where there were {before} versions before");
-        Err(wire::FormatError(reason).into())
+        Err(FormatError::new("found an empty list, where there were servers before").into())
+    }
+
+    /// Where a walk begins now; it stays there to its end. A file has no such place.
+    #[must_use]
+    pub fn list_url(&self) -> Option<ListUrl> {
+        match &self.source {
+            Origin::Http(http) => Some(http.list_url()),
+            Origin::File(_) => None,
+        }
     }
 
     /// Fetches and decodes one page of the list.
     ///
     /// # Errors
     /// When the request brought no page; the kind of error says whether to ask again.
-    pub async fn page(&self, query: &PageQuery, previous: Option<Arc<Listing>>) -> Result<Fetched, FetchError> {
+    pub async fn page(
+        &self,
+        list: &ListUrl,
+        query: &PageQuery,
+        previous: Option<Arc<Listing>>,
+    ) -> Result<Fetched, FetchError> {
         let Origin::Http(http) = &self.source else {
             return Err(FetchError::File("a file has no pages".to_owned()));
         };
-        let endpoint =
-            http.known_endpoint().ok_or_else(|| FetchError::Connect("no endpoint is known yet".to_owned()))?;
-        let pass = self.gate.enter().await;
-        let answer = http.client.fetch(&page_url(&endpoint, query), PAGE_TIMEOUT).await;
-        drop(pass);
-        let Answer { body, date } = answer?;
+        let Answer { body, date } = http.page(list, query).await?;
         Ok(Fetched { page: self.decode(body, previous).await?, date })
     }
 
@@ -295,49 +267,52 @@ impl Registry {
         }
     }
 
-    /// Reads a file registry if it has changed since `last`, and takes over what it lists. Returns what
-    /// to pass as `last` next time.
+    /// Reads a file registry if it has changed since `last`, and takes over what it lists.
     pub async fn load_file(&self, last: Option<FileVersion>) -> FileLoad {
-        let Origin::File(file) = &self.source else { return FileLoad { check: None, version: last } };
-        let signature = file.signature().await;
-        let version = FileVersion(signature.as_ref().ok().copied());
-        if last == Some(version) && signature.is_ok() {
-            return FileLoad { check: None, version: last };
-        }
+        let Origin::File(file) = &self.source else { return FileLoad { check: None, version: None } };
         let started = Instant::now();
+        let signature = match file.signature().await {
+            Ok(signature) if last == Some(FileVersion(signature)) => return FileLoad { check: None, version: last },
+            signature => signature,
+        };
         let previous = self.status().listing.clone();
-        let body = match signature {
+        let body = match &signature {
             Ok(_) => file.read().await,
-            Err(error) => Err(error),
+            Err(error) => Err(error.clone()),
         };
         let mut timing = Timing { exchange: started.elapsed(), ..Timing::default() };
+        let is_read = body.is_ok();
         let decoding = Instant::now();
         let page = match body {
             Ok(body) => self.decode(body, previous.clone()).await,
             Err(error) => Err(error),
         };
+        let page = page.and_then(|page| page.check_recognised().map(|()| page).map_err(Into::into));
         timing.decode = decoding.elapsed();
         let check = Check::new(Timestamp::now(), timing, page.as_ref().map(|_| ()));
         if let Ok(page) = page {
             tracing::debug!(registry = self.name(), path = %file.path().display(), "read the registry file");
             self.take_file(page, previous);
         }
-        FileLoad { check: Some(check), version: Some(version) }
+        // What could not be read is tried again although it looks the same: its rights may have changed.
+        let version = signature.ok().filter(|_| is_read).map(FileVersion);
+        FileLoad { check: Some(check), version }
     }
 
     fn take_file(&self, page: Page, previous: Option<Arc<Listing>>) {
         let started_at = Timestamp::now();
         let mut builder = ListingBuilder::new(self.url().into(), previous);
-        let refused = RefusedEntries::of(page.refused);
+        let mut refused = RefusedEntries::default();
+        refused.extend(page.refused);
         for (name, entry) in page.entries {
             builder.insert(&name, entry);
         }
-        let sync = Sync::finished(started_at, Timestamp::now(), 1, builder.versions());
+        let sync = SyncReport::finished(started_at, Timestamp::now(), 1, builder.versions());
         self.accept(builder.snapshot(), refused, sync);
     }
 
     /// Takes over a complete listing.
-    pub fn accept(&self, listing: Listing, refused: RefusedEntries, sync: Sync) {
+    pub fn accept(&self, listing: Listing, refused: RefusedEntries, sync: SyncReport) {
         self.status().accept(Arc::new(listing), refused, sync);
         self.changed.notify_one();
     }
@@ -348,8 +323,13 @@ impl Registry {
         self.changed.notify_one();
     }
 
+    /// Notes that a page failed, and that it is asked for again.
+    pub fn note_failed_page(&self, page: u32, error: &FetchError) {
+        self.status().note_failed_page(Timestamp::now(), page, &error.to_string());
+    }
+
     /// Notes that a walk failed.
-    pub fn note_failed_sync(&self, sync: Sync) {
+    pub fn note_failed_sync(&self, sync: SyncReport) {
         self.status().note_failed_sync(sync);
         self.changed.notify_one();
     }
@@ -368,17 +348,21 @@ impl Registry {
     }
 
     fn observe(&self, outcome: Outcome, failure: Option<&str>) {
-        let flipped = self.status().observe(outcome, &self.settings.health, Timestamp::now());
-        let Some(state) = flipped else { return };
-        match state {
-            State::Unhealthy => {
-                let reason = failure.unwrap_or_default();
+        let (flipped, state) = {
+            let mut status = self.status();
+            let flipped = status.observe(outcome, &self.settings.health, Timestamp::now());
+            (flipped, status.health.state)
+        };
+        if flipped {
+            if let Some(reason) = failure {
                 tracing::warn!(registry = self.name(), reason, "registry is unhealthy");
+            } else {
+                tracing::info!(registry = self.name(), "registry is healthy");
             }
-            State::Healthy | State::Starting => tracing::info!(registry = self.name(), "registry is healthy"),
+            self.changed.notify_one();
         }
-        self.health.send_replace(state);
-        self.changed.notify_one();
+        let is_walkable = state == State::Healthy || state == State::Starting && outcome == Outcome::Neither;
+        self.walkable.send_if_modified(|known| std::mem::replace(known, is_walkable) != is_walkable);
     }
 }
 
@@ -393,56 +377,15 @@ pub struct Fetched {
 
 /// Which version of its file a registry has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileVersion(Option<Signature>);
+pub struct FileVersion(Signature);
 
 /// What [`Registry::load_file`] did.
 #[derive(Debug)]
 pub struct FileLoad {
-    /// The check, if the file was read or could not be.
+    /// The check, unless the file was as it had been.
     pub check: Option<Check>,
-    /// The file's version now.
+    /// The version that has been read, to pass as `last` next time.
     pub version: Option<FileVersion>,
-}
-
-impl HttpOrigin {
-    fn target(&self) -> &HttpTarget {
-        self.client.target()
-    }
-
-    fn known_endpoint(&self) -> Option<Url> {
-        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The known endpoint, or else all that are possible. A base URL's known endpoint is tried first and
-    /// the others after it: registries move from one API version to the next.
-    fn candidates(&self) -> Vec<Url> {
-        let known = self.known_endpoint();
-        match &self.target().endpoint {
-            Endpoint::List(url) => vec![url.clone()],
-            Endpoint::Candidates(urls) => {
-                let others = urls.iter().filter(|url| known.as_ref() != Some(*url)).cloned();
-                known.iter().cloned().chain(others).collect()
-            }
-        }
-    }
-}
-
-fn page_url(endpoint: &Url, query: &PageQuery) -> Url {
-    let updated_since = query.updated_since.map(|since| since.to_string());
-    let mut pairs = vec![("limit", "100")];
-    if query.include_deleted {
-        pairs.push(("include_deleted", "true"));
-    }
-    pairs.extend(updated_since.as_deref().map(|since| ("updated_since", since)));
-    pairs.extend(query.cursor.as_deref().map(|cursor| ("cursor", cursor)));
-    with_query(endpoint, &pairs)
-}
-
-/// Adds parameters to whatever query the administrator gave the URL.
-fn with_query(url: &Url, pairs: &[(&str, &str)]) -> Url {
-    let mut url = url.clone();
-    url.query_pairs_mut().extend_pairs(pairs);
-    url
 }
 
 fn whole_seconds(now: Timestamp) -> Timestamp {

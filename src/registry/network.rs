@@ -1,5 +1,6 @@
 //! The way out, which all registries share: trust, proxy, and what every connection has in common.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls_platform_verifier::Verifier;
+
+use secrecy::ExposeSecret;
 
 use super::config::NetworkConfig;
 
@@ -37,7 +40,7 @@ impl Network {
     /// # Errors
     /// The key of `[network]` that is wrong, and why.
     pub fn new(config: &NetworkConfig) -> Result<Self, (&'static str, String)> {
-        let proxy = match config.proxy.as_deref() {
+        let proxy = match config.proxy.as_ref().map(ExposeSecret::expose_secret) {
             None => ProxyChoice::FromEnvironment,
             Some("off") => ProxyChoice::Off,
             Some(url) => {
@@ -70,15 +73,7 @@ impl Network {
 /// without certificates), and those of `ca_file`.
 fn tls(config: &NetworkConfig) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let extra = match &config.ca_file {
-        None => Vec::new(),
-        Some(file) => {
-            let path = file.relative();
-            CertificateDer::pem_file_iter(&path)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| format!("{} cannot be read as PEM certificates: {error}", path.display()))?
-        }
-    };
+    let extra = config.ca_file.as_ref().map(|file| authorities(&file.relative())).transpose()?.unwrap_or_default();
     let verifier = platform_verifier(&extra, &provider).map_err(|error| format!("cannot be used: {error}"))?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -86,6 +81,15 @@ fn tls(config: &NetworkConfig) -> Result<ClientConfig, String> {
     let mut tls = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(tls)
+}
+
+fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = read.map_err(|error| format!("{} cannot be read as PEM certificates: {error}", path.display()))?;
+    if found.is_empty() {
+        return Err(format!("{} holds no PEM certificate", path.display()));
+    }
+    Ok(found)
 }
 
 fn platform_verifier(

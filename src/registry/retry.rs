@@ -20,9 +20,15 @@ pub fn is_retryable(error: &FetchError) -> bool {
         | FetchError::Connect(_)
         | FetchError::File(_)
         | FetchError::Timeout(_)
+        | FetchError::Busy(_)
         | FetchError::Interrupted(_)
         | FetchError::Format(_) => true,
-        FetchError::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
+        FetchError::Status { status, .. } => match status {
+            501 | 505 => false,
+            408 | 425 | 429 => true,
+            // Gateways have codes of their own beside the standard ones (520 to 529).
+            status => (500..600).contains(status),
+        },
         FetchError::Redirect(_) | FetchError::TooLarge(_) => false,
     }
 }
@@ -50,7 +56,7 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_retried() {
-        for retryable in [408, 425, 429, 500, 502, 503, 504] {
+        for retryable in [408, 425, 429, 500, 502, 503, 504, 520, 529] {
             assert!(is_retryable(&status(retryable, None)), "{retryable}");
         }
         for lasting in [400, 401, 403, 404, 410, 422, 501] {
@@ -62,7 +68,7 @@ mod tests {
     fn retry_after_is_respected_and_clamped() {
         assert_eq!(delay(1, &status(429, Some(7)), 0.3), Duration::from_secs(7));
         assert_eq!(delay(1, &status(429, Some(0)), 0.3), Duration::from_secs(1));
-        assert_eq!(delay(1, &status(503, Some(99_999)), 0.3), Duration::from_secs(300));
+        assert_eq!(delay(1, &status(503, Some(99_999)), 0.3), Duration::from_mins(5));
     }
 
     proptest! {

@@ -27,7 +27,7 @@ pub struct Status {
     /// The entries that were left out of the listing.
     pub refused: RefusedEntries,
     /// The last walk that has ended.
-    pub last_sync: Option<Sync>,
+    pub last_sync: Option<SyncReport>,
     /// The last thing that went wrong, and when.
     pub last_error: Option<(Timestamp, String)>,
     /// Whether the first attempt to fetch has ended, well or badly.
@@ -36,7 +36,7 @@ pub struct Status {
 
 /// A walk that has ended, or the reading of a file.
 #[derive(Clone, Debug)]
-pub struct Sync {
+pub struct SyncReport {
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended.
@@ -49,21 +49,11 @@ pub struct Sync {
     pub error: Option<String>,
 }
 
-impl Sync {
+impl SyncReport {
     /// One that ended well.
     #[must_use]
     pub fn finished(started_at: Timestamp, finished_at: Timestamp, pages: u32, versions: usize) -> Self {
         Self { started_at, finished_at, pages, versions, error: None }
-    }
-}
-
-impl RefusedEntries {
-    /// Counts and keeps what one document refused.
-    #[must_use]
-    pub fn of(mut refused: Vec<Refused>) -> Self {
-        let count = refused.len();
-        refused.truncate(1_000);
-        Self { count, entries: refused }
     }
 }
 
@@ -106,12 +96,12 @@ impl Status {
         }
     }
 
-    /// Takes one outcome into account; returns the new state if it flipped.
-    pub(super) fn observe(&mut self, outcome: Outcome, config: &Config, now: Timestamp) -> Option<State> {
+    /// Takes one outcome into account; says whether the state flipped.
+    pub(super) fn observe(&mut self, outcome: Outcome, config: &Config, now: Timestamp) -> bool {
         let flipped = self.health.observe(outcome, config, now);
         // A registry that does not respond has had its first attempt; its walk would wait for it.
         self.attempted |= self.health.state == State::Unhealthy;
-        flipped.then_some(self.health.state)
+        flipped
     }
 
     pub(super) fn note_check(&mut self, check: Check) {
@@ -121,7 +111,7 @@ impl Status {
         self.last_check = Some(check);
     }
 
-    pub(super) fn accept(&mut self, listing: Arc<Listing>, refused: RefusedEntries, sync: Sync) {
+    pub(super) fn accept(&mut self, listing: Arc<Listing>, refused: RefusedEntries, sync: SyncReport) {
         self.listed_at = Some(sync.finished_at);
         self.listing = Some(listing);
         self.partial = None;
@@ -137,7 +127,23 @@ impl Status {
         }
     }
 
-    pub(super) fn note_failed_sync(&mut self, sync: Sync) {
+    /// The refused entries after an increment that refused `more`: it says nothing of what did not change.
+    #[must_use]
+    pub fn refused_after_changes(&self, more: RefusedEntries) -> RefusedEntries {
+        let mut refused = self.refused.clone();
+        let is_new = |entry: &Refused| {
+            let known = self.refused.entries.iter();
+            !known.clone().any(|known| (&known.name, &known.version) == (&entry.name, &entry.version))
+        };
+        refused.extend(more.entries.into_iter().filter(is_new));
+        refused
+    }
+
+    pub(super) fn note_failed_page(&mut self, now: Timestamp, page: u32, error: &str) {
+        self.last_error = Some((now, format!("walk: page {page}: {error}")));
+    }
+
+    pub(super) fn note_failed_sync(&mut self, sync: SyncReport) {
         self.last_error = sync.error.clone().map(|error| (sync.finished_at, format!("walk: {error}")));
         self.last_sync = Some(sync);
         self.attempted = true;

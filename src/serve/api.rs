@@ -8,7 +8,7 @@ use super::cursor;
 use super::error::Problem;
 use super::query::ListQuery;
 use super::route::readings;
-use crate::catalog::{Catalog, Lookup, Server, Version, withheld_by};
+use crate::catalog::{Catalog, Server, Version};
 
 /// What a request sees: one catalog, and whether all registries have been tried.
 #[derive(Clone, Copy)]
@@ -19,9 +19,7 @@ pub(super) struct View<'a> {
     pub(super) reason: &'a dyn Fn(usize) -> String,
 }
 
-const NOT_FOUND: Problem = Problem::NotFound(std::borrow::Cow::Borrowed("Server not found"));
-
-impl View<'_> {
+impl<'a> View<'a> {
     /// Renders the answer to a request.
     pub(super) fn render(&self, request: &Request) -> Result<Vec<u8>, Problem> {
         if !self.catalog.is_available() {
@@ -49,55 +47,62 @@ impl View<'_> {
     }
 
     fn versions(&self, name: &str, include_deleted: bool) -> Result<Vec<u8>, Problem> {
-        let server = self.find(name)?;
-        let mut versions = server.versions_newest_first();
-        versions.retain(|version| include_deleted || !version.entry.is_deleted());
-        if versions.is_empty() { Err(NOT_FOUND) } else { Ok(list_body(&versions, None)) }
+        let visible = |server: &'a Server| {
+            let mut versions = server.versions_newest_first();
+            versions.retain(|version| include_deleted || !version.entry.is_deleted());
+            (!versions.is_empty()).then_some(versions)
+        };
+        let versions = self.find(name, None, include_deleted, visible)?;
+        Ok(list_body(&versions, None))
     }
 
     fn version(&self, name: &str, version: &str, include_deleted: bool) -> Result<Vec<u8>, Problem> {
-        let server = self.find(name)?;
-        let found = if version == "latest" {
-            server.latest()
-        } else {
-            let found = readings(version).find_map(|version| server.version(&version));
-            if found.is_none() {
-                self.check_withheld(&withheld_by(server, Some(version)))?;
-            }
-            found
+        let asked = (version != "latest").then_some(version);
+        let visible = |server: &'a Server| {
+            let found = match asked {
+                None => server.latest(),
+                Some(version) => readings(version).find_map(|version| server.version(&version)),
+            };
+            found.filter(|found| include_deleted || !found.entry.is_deleted())
         };
-        let found = found.filter(|found| include_deleted || !found.entry.is_deleted()).ok_or(NOT_FOUND)?;
+        let found = self.find(name, asked, include_deleted, visible)?;
         let mut body = Vec::with_capacity(found.served_length() + 1);
         found.write_to(&mut body);
         body.push(b'\n');
         Ok(body)
     }
 
-    /// The server of a name. "Not listed" is an answer that clients enforce, so it is given only when it
-    /// is certain (contract §4).
-    fn find(&self, name: &str) -> Result<&Server, Problem> {
+    /// What `visible` picks from the server of that name. "Not listed" is an answer that clients enforce, so
+    /// it is given only when it is certain (contract §4).
+    fn find<T>(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        include_deleted: bool,
+        visible: impl Fn(&'a Server) -> Option<T>,
+    ) -> Result<T, Problem> {
         let mut withheld = Vec::new();
-        for name in readings(name) {
-            match self.catalog.lookup(&name) {
-                Lookup::Found(server) => return Ok(server),
-                Lookup::Withheld(registries) => withheld = registries,
-                Lookup::NotListed => {}
+        for server in readings(name).filter_map(|name| self.catalog.server(&name)) {
+            if let Some(found) = visible(server) {
+                return Ok(found);
+            }
+            match version {
+                None => withheld.extend(server.withheld_by(None, include_deleted)),
+                Some(version) => {
+                    withheld.extend(readings(version).flat_map(|v| server.withheld_by(Some(&v), include_deleted)));
+                }
             }
         }
-        self.check_withheld(&withheld)?;
+        if !withheld.is_empty() {
+            let reasons = self.reasons(|registry| withheld.contains(&registry));
+            let detail = "Only registries that are not usable at the moment list this";
+            return Err(Problem::Unavailable(format!("{detail}: {reasons}")));
+        }
         if self.is_ready {
-            return Err(NOT_FOUND);
+            return Err(Problem::NotFound("Server not found".into()));
         }
         let detail = "Not every registry has been asked yet, so nobody can say that this is not listed";
         Err(Problem::Unavailable(format!("{detail}: {}", self.reasons(|_| true))))
-    }
-
-    fn check_withheld(&self, registries: &[usize]) -> Result<(), Problem> {
-        if registries.is_empty() {
-            return Ok(());
-        }
-        let reasons = self.reasons(|registry| registries.contains(&registry));
-        Err(Problem::Unavailable(format!("Only registries that are not usable at the moment list this: {reasons}")))
     }
 
     fn nothing_available(&self) -> Problem {

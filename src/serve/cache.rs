@@ -8,6 +8,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::query::ListQuery;
+use crate::catalog::page::VersionFilter;
 
 /// What a rendered entry costs besides its body.
 const OVERHEAD_BYTES: usize = 256;
@@ -25,8 +26,13 @@ impl Request {
         match self {
             Self::List(query) => {
                 let search = query.filter.search.as_deref().map_or(0, str::len);
-                let after = query.after.as_ref().map_or(0, |after| after.name.len());
-                search + after
+                let version = match &query.filter.version {
+                    VersionFilter::Exact(version) => version.len(),
+                    VersionFilter::Any | VersionFilter::Latest => 0,
+                };
+                let after = query.after.as_ref();
+                let after = after.map_or(0, |after| after.name.len() + after.version.as_deref().map_or(0, str::len));
+                search + version + after
             }
             Self::Versions { name, .. } => name.len(),
             Self::Version { name, version, .. } => name.len() + version.len(),

@@ -1,21 +1,18 @@
 //! `GET /registries` and `/registries/{name}`: everything that is known of each registry.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::catalog::rules::Admission;
-use crate::catalog::{Catalog, Contribution};
+use crate::catalog::rules::Omission;
+use crate::catalog::{Catalog, Contribution, Standing};
 use crate::registry::Registry;
+use crate::registry::crawl::MAX_REFUSED;
 use crate::registry::health::State;
 use crate::registry::probe::Check;
-use crate::registry::status::{Status, Sync};
+use crate::registry::status::{Status, SyncReport};
 use crate::registry::wire::Refused;
-
-/// The most refused entries that are listed; all are counted.
-const MAX_REFUSED: usize = 1_000;
 
 #[derive(Serialize)]
 struct ListBody<'a> {
@@ -39,6 +36,8 @@ struct Summary<'a> {
     state: State,
     since: Timestamp,
     usable: bool,
+    /// Whether there is a complete listing, a part of one, or none.
+    listing: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_check: Option<CheckView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +88,8 @@ struct Counts {
     won: usize,
     /// Versions that `include` and `exclude` leave out.
     filtered: usize,
+    /// Versions that are refused because other registries claim the name.
+    foreign: usize,
 }
 
 #[derive(Serialize)]
@@ -136,7 +137,11 @@ impl Registries<'_> {
         let registry = &self.known[index];
         let (usable, _) = registry.usable(Timestamp::now());
         let status = registry.status().clone();
-        let (counts, foreign) = self.count(index, &status, detail);
+        let counts = self.counts(index, &status);
+        let refused = RefusedView {
+            count: status.refused.count + counts.foreign,
+            entries: (detail == Detail::Entries).then(|| self.refused(index, &status)),
+        };
         Summary {
             name: registry.name(),
             url: self.shows_urls.then(|| registry.url()),
@@ -144,79 +149,65 @@ impl Registries<'_> {
             state: status.health.state,
             since: status.health.since,
             usable,
+            listing: match (&status.listing, &status.partial) {
+                (Some(_), _) => "complete",
+                (None, Some(_)) => "partial",
+                (None, None) => "none",
+            },
             last_check: status.last_check.map(CheckView::from),
             last_sync: status.last_sync.map(SyncView::from),
             counts,
-            refused: RefusedView {
-                count: status.refused.count + foreign.count,
-                entries: (detail == Detail::Entries).then(|| {
-                    let mut entries = status.refused.entries;
-                    entries.extend(foreign.entries);
-                    entries.truncate(MAX_REFUSED);
-                    entries
-                }),
-            },
+            refused,
             last_error: status.last_error.map(|(at, message)| ErrorView { at, message }),
         }
     }
 
-    /// Counts what the catalog made of a registry's listing, and collects what it refused because the name
-    /// belongs to another registry.
-    fn count(&self, index: usize, status: &Status, detail: Detail) -> (Counts, Foreign) {
-        let mut counts = Counts::default();
-        let mut foreign = Foreign::default();
-        if let Some(listing) = status.served_listing() {
-            (counts.servers, counts.versions) = (listing.servers.len(), listing.versions);
+    /// What the registry lists, and what the catalog made of it.
+    fn counts(&self, index: usize, status: &Status) -> Counts {
+        let made = self.catalog.registries.get(index).map(|participant| participant.counts).unwrap_or_default();
+        let listing = status.served_listing();
+        Counts {
+            servers: listing.map_or(0, |listing| listing.servers.len()),
+            versions: listing.map_or(0, |listing| listing.versions),
+            won: made.won,
+            filtered: made.filtered,
+            foreign: made.foreign,
         }
-        for server in self.catalog.servers().iter().chain(self.catalog.unserved()) {
-            counts.won += server.versions.iter().filter(|version| version.registry == index).count();
-            let Some(ours) = server.contributions.iter().find(|ours| ours.registry == index) else { continue };
-            match ours.admission {
-                Admission::Admitted => {}
-                Admission::Filtered => counts.filtered += ours.listed.entries.len(),
-                Admission::OwnedElsewhere => foreign.take(ours, detail),
-            }
-        }
-        (counts, foreign)
+    }
+
+    /// The entries that were refused: those that clients could not decode, then those whose name belongs
+    /// to other registries.
+    fn refused(&self, index: usize, status: &Status) -> Vec<Refused> {
+        let servers = self.catalog.servers().iter().chain(self.catalog.unserved());
+        let foreign = servers
+            .filter_map(|server| server.contributions.iter().find(|contribution| contribution.registry == index))
+            .filter(|contribution| contribution.standing == Standing::LeftOut(Omission::OwnedElsewhere))
+            .flat_map(foreign);
+        status.refused.entries.iter().cloned().chain(foreign).take(MAX_REFUSED).collect()
     }
 }
 
-#[derive(Default)]
-struct Foreign {
-    count: usize,
-    entries: Vec<Refused>,
+fn foreign(contribution: &Contribution) -> impl Iterator<Item = Refused> {
+    contribution.listed.entries.iter().map(|entry| Refused {
+        name: Some(contribution.listed.name.to_string()),
+        version: Some(entry.version.to_string()),
+        reason: "belongs to a namespace that other registries claim".to_owned(),
+    })
 }
 
-impl Foreign {
-    fn take(&mut self, contribution: &Contribution, detail: Detail) {
-        self.count += contribution.listed.entries.len();
-        if detail == Detail::Counts {
-            return;
-        }
-        for entry in contribution.listed.entries.iter().take(MAX_REFUSED.saturating_sub(self.entries.len())) {
-            self.entries.push(Refused {
-                name: Some(contribution.listed.name.to_string()),
-                version: Some(entry.version.to_string()),
-                reason: "belongs to a namespace that other registries claim".to_owned(),
-            });
-        }
-    }
-}
-
-/// Why a registry is not usable, in a few words, for error details.
+/// How a registry stands, in a few words, for error details.
 pub(super) fn reason(registry: &Registry) -> String {
     let status = registry.status();
-    let failure = status.last_check.as_ref().and_then(Check::failure);
-    let failure: Option<Cow<'_, str>> = failure.map(|(stage, reason)| format!("{}: {reason}", stage.as_str()).into());
-    match (status.health.state, failure) {
-        (State::Starting, _) => "starting, not asked yet".to_owned(),
-        (State::Healthy, _) if status.served_listing().is_none() => {
-            "healthy, its first page is being fetched".to_owned()
-        }
-        (State::Healthy, _) if !status.attempted => "healthy, its list is being fetched".to_owned(),
-        (State::Healthy, _) => "healthy".to_owned(),
-        (State::Unhealthy, Some(failure)) => format!("unhealthy; {failure}"),
-        (State::Unhealthy, None) => "unhealthy".to_owned(),
+    let progress = match (status.health.state, &status.listing, &status.partial) {
+        (State::Unhealthy, _, _) => "unhealthy",
+        (State::Starting, _, _) => "starting, not tested yet",
+        (State::Healthy, Some(_), _) => return "healthy".to_owned(),
+        (State::Healthy, None, Some(_)) => "healthy, its list is being fetched",
+        (State::Healthy, None, None) => "healthy, its first page is being fetched",
+    };
+    match &status.last_error {
+        None => progress.to_owned(),
+        Some((_, error)) => format!("{progress}; {error}"),
     }
 }
 
@@ -239,8 +230,8 @@ impl From<Check> for CheckView {
     }
 }
 
-impl From<Sync> for SyncView {
-    fn from(sync: Sync) -> Self {
+impl From<SyncReport> for SyncView {
+    fn from(sync: SyncReport) -> Self {
         Self {
             started_at: sync.started_at,
             finished_at: sync.finished_at,

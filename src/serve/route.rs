@@ -101,10 +101,14 @@ fn api(segments: &[&str]) -> Result<Recognised, Problem> {
         ["ping"] => read(Route::Ping),
         ["version"] => read(Route::Build),
         ["publish"] => Ok(Recognised::Write(&[Method::POST], PUBLISHING)),
-        ["servers", namespace, name, rest @ ("versions" | "status"), tail @ ..] if !namespace.is_empty() => {
-            server(&format!("{namespace}/{name}"), rest, tail)
+        // One segment first: a name whose second part is `versions` is rarer than a version of that name.
+        ["servers", name, part @ ("versions" | "status"), tail @ ..] if !name.is_empty() && tail.len() < 2 => {
+            server(name, part, tail)
         }
-        ["servers", name, rest @ ("versions" | "status"), tail @ ..] if !name.is_empty() => server(name, rest, tail),
+        ["servers", name, "versions", version, "status"] => server(name, "versions", &[version, "status"]),
+        ["servers", namespace, name, part @ ("versions" | "status"), tail @ ..] if !namespace.is_empty() => {
+            server(&format!("{namespace}/{name}"), part, tail)
+        }
         _ => Err(Problem::NotFound(UNKNOWN_IN_API.into())),
     }
 }
@@ -176,6 +180,14 @@ mod tests {
         let version = "latest".to_owned();
         let expected = Route::Version { name: "Salesforce DX MCP".to_owned(), version };
         assert_eq!(get("/v0.1/servers/Salesforce%20DX%20MCP/versions/latest"), Ok(expected));
+    }
+
+    #[test]
+    fn a_version_may_have_the_name_of_a_part_of_the_path() {
+        for version in ["versions", "status"] {
+            let expected = Route::Version { name: "a/b".to_owned(), version: version.to_owned() };
+            assert_eq!(get(&format!("/v0/servers/a%2Fb/versions/{version}")), Ok(expected));
+        }
     }
 
     #[test]

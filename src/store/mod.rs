@@ -1,16 +1,17 @@
 //! `[store]` of the configuration: where the last good listings will be kept. There is no store yet; the
 //! keys are read and checked so that a configuration written today stays valid.
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 /// `[store]` of the configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where on disk, relative to the working directory; `off` for nowhere; `state/catalog` by default.
     pub path: Option<String>,
-    /// A Redis to share listings through, in place of the disk.
-    pub url: Option<String>,
+    /// A Redis to share listings through, in place of the disk. It may hold a password.
+    pub url: Option<SecretString>,
 }
 
 impl Config {
@@ -24,7 +25,7 @@ impl Config {
         if self.path.as_deref() == Some("") {
             problems.push(("path", "is empty; name a directory, or write \"off\"".to_owned()));
         }
-        if self.url.as_deref().is_some_and(|url| !is_redis_url(url)) {
+        if self.url.as_ref().is_some_and(|url| !is_redis_url(url.expose_secret())) {
             problems.push(("url", "is not a Redis URL; write redis://host:port or rediss://host:port".to_owned()));
         }
         problems

@@ -1,21 +1,20 @@
 //! One element of a list, turned into an entry, or into the reason why it is none.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use jiff::Timestamp;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use super::json::{Json, RawMembers, Without, compact_into, kind_of};
+use super::json::{Json, RawMembers, Without, compact, kind_of};
 use super::official::{Sent, Unknown, push_member};
-use super::{Context, legacy, shape};
-use crate::catalog::entry::{Digest, Entry, Form, Name, OFFICIAL_KEY, Official, check_key};
+use super::{Context, legacy, shape, upstream};
+use crate::catalog::entry::{Digest, Entry, Form, Name, OFFICIAL_KEY, check_key};
 use crate::catalog::search::push_lowercase;
 
 /// The largest entry, in bytes of JSON. The largest real ones have 157 KB.
 const MAX_ENTRY_BYTES: usize = 256 << 10;
+/// The deepest nesting of an entry. Real ones have 10; clients' decoders give up somewhere above 100.
+const MAX_DEPTH: usize = 64;
 
 /// `PulseMCP` has no official block; it says the same things here (registry-api.md §8.2).
 pub(super) const PULSE_KEY: &str = "com.pulsemcp/server-version";
@@ -42,38 +41,11 @@ impl From<String> for Failure {
     }
 }
 
-/// A decoded entry whose `server` object still lies in the page's arena.
-pub(super) struct Draft {
-    name: Name,
-    version: Box<str>,
-    server: Range<usize>,
-    official: Official,
-    extra_meta: Box<str>,
-    legacy_ids: Option<Box<str>>,
-    digest: Digest,
-    form: Form,
-    search_text: Arc<str>,
-    fetched_at: Timestamp,
-}
+/// An entry and the name that it is listed under.
+pub(super) type Decoded = (Name, Arc<Entry>);
 
-impl Draft {
-    pub(super) fn finish(self, arena: &Bytes) -> (Name, Entry) {
-        let entry = Entry {
-            version: self.version,
-            server: arena.slice(self.server),
-            official: self.official,
-            extra_meta: self.extra_meta,
-            legacy_ids: self.legacy_ids,
-            digest: self.digest,
-            form: self.form,
-            search_text: self.search_text,
-            fetched_at: self.fetched_at,
-        };
-        (self.name, entry)
-    }
-}
-
-pub(super) fn decode(element: &RawValue, arena: &mut Vec<u8>, context: &Context<'_>) -> Result<Draft, Failure> {
+/// Decodes one element in whatever format it has.
+pub(super) fn decode(element: &RawValue, context: &Context<'_>) -> Result<Decoded, Failure> {
     if kind_of(element) != "an object" {
         return Err(Failure::Unrecognised(format!("is {}; expected an object", kind_of(element))));
     }
@@ -81,88 +53,85 @@ pub(super) fn decode(element: &RawValue, arena: &mut Vec<u8>, context: &Context<
         let length = element.get().len();
         return Err(format!("has {length} bytes; an entry may have {MAX_ENTRY_BYTES}").into());
     }
-    let members: RawMembers<'_> =
-        serde_json::from_str(element.get()).map_err(|error| format!("has a {}", without_position(&error)))?;
-    let wrapped = members.get("server").is_some_and(|server| kind_of(server) == "an object");
-    if wrapped && legacy::WRAPPER_MARKS.iter().all(|mark| members.get(mark).is_none()) {
-        return decode_current(&members, arena, context);
+    // The whole of it must be sound: what a registry adds beside `server` reaches clients too.
+    let tree: Json<'_> = parse(element.get())?;
+    if MAX_DEPTH < tree.depth() {
+        return Err(format!("is nested deeper than {MAX_DEPTH} levels").into());
     }
-    let has_old_parts = wrapped || members.get("name").is_some() || members.get("version_detail").is_some();
+    let is_wrapped = tree.get("server").is_some_and(|server| matches!(server, Json::Object(_)));
+    if is_wrapped && legacy::WRAPPER_MARKS.iter().all(|mark| tree.get(mark).is_none()) {
+        return decode_current(element, &tree, context);
+    }
+    let has_old_parts = is_wrapped || tree.get("name").is_some() || tree.get("version_detail").is_some();
     if !has_old_parts {
         return Err(Failure::Unrecognised("has neither `server` nor `name`".to_owned()));
     }
-    decode_legacy(element, wrapped, arena, context)
+    decode_legacy(element, is_wrapped, context)
 }
 
-/// serde's sentence without the line and column, which count from the start of the entry.
-fn without_position(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
+fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    // Line and column would count from the start of the entry, which nobody sees.
+    let without_position = |error: serde_json::Error| error.to_string().split(" at line ").next().map(str::to_owned);
+    serde_json::from_str(text).map_err(|error| format!("has a {}", without_position(error).unwrap_or_default()))
 }
 
-fn decode_current(members: &RawMembers<'_>, arena: &mut Vec<u8>, context: &Context<'_>) -> Result<Draft, Failure> {
-    let server = members.get("server").map_or("", |server| server.get());
-    let meta = match members.get("_meta") {
-        None => RawMembers::empty(),
-        Some(meta) if kind_of(meta) == "null" => RawMembers::empty(),
-        Some(meta) => serde_json::from_str(meta.get()).map_err(|error| match kind_of(meta) {
-            "an object" => format!("has, in `_meta`, a {}", without_position(&error)),
-            kind => format!("has a `_meta` that is {kind}; expected an object"),
-        })?,
+fn decode_current(element: &RawValue, tree: &Json<'_>, context: &Context<'_>) -> Result<Decoded, Failure> {
+    let members: RawMembers<'_> = parse(element.get())?;
+    let meta = match (tree.get("_meta"), members.get("_meta")) {
+        (Some(Json::Object(_)), Some(meta)) => parse(meta.get())?,
+        (None | Some(Json::Null), _) | (_, None) => RawMembers::empty(),
+        (Some(other), _) => return Err(format!("has a `_meta` that is {}; expected an object", other.kind()).into()),
     };
-    decode_parts(server, &meta, arena, context)
+    let parts = tree.get("server").zip(members.get("server"));
+    let (server, text) = parts.ok_or_else(|| "has no `server`".to_owned())?;
+    decode_parts(text.get(), server, &meta, context)
 }
 
-fn decode_legacy(
-    element: &RawValue,
-    wrapped: bool,
-    arena: &mut Vec<u8>,
-    context: &Context<'_>,
-) -> Result<Draft, Failure> {
-    // Checked here because the rewriting would silently keep the last of two equal keys.
-    serde_json::from_str::<Json<'_>>(element.get()).map_err(|error| format!("has a {}", without_position(&error)))?;
-    let object = serde_json::from_str(element.get()).map_err(|error| format!("has a {}", without_position(&error)))?;
-    let modern = if wrapped { legacy::from_wrapper(object) } else { legacy::from_flat(object) };
+fn decode_legacy(element: &RawValue, is_wrapped: bool, context: &Context<'_>) -> Result<Decoded, Failure> {
+    let object = parse(element.get())?;
+    let modern = if is_wrapped { legacy::from_wrapper(object) } else { legacy::from_flat(object) };
     let server = serde_json::Value::from(modern.server).to_string();
     let meta = serde_json::Value::from(modern.meta).to_string();
-    let meta: RawMembers<'_> = serde_json::from_str(&meta).map_err(|error| error.to_string())?;
-    decode_parts(&server, &meta, arena, context)
+    decode_parts(&server, &parse(&server)?, &parse(&meta)?, context)
 }
 
+/// `text` and `server` are the same object, as text and as a tree.
 fn decode_parts(
-    server: &str,
+    text: &str,
+    server: &Json<'_>,
     meta: &RawMembers<'_>,
-    arena: &mut Vec<u8>,
     context: &Context<'_>,
-) -> Result<Draft, Failure> {
-    let tree: Json<'_> =
-        serde_json::from_str(server).map_err(|error| format!("has, in `server`, a {}", without_position(&error)))?;
-    shape::check_server(&tree)?;
-    let name = required(&tree, "name")?;
-    let name = Name::new(name).map_err(|error| format!("has a `server.name` that {error}"))?;
-    let version = required(&tree, "version")?;
+) -> Result<Decoded, Failure> {
+    shape::check_server(server)?;
+    let name = Name::new(required(server, "name")?).map_err(|error| format!("has a `server.name` that {error}"))?;
+    let version = required(server, "version")?;
     check_key(version).map_err(|error| format!("has a `server.version` that {error}"))?;
-    if required(&tree, "description")?.is_empty() {
+    if required(server, "description")?.is_empty() {
         return Err("has a `server.description` that is empty".to_owned().into());
     }
     let sent = read_official(meta)?;
     let extra_meta = extra_meta(meta, context.provenance_key);
-    let start = arena.len();
-    compact_into(arena, server);
-    let form = form(&arena[start..], &sent, &extra_meta);
+    let upstream = meta.get(context.provenance_key).and_then(|inner| upstream::limit(inner));
+    let text = compact(text);
+    let form = form(&text, &sent, [extra_meta.as_str(), upstream.as_deref().unwrap_or_default()]);
     let previous = context.previous.and_then(|listing| listing.entry(name.as_str(), version));
-    Ok(Draft {
+    if let Some(unchanged) = previous.filter(|previous| previous.form == form) {
+        return Ok((name, Arc::clone(unchanged)));
+    }
+    let previous = previous.map(AsRef::as_ref);
+    let entry = Entry {
         version: version.into(),
-        server: start..arena.len(),
+        server: text.into(),
         legacy_ids: sent.legacy_ids(),
-        official: sent.complete(context.now, previous.map(AsRef::as_ref)),
+        official: sent.complete(context.now, previous),
         extra_meta: extra_meta.into(),
-        digest: digest(&tree)?,
+        upstream,
+        digest: digest(server)?,
         form,
-        search_text: search_text(&tree, previous.map(AsRef::as_ref)),
+        search_text: search_text(server, previous),
         fetched_at: context.now,
-        name,
-    })
+    };
+    Ok((name, Arc::new(entry)))
 }
 
 fn required<'a>(server: &'a Json<'_>, field: &str) -> Result<&'a str, String> {
@@ -177,11 +146,10 @@ fn read_official(meta: &RawMembers<'_>) -> Result<Sent, String> {
     let Some(block) = meta.get(key).filter(|block| kind_of(block) != "null") else {
         return Ok(Sent::default());
     };
-    let block: RawMembers<'_> = serde_json::from_str(block.get()).map_err(|error| match kind_of(block) {
-        "an object" => format!("has, in `_meta[{key:?}]`, a {}", without_position(&error)),
-        kind => format!("has a `_meta[{key:?}]` that is {kind}; expected an object"),
-    })?;
-    Sent::read(&block, unknown)
+    if kind_of(block) != "an object" {
+        return Err(format!("has a `_meta[{key:?}]` that is {}; expected an object", kind_of(block)));
+    }
+    Sent::read(&parse(block.get())?, unknown)
 }
 
 fn extra_meta(meta: &RawMembers<'_>, provenance_key: &str) -> String {
@@ -192,9 +160,10 @@ fn extra_meta(meta: &RawMembers<'_>, provenance_key: &str) -> String {
     extra
 }
 
-fn form(server: &[u8], sent: &Sent, extra_meta: &str) -> Form {
+fn form(server: &str, sent: &Sent, rest: [&str; 2]) -> Form {
     let mut hash = Sha256::new();
-    for part in [server].into_iter().chain(sent.fingerprint()).chain([extra_meta.as_bytes()]) {
+    let parts = std::iter::once(server.as_bytes()).chain(sent.fingerprint()).chain(rest.map(str::as_bytes));
+    for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

@@ -41,7 +41,7 @@ pub(super) struct Modern {
 pub(super) fn from_flat(mut flat: Map<String, Value>) -> Modern {
     let mut meta = take_object(&mut flat, "_meta");
     let mut official = take_object(&mut meta, OFFICIAL_KEY);
-    if let Some(id) = flat.remove("id") {
+    if let Some(id) = flat.shift_remove("id") {
         official.entry("id").or_insert(id);
     }
     finish(flat, official, meta)
@@ -66,21 +66,21 @@ pub(super) fn from_wrapper(mut wrapper: Map<String, Value>) -> Modern {
 }
 
 fn finish(mut server: Map<String, Value>, mut official: Map<String, Value>, mut meta: Map<String, Value>) -> Modern {
-    if let Some(status) = server.remove("status") {
+    if let Some(status) = server.shift_remove("status") {
         official.entry("status").or_insert(status);
     }
     let mut version = take_object(&mut server, "version_detail");
-    if let Some(text) = version.remove("version") {
+    if let Some(text) = version.shift_remove("version") {
         server.entry("version").or_insert(text);
     }
     for key in ["release_date", "is_latest"] {
-        if let Some(value) = version.remove(key) {
+        if let Some(value) = version.shift_remove(key) {
             official.entry(key).or_insert(value);
         }
     }
     server = rename_members(server);
     each_object(server.get_mut("packages"), modernise_package);
-    if let Some(publisher) = meta.remove(PUBLISHER_KEY) {
+    if let Some(publisher) = meta.shift_remove(PUBLISHER_KEY) {
         server.insert("_meta".to_owned(), json!({ PUBLISHER_KEY: publisher }));
     }
     if !official.is_empty() {
@@ -90,7 +90,7 @@ fn finish(mut server: Map<String, Value>, mut official: Map<String, Value>, mut 
 }
 
 fn modernise_package(package: &mut Map<String, Value>) {
-    if let Some(name) = package.remove("name") {
+    if let Some(name) = package.shift_remove("name") {
         package.entry("identifier").or_insert(name);
     }
     if package.get("registryType").is_some_and(|kind| kind == "docker") {

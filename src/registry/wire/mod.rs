@@ -12,7 +12,10 @@ mod official;
 mod shape;
 mod time;
 
-use bytes::Bytes;
+mod upstream;
+
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
@@ -21,6 +24,9 @@ use crate::catalog::listing::Listing;
 
 use element::Failure;
 use json::kind_of;
+
+/// The longest reason that is given, in characters: some quote what a registry wrote.
+const MAX_REASON_CHARS: usize = 300;
 
 /// What decoding needs to know besides the bytes.
 #[derive(Debug)]
@@ -36,12 +42,15 @@ pub struct Context<'a> {
 /// One decoded document.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// The entries that clients can decode.
-    pub entries: Vec<(Name, Entry)>,
+    /// The entries that clients can decode. One in the same form as before is the previous one.
+    pub entries: Vec<(Name, Arc<Entry>)>,
     /// The others.
     pub refused: Vec<Refused>,
     /// Where the next page begins; none on the last one.
     pub next_cursor: Option<String>,
+    /// Why this may not be a registry's list at all, if there is doubt: none of several elements looks like
+    /// an entry in any format.
+    doubt: Option<FormatError>,
 }
 
 impl Page {
@@ -49,6 +58,15 @@ impl Page {
     #[must_use]
     pub fn listed(&self) -> usize {
         self.entries.len() + self.refused.len()
+    }
+
+    /// Whether it can be taken for a registry's list by itself. In the middle of a walk, a page of bad
+    /// entries is just that.
+    ///
+    /// # Errors
+    /// When nothing in it looks like an entry.
+    pub fn check_recognised(&self) -> Result<(), FormatError> {
+        self.doubt.clone().map_or(Ok(()), Err)
     }
 }
 
@@ -68,37 +86,44 @@ pub struct Refused {
 /// The document is not a registry's list; the sentence says what was found and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a registry list: {0}")]
-pub struct FormatError(pub String);
+pub struct FormatError(String);
+
+impl FormatError {
+    /// An error of this sentence, shortened where a registry made it long.
+    #[must_use]
+    pub fn new(found: &str) -> Self {
+        Self(shortened(found))
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let mut shortened: String = text.chars().take(MAX_REASON_CHARS).collect();
+    if shortened.len() < text.len() {
+        shortened.push('…');
+    }
+    shortened
+}
 
 /// Decodes a list document.
 ///
 /// # Errors
-/// When it is not a registry's list at all.
+/// When it is not a list of anything.
 pub fn decode(body: &[u8], context: &Context<'_>) -> Result<Page, FormatError> {
-    let document = document::read(body).map_err(FormatError)?;
-    let mut arena = Vec::new();
-    let mut drafts = Vec::with_capacity(document.elements.len());
+    let document = document::read(body).map_err(|found| FormatError::new(&found))?;
     let mut page = Page { next_cursor: document.next_cursor, ..Page::default() };
-    let mut recognised = is_open_to_doubt(&document.elements);
+    let mut is_recognised = is_open_to_doubt(&document.elements);
     for element in document.elements {
-        let start = arena.len();
-        let result = element::decode(element, &mut arena, context);
-        recognised |= !matches!(result, Err(Failure::Unrecognised(_)));
+        let result = element::decode(element, context);
+        is_recognised |= !matches!(result, Err(Failure::Unrecognised(_)));
         match result {
-            Ok(draft) => drafts.push(draft),
-            Err(failure) => {
-                arena.truncate(start);
-                page.refused.push(refused(element, failure.reason()));
-            }
+            Ok(entry) => page.entries.push(entry),
+            Err(failure) => page.refused.push(refused(element, &failure.reason())),
         }
     }
-    if !recognised {
+    if !is_recognised {
         let first = page.refused.first().map_or("", |refused| &refused.reason);
-        return Err(FormatError(format!("found a list of something else: its first element {first}")));
+        page.doubt = Some(FormatError::new(&format!("found a list of something else: its first element {first}")));
     }
-    // One allocation holds the page's `server` objects; every entry is a slice of it.
-    let arena = Bytes::from(arena);
-    page.entries = drafts.into_iter().map(|draft| draft.finish(&arena)).collect();
     Ok(page)
 }
 
@@ -113,14 +138,14 @@ fn is_open_to_doubt(elements: &[&RawValue]) -> bool {
 }
 
 /// Reports an element that was left out, with whatever name and version it has.
-fn refused(element: &RawValue, reason: String) -> Refused {
+fn refused(element: &RawValue, reason: &str) -> Refused {
     let tree = serde_json::from_str::<serde_json::Value>(element.get()).ok();
     let field = |field: &str| {
         let server = tree.as_ref().map(|tree| tree.get("server").unwrap_or(tree))?;
         let text = server.get(field)?.as_str()?;
         Some(text.chars().take(200).collect())
     };
-    Refused { name: field("name"), version: field("version"), reason }
+    Refused { name: field("name"), version: field("version"), reason: shortened(reason) }
 }
 
 #[cfg(test)]

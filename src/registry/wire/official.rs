@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use super::json::{RawMembers, compact_into, kind_of, value_of};
+use super::json::{RawMembers, compact, kind_of, value_of};
 use super::time::{self, Stamp};
 use crate::catalog::entry::{Entry, Official, Status};
 
@@ -114,11 +114,9 @@ pub(super) fn push_member(members: &mut String, key: &str, value: &RawValue) {
     if !members.is_empty() {
         members.push(',');
     }
-    let mut compact = Vec::with_capacity(value.get().len());
-    compact_into(&mut compact, value.get());
     members.push_str(&quoted(key));
     members.push(':');
-    members.push_str(&String::from_utf8_lossy(&compact));
+    members.push_str(&compact(value.get()));
 }
 
 fn quoted(text: &str) -> String {

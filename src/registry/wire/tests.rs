@@ -18,7 +18,7 @@ fn page(document: &Value) -> Page {
 
 /// The only entry of a document, and its name.
 #[track_caller]
-fn only(document: &Value) -> (Name, Entry) {
+fn only(document: &Value) -> (Name, Arc<Entry>) {
     let mut page = page(document);
     assert_eq!((page.entries.len(), &page.refused[..]), (1, &[][..]));
     page.entries.remove(0)
@@ -34,7 +34,8 @@ fn refusal(element: &Value) -> String {
 }
 
 fn failure(document: &str) -> String {
-    decode_with(document.as_bytes(), None).expect_err(document).to_string()
+    let page = decode_with(document.as_bytes(), None);
+    page.and_then(|page| page.check_recognised()).expect_err(document).to_string()
 }
 
 fn server() -> Value {
@@ -47,7 +48,7 @@ fn the_current_format_is_kept_to_the_byte_except_white_space() {
         "novel": {"number": 1.50, "big": 12345678901234567890}, "packages":[ ] }, "_meta": {} } ] }"#;
     let page = decode_with(document.as_bytes(), None).expect("a list");
     let expected = r#"{"version":"1.0.0","name":"a\/b","description":"caf\u00e9  \"x\"","novel":{"number":1.50,"big":12345678901234567890},"packages":[]}"#;
-    assert_eq!(page.entries[0].1.server, expected.as_bytes());
+    assert_eq!(&*page.entries[0].1.server, expected);
     assert_eq!(page.entries[0].0.as_str(), "a/b");
 }
 
@@ -153,6 +154,52 @@ fn duplicate_keys_and_broken_escapes_cost_only_their_entry() {
 }
 
 #[test]
+fn what_stands_beside_the_server_must_be_sound_too() {
+    let good = r#"{"server":{"name":"good/one","description":"d","version":"1"}}"#;
+    let deep = format!("{}{}", "[".repeat(70), "]".repeat(70));
+    for value in [deep.as_str(), r#""\ud800""#, "1e999", r#"{"k":1,"k":2}"#] {
+        let bad = format!(r#"{{"server":{},"_meta":{{"com.example/x":{value}}}}}"#, server());
+        let page = decode_with(format!(r#"{{"servers":[{bad},{good}]}}"#).as_bytes(), None).expect("a list");
+        assert_eq!((page.entries.len(), page.refused.len()), (1, 1), "{bad}");
+    }
+}
+
+#[test]
+fn reasons_are_short_whatever_a_registry_wrote() {
+    let key = "k".repeat(100_000);
+    let document = format!(r#"{{"{key}":1,"{key}":2}}"#);
+    assert!(failure(&document).len() < 500);
+    let bad = format!(r#"{{"server":{},"{key}":1,"{key}":2}}"#, server());
+    let page = decode_with(format!(r#"{{"servers":[{bad}]}}"#).as_bytes(), None).expect("a list");
+    assert!(page.refused[0].reason.len() < 500);
+}
+
+#[test]
+fn an_entry_in_the_same_form_is_the_previous_one() {
+    let document = json!({"servers": [{"server": server(), "_meta": {OFFICIAL_KEY: {"isLatest": true}}}]});
+    let (name, before) = only(&document);
+    let mut builder = crate::catalog::listing::ListingBuilder::new("u".into(), None);
+    builder.insert(&name, Arc::clone(&before));
+    let previous = builder.snapshot();
+    let flipped = json!({"servers": [{"server": server(), "_meta": {OFFICIAL_KEY: {"isLatest": false}}}]});
+    let again = decode_with(flipped.to_string().as_bytes(), Some(&previous)).expect("a list");
+    assert!(Arc::ptr_eq(&again.entries[0].1, &before), "isLatest is ours to compute");
+    let other = json!({"servers": [{"server": server(), "_meta": {OFFICIAL_KEY: {"status": "deprecated"}}}]});
+    let changed = decode_with(other.to_string().as_bytes(), Some(&previous)).expect("a list");
+    assert!(!Arc::ptr_eq(&changed.entries[0].1, &before));
+    let published_at = |entry: &Entry| entry.official.published_at;
+    assert_eq!(published_at(&changed.entries[0].1), published_at(&before), "a date of our own making stays");
+}
+
+#[test]
+fn the_provenance_of_a_proxy_like_ours_is_kept_as_upstream() {
+    let inner = json!({"registry": "theirs", "sha256": "x"});
+    let entry = only(&json!({"servers": [{"server": server(), "_meta": {KEY: inner}}]})).1;
+    assert_eq!(entry.upstream.as_deref(), Some(r#"{"registry":"theirs","sha256":"x"}"#));
+    assert_eq!(&*entry.extra_meta, "");
+}
+
+#[test]
 fn unknown_values_pass() {
     let mut server = server();
     server["packages"] = json!([{"registryType": "zip", "identifier": "x", "transport": {"type": "telepathy"}}]);
@@ -184,7 +231,7 @@ fn older_formats_are_recognised_entry_by_entry() {
     assert_eq!(summary[1], ("f1/x", "0.2.1", "2025-06-01T00:00:00Z".to_owned()));
     assert_eq!(summary[2], ("f2/x", "3", "2025-08-01T00:00:00Z".to_owned()));
     assert!(page.entries[0].1.is_deleted());
-    let server: Value = serde_json::from_slice(&page.entries[0].1.server).expect("JSON");
+    let server: Value = serde_json::from_str(&page.entries[0].1.server).expect("JSON");
     assert_eq!(server["packages"][0]["environmentVariables"][0]["isSecret"], true);
     assert_eq!(server["_meta"]["io.modelcontextprotocol.registry/publisher-provided"]["tool"], "t");
     assert_eq!(server.get("status"), None);
@@ -218,6 +265,7 @@ fn what_is_no_registry_is_named() {
         (r#"{"data":[],"ok":true}"#, "without `servers`; it has the members `data`, `ok`"),
         (r#"{"servers":[],"servers":[]}"#, "duplicate key `servers`"),
         (r#"{"servers":[{"id":1},{"id":2}]}"#, "a list of something else"),
+        (r#"{"servers":[5]}"#, "a list of something else"),
         (r#"{"servers":[],"metadata":{"nextCursor":5}}"#, "`metadata.nextCursor` that is a number"),
     ] {
         let failure = failure(document);
@@ -230,7 +278,7 @@ fn what_is_no_registry_is_named() {
 #[test]
 fn nesting_has_a_limit() {
     let deep = format!(r#"{{"servers":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
-    assert!(decode_with(deep.as_bytes(), None).is_err());
+    assert!(failure(&deep).contains("its first element is an array"));
     let deep =
         format!(r#"{{"name":"a/b","description":"d","version":"1","x":{}{}}}"#, "[".repeat(500), "]".repeat(500));
     let page =

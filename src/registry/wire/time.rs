@@ -28,10 +28,15 @@ impl From<Timestamp> for Stamp {
 pub(super) fn read(text: &str) -> Result<Option<Stamp>, ()> {
     let plain: Cow<'_, str> = if text.is_ascii() { text.into() } else { text.replace('\u{2011}', "-").into() };
     let at = parse(&plain).ok_or(())?;
-    if at.to_string().starts_with("0001-01-01T00:00:00") {
+    let utc = at.to_string();
+    if utc.starts_with("0001-01-01T00:00:00") {
         return Ok(None);
     }
-    let text = if is_decodable(&plain) { plain.as_ref().into() } else { at.to_string().into() };
+    // Years before 1 are no dates to most clients.
+    if utc.starts_with(['-', '+']) || utc.starts_with("0000") {
+        return Err(());
+    }
+    let text = if is_decodable(&plain) { plain.as_ref().into() } else { utc.into() };
     Ok(Some(Stamp { at, text }))
 }
 
@@ -94,7 +99,16 @@ mod tests {
 
     #[test]
     fn what_is_no_timestamp_is_refused() {
-        for text in ["", "yesterday", "2025-12-09", "1733703526", "2025-13-09T00:18:46Z", "2025-12-09T25:18:46Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "2025-12-09",
+            "1733703526",
+            "2025-13-09T00:18:46Z",
+            "2025-12-09T25:18:46Z",
+            "-000005-01-01T00:00:00Z",
+            "0000-01-01T00:00:00Z",
+        ] {
             assert_eq!(read(text), Err(()), "{text}");
         }
     }

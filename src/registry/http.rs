@@ -1,0 +1,138 @@
+//! A registry that is asked over HTTP: its client, its gate, and the endpoint that it turned out to have.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::client::{Answer, Client};
+use super::config::HttpTarget;
+use super::crawl::PageQuery;
+use super::endpoint::{Endpoint, public_url};
+use super::error::FetchError;
+use super::gate::Gate;
+use super::network::Network;
+use super::probe::Timing;
+
+/// How long one page may take. The official registry needs 20 s on bad days; its gateway gives up at 60.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// Asks one registry over HTTP: one request at a time.
+pub(super) struct HttpOrigin {
+    client: Client,
+    gate: Gate,
+    /// What the configuration says of the endpoint.
+    configured: Endpoint,
+    /// The list endpoint, once it is known.
+    known: Mutex<Option<Url>>,
+}
+
+impl fmt::Debug for HttpOrigin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HttpOrigin").field("list", &self.list_url()).finish_non_exhaustive()
+    }
+}
+
+impl HttpOrigin {
+    pub(super) fn new(target: HttpTarget, max_rate: f64, network: &Network) -> Result<Self, reqwest::Error> {
+        let configured = target.endpoint.clone();
+        let known = match &configured {
+            Endpoint::List(url) => Some(url.clone()),
+            Endpoint::Candidates(_) => None,
+        };
+        let client = Client::new(target, network)?;
+        Ok(Self { client, gate: Gate::new(max_rate), configured, known: Mutex::new(known) })
+    }
+
+    /// Where the list is: the first place that is possible, while none is known.
+    pub(super) fn list_url(&self) -> ListUrl {
+        let first = match &self.configured {
+            Endpoint::List(url) | Endpoint::Candidates([url, _]) => url,
+        };
+        ListUrl(self.known().unwrap_or_else(|| first.clone()))
+    }
+
+    /// The endpoints to try, in this order. A base URL's known endpoint comes first and the other one after
+    /// it: registries move from one API version to the next.
+    pub(super) fn candidates(&self) -> Vec<Url> {
+        let known = self.known();
+        match &self.configured {
+            Endpoint::List(url) => vec![url.clone()],
+            Endpoint::Candidates(urls) => {
+                let others = urls.iter().filter(|url| known.as_ref() != Some(*url)).cloned();
+                known.iter().cloned().chain(others).collect()
+            }
+        }
+    }
+
+    /// Remembers the endpoint that is a registry's list.
+    pub(super) fn settle_on(&self, url: Url) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(url);
+    }
+
+    fn known(&self) -> Option<Url> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks for one entry over a new connection. `None` when the registry's rate left no room for it in
+    /// time, which tells nothing.
+    pub(super) async fn probe(&self, url: &Url, deadline: Instant) -> Option<(Timing, Result<Vec<u8>, FetchError>)> {
+        let waiting = Instant::now();
+        let Ok(pass) = timeout_at(deadline, self.gate.enter()).await else {
+            // One request at a time: the page that is in the way has had as long as a probe may take.
+            let waited = waiting.elapsed();
+            let busy = self.gate.busy_for().filter(|busy| waited <= *busy)?;
+            return Some((Timing { exchange: waited, ..Timing::default() }, Err(FetchError::Busy(busy))));
+        };
+        let started = Instant::now();
+        let left = deadline.saturating_duration_since(started);
+        let (connect, answer) = self.client.probe(&with_query(url, &[("limit", "1")]), left).await;
+        drop(pass);
+        let timing = Timing { connect, exchange: started.elapsed(), decode: Duration::ZERO };
+        Some((timing, answer.map(|answer| answer.body)))
+    }
+
+    /// Asks for one page of the list.
+    pub(super) async fn page(&self, list: &ListUrl, query: &PageQuery) -> Result<Answer, FetchError> {
+        let _pass = self.gate.enter().await;
+        self.client.fetch(&page_url(&list.0, query), PAGE_TIMEOUT).await
+    }
+}
+
+/// The URL of a registry's list. One walk keeps to one: its cursors mean nothing elsewhere.
+#[derive(Clone)]
+pub struct ListUrl(Url);
+
+impl ListUrl {
+    /// The URL as the public may see it.
+    #[must_use]
+    pub fn public(&self) -> String {
+        public_url(&self.0)
+    }
+}
+
+impl fmt::Debug for ListUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.public())
+    }
+}
+
+fn page_url(endpoint: &Url, query: &PageQuery) -> Url {
+    let updated_since = query.updated_since.map(|since| since.to_string());
+    let mut pairs = vec![("limit", "100")];
+    if query.include_deleted {
+        pairs.push(("include_deleted", "true"));
+    }
+    pairs.extend(updated_since.as_deref().map(|since| ("updated_since", since)));
+    pairs.extend(query.cursor.as_deref().map(|cursor| ("cursor", cursor)));
+    with_query(endpoint, &pairs)
+}
+
+/// Adds parameters to whatever query the administrator gave the URL.
+fn with_query(url: &Url, pairs: &[(&str, &str)]) -> Url {
+    let mut url = url.clone();
+    url.query_pairs_mut().extend_pairs(pairs);
+    url
+}
