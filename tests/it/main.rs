@@ -1,3 +1,22 @@
-//! The integration tests: the real binary and the real parts over real sockets.
+//! The integration tests: the real binary and the real parts over real sockets. None of them needs the
+//! network, and none waits for time to pass: each waits for something to happen.
 
+mod support;
+
+mod api;
+mod commands;
+mod documents;
+mod endpoints;
+mod entries;
+mod fake;
+mod formats;
+mod health;
+mod lists;
+mod merge;
+mod requests;
+mod retries;
+mod shutdown;
+mod stale;
+mod startup;
 mod tidy;
+mod walk;

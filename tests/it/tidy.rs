@@ -45,8 +45,9 @@ fn allowed_imports() -> BTreeMap<String, BTreeSet<String>> {
             modules.insert("telemetry".to_owned());
         }
         let words = cells[1].split(|character: char| !character.is_ascii_lowercase()).map(str::to_owned);
-        modules.extend(words.filter(|word| root().join("src").join(format!("{word}.rs")).exists()
-            || root().join("src").join(word).is_dir()));
+        modules.extend(words.filter(|word| {
+            root().join("src").join(format!("{word}.rs")).exists() || root().join("src").join(word).is_dir()
+        }));
         allowed.insert(cells[0].to_owned(), modules);
     }
     assert!(allowed.len() >= 8, "the table has lost rows: {allowed:?}");
@@ -69,8 +70,8 @@ fn modules_import_only_what_the_table_in_lib_rs_allows() {
                 );
                 for name in names {
                     let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                    let is_allowed = name == module
-                        || allowed.get(&module).is_some_and(|modules| modules.contains(&name));
+                    let is_allowed =
+                        name == module || allowed.get(&module).is_some_and(|modules| modules.contains(&name));
                     if !name.is_empty() && !is_allowed {
                         offences.push(format!("{}: {module} imports {name}", file.display()));
                     }
@@ -86,7 +87,9 @@ fn the_pure_modules_have_no_clock_no_await_and_no_io() {
     for file in rust_files(&root().join("src/catalog")) {
         let text = fs::read_to_string(&file).expect("a source file");
         let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-        for forbidden in [".await", "async fn", "tokio::", "std::fs", "std::net", "Instant::now", "Timestamp::now", "SystemTime"] {
+        for forbidden in
+            [".await", "async fn", "tokio::", "std::fs", "std::net", "Instant::now", "Timestamp::now", "SystemTime"]
+        {
             assert!(!code.iter().any(|line| line.contains(forbidden)), "{} has {forbidden}", file.display());
         }
     }

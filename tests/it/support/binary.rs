@@ -1,0 +1,128 @@
+//! The real binary as a child process, in a directory and an environment of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::{PATIENCE, eventually};
+
+/// A working directory to run the binary in.
+pub(crate) struct Workplace(TempDir);
+
+impl Workplace {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    /// Writes a file into the directory.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, content).expect("a writable directory");
+        path
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-registry-proxy"));
+        // Neither a proxy nor settings of the machine that the tests run on shall count.
+        command.env_clear().current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
+        let mut command = self.command(arguments);
+        let running = tokio::task::spawn_blocking(move || command.output());
+        let output = timeout(PATIENCE, running).await.expect("the command ends in time");
+        Finished(output.expect("no panic").expect("the binary runs"))
+    }
+
+    /// Runs `serve` until it says where it listens. The configuration must have `log.format = "json"`.
+    pub(crate) async fn serve(&self, arguments: &[&str]) -> Serving {
+        let mut command = self.command(&[&["serve"], arguments].concat());
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary runs");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (sender, mut lines) = mpsc::unbounded_channel();
+        // Read to the end, so that the child never waits for a reader.
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut serving = Serving { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let listening = async {
+            while let Some(line) = lines.recv().await {
+                if let Some(address) = address_in(&line) {
+                    return address;
+                }
+            }
+            panic!("it ended without saying where it listens");
+        };
+        serving.address = timeout(PATIENCE, listening).await.expect("it says in time where it listens");
+        serving
+    }
+}
+
+/// The address in the log line that says where the proxy listens.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    line["address"].as_str()?.strip_prefix("http://")?.parse().ok()
+}
+
+/// What a command left behind.
+pub(crate) struct Finished(Output);
+
+impl Finished {
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.0.status.code()
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.0.stdout).into_owned()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+}
+
+/// The proxy as a process of its own; killed when the test is over.
+pub(crate) struct Serving {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Serving {
+    /// Sends a signal, such as `TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status();
+        assert!(status.expect("`kill` runs").success(), "the process takes signals");
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child process").is_none()
+    }
+
+    /// Waits for its end; returns the exit code.
+    pub(crate) async fn exit_code(&mut self) -> Option<i32> {
+        let exited = async || match self.child.try_wait().expect("a child process") {
+            Some(status) => Ok(status.code()),
+            None => Err("it runs".to_owned()),
+        };
+        eventually("the process ended", exited).await
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Both fail where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

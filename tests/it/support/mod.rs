@@ -1,0 +1,48 @@
+//! What the tests stand on: a scripted registry ([`registry`]), malformed answers ([`raw`]), a proxy that
+//! runs in the test's own runtime ([`proxy`]), entries ([`entry`]), plain requests ([`http`]), and a way to
+//! wait for a condition instead of sleeping.
+
+pub(crate) mod binary;
+pub(crate) mod entry;
+pub(crate) mod http;
+pub(crate) mod proxy;
+pub(crate) mod raw;
+pub(crate) mod registry;
+
+use std::fmt::Debug;
+use std::panic::Location;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// How long a condition may take to come true. Nothing takes this long unless it never happens.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a condition is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Waits until `probe` succeeds. `what` completes the sentence "it never happened that …"; what the probe
+/// found instead, its error says.
+#[track_caller]
+pub(crate) fn eventually<T, P>(what: &str, mut probe: P) -> impl Future<Output = T>
+where
+    P: AsyncFnMut() -> Result<T, String>,
+{
+    let caller = Location::caller();
+    let deadline = Instant::now() + PATIENCE;
+    async move {
+        loop {
+            match probe().await {
+                Ok(found) => return found,
+                Err(found) => {
+                    assert!(Instant::now() < deadline, "{caller}: it never happened that {what}; last: {found}");
+                }
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+}
+
+/// A condition for [`eventually`], with what was found in case it does not hold.
+pub(crate) fn check(holds: bool, found: impl Debug) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(format!("{found:?}")) }
+}

@@ -1,0 +1,71 @@
+//! How a registry may behave, and when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::Seen;
+
+/// How one request is answered.
+#[derive(Clone)]
+pub(crate) enum Behaviour {
+    /// As the official registry does.
+    Behave,
+    /// So too, but only after this long.
+    Slow(Duration),
+    /// So too, but only once the test says `release`.
+    Hold,
+    /// With a status and headers, and no list.
+    Status(u16, Vec<(&'static str, String)>),
+    /// With status 200 and this body.
+    Body(&'static str, Bytes),
+    /// With a redirect to that location.
+    Redirect(String),
+    /// Not at all: the connection is closed.
+    CloseBeforeResponse,
+    /// Not at all: the connection is reset.
+    Reset,
+    /// With the first half of the list, after which the connection breaks off.
+    Truncated,
+    /// With the behaviour that the request calls for.
+    Depends(Arc<dyn Fn(&Seen) -> Self + Send + Sync>),
+}
+
+impl Behaviour {
+    pub(crate) fn status(status: u16) -> Self {
+        Self::Status(status, Vec::new())
+    }
+
+    pub(crate) fn json(document: &Value) -> Self {
+        Self::Body("application/json", document.to_string().into())
+    }
+
+    pub(crate) fn text(document: &str) -> Self {
+        Self::Body("application/json", Bytes::copy_from_slice(document.as_bytes()))
+    }
+
+    pub(crate) fn depends(decide: impl Fn(&Seen) -> Self + Send + Sync + 'static) -> Self {
+        Self::Depends(Arc::new(decide))
+    }
+}
+
+/// A behaviour and the requests that it is for.
+pub(super) struct Rule {
+    /// For how many more requests; none means for all.
+    pub(super) left: Option<usize>,
+    pub(super) matches: Box<dyn Fn(&Seen) -> bool + Send>,
+    pub(super) then: Behaviour,
+}
+
+/// The behaviour that the script has for a request.
+pub(super) fn decide(script: &mut [Rule], seen: &Seen) -> Behaviour {
+    let rule = script.iter_mut().find(|rule| rule.left != Some(0) && (rule.matches)(seen));
+    let Some(rule) = rule else { return Behaviour::Behave };
+    rule.left = rule.left.map(|left| left - 1);
+    match &rule.then {
+        Behaviour::Depends(decide) => decide(seen),
+        behaviour => behaviour.clone(),
+    }
+}
