@@ -123,10 +123,8 @@ impl ListingBuilder {
         self.bytes
     }
 
-    /// Adds a version, or replaces it: of two, the later one counts. An entry in the same form as the
-    /// previous listing's is replaced by that one.
+    /// Adds a version, or replaces it: of two, the later one counts.
     pub fn insert(&mut self, name: &Name, entry: Arc<Entry>) {
-        let entry = self.shared(name, entry);
         self.bytes += entry.bytes();
         let Some(listed) = self.servers.get_mut(name) else {
             self.versions += 1;
@@ -150,16 +148,8 @@ impl ListingBuilder {
         Listing { url: Arc::clone(&self.url), servers, versions: self.versions }
     }
 
-    /// The previous listing's entry where it has the same form, so that `fetched_at` stays and merges
-    /// see that nothing changed.
-    fn shared(&self, name: &Name, entry: Arc<Entry>) -> Arc<Entry> {
-        let previous = self.previous.as_ref().and_then(|listing| listing.entry(name.as_str(), &entry.version));
-        match previous {
-            Some(previous) if previous.form == entry.form => Arc::clone(previous),
-            _ => entry,
-        }
-    }
-
+    /// The previous listing's server where it has the very same entries (decoding sees to that), so that
+    /// merges see by its pointer that nothing changed.
     fn shared_server(&self, listed: &Arc<Listed>) -> Arc<Listed> {
         let previous = self.previous.as_ref().and_then(|listing| listing.server(listed.name.as_str()));
         match previous {

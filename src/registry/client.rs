@@ -13,6 +13,7 @@ use url::Url;
 use super::config::{HttpTarget, Token, bearer};
 use super::connect::{Attempt, ConnectWatch};
 use super::error::{FetchError, has_cause, root_cause};
+use super::gate::Pass;
 use super::network::{CONNECT_TIMEOUT, Network};
 
 /// The largest body, after decompression.
@@ -47,14 +48,19 @@ impl Client {
     }
 
     /// Fetches one page.
-    pub(super) async fn fetch(&self, url: &Url, timeout: Duration) -> Result<Answer, FetchError> {
-        self.send(&self.pages, url, timeout).await
+    pub(super) async fn fetch(&self, url: &Url, timeout: Duration, pass: &mut Pass<'_>) -> Result<Answer, FetchError> {
+        self.send(&self.pages, url, timeout, pass).await
     }
 
     /// Fetches over a new connection, and says how long connecting took.
-    pub(super) async fn probe(&self, url: &Url, timeout: Duration) -> (Option<Duration>, Result<Answer, FetchError>) {
+    pub(super) async fn probe(
+        &self,
+        url: &Url,
+        timeout: Duration,
+        pass: &mut Pass<'_>,
+    ) -> (Option<Duration>, Result<Answer, FetchError>) {
         self.watch.reset();
-        let result = self.send(&self.probes, url, timeout).await;
+        let result = self.send(&self.probes, url, timeout, pass).await;
         match (self.watch.last_attempt(), result) {
             (Attempt::Connected(duration), result) => (Some(duration), result),
             (Attempt::Connecting, Err(FetchError::Timeout(duration))) => {
@@ -65,7 +71,13 @@ impl Client {
         }
     }
 
-    async fn send(&self, client: &reqwest::Client, url: &Url, timeout: Duration) -> Result<Answer, FetchError> {
+    async fn send(
+        &self,
+        client: &reqwest::Client,
+        url: &Url,
+        timeout: Duration,
+        pass: &mut Pass<'_>,
+    ) -> Result<Answer, FetchError> {
         let deadline = Instant::now() + timeout;
         let headers = self.headers().await?;
         let mut url = url.clone();
@@ -77,6 +89,8 @@ impl Client {
                 return read(response, timeout).await;
             }
             url = redirect_target(&url, response.headers())?;
+            drop(response);
+            pass.renew().await;
         }
         Err(FetchError::Redirect(format!("more than {MAX_REDIRECTS} times")))
     }

@@ -3,13 +3,17 @@ use crate::registry::wire::{Context, decode};
 
 /// A decoded page of entries named `a/<n>`, with or without a next cursor.
 fn page(numbers: std::ops::Range<u32>, next_cursor: Option<&str>) -> Page {
+    page_after(None, numbers, next_cursor)
+}
+
+fn page_after(previous: Option<&Listing>, numbers: std::ops::Range<u32>, next_cursor: Option<&str>) -> Page {
     let entries: Vec<_> = numbers
         .map(
             |number| serde_json::json!({"server": {"name": format!("a/{number}"), "description": "d", "version": "1"}}),
         )
         .collect();
     let document = serde_json::json!({"servers": entries, "metadata": {"nextCursor": next_cursor}});
-    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None };
+    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous };
     decode(document.to_string().as_bytes(), &context).expect("a list")
 }
 
@@ -127,7 +131,7 @@ fn an_unchanged_list_keeps_every_server_of_the_listing_before() {
     walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
     let before = Arc::new(walk.snapshot().0);
     let (mut walk, now) = full(Some(Arc::clone(&before)));
-    walk.observe(Ok(page(0..4, None)), now, 0.0).expect("finishes");
+    walk.observe(Ok(page_after(Some(&before), 0..4, None)), now, 0.0).expect("finishes");
     let after = walk.snapshot().0;
     let shared = before.servers.iter().zip(&after.servers).filter(|(old, new)| Arc::ptr_eq(old, new)).count();
     assert_eq!((shared, after.versions), (3, 4));

@@ -21,7 +21,15 @@ pub(super) struct Gate {
 #[derive(Debug)]
 pub(super) struct Pass<'a> {
     gate: &'a Gate,
-    _next: MutexGuard<'a, Instant>,
+    next: MutexGuard<'a, Instant>,
+}
+
+impl Pass<'_> {
+    /// Waits until another request may follow under the same pass.
+    pub(super) async fn renew(&mut self) {
+        sleep_until(*self.next).await;
+        *self.next = Instant::now() + self.gate.spacing;
+    }
 }
 
 impl Drop for Pass<'_> {
@@ -51,12 +59,10 @@ impl Gate {
 
     /// Waits for the request before to end, and for its spacing.
     pub(super) async fn enter(&self) -> Pass<'_> {
-        let mut next = self.next.lock().await;
-        sleep_until(*next).await;
-        let now = Instant::now();
-        *next = now + self.spacing;
-        self.set_busy_since(Some(now));
-        Pass { gate: self, _next: next }
+        let mut pass = Pass { gate: self, next: self.next.lock().await };
+        pass.renew().await;
+        self.set_busy_since(Some(Instant::now()));
+        pass
     }
 }
 
@@ -71,7 +77,10 @@ mod tests {
         for _ in 0..5 {
             drop(gate.enter().await);
         }
-        assert_eq!(start.elapsed(), Duration::from_millis(400));
+        let mut pass = gate.enter().await;
+        pass.renew().await;
+        drop(pass);
+        assert_eq!(start.elapsed(), Duration::from_millis(600));
         let _held = gate.enter().await;
         assert!(tokio::time::timeout(Duration::from_mins(1), gate.enter()).await.is_err());
     }

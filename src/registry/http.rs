@@ -19,6 +19,9 @@ use super::probe::Timing;
 /// How long one page may take. The official registry needs 20 s on bad days; its gateway gives up at 60.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(75);
 
+/// What a test asks for: more than one entry, because one may be a bad one.
+const PROBE_QUERY: &[(&str, &str)] = &[("limit", "3")];
+
 /// Asks one registry over HTTP: one request at a time.
 pub(super) struct HttpOrigin {
     client: Client,
@@ -76,11 +79,11 @@ impl HttpOrigin {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Asks for one entry over a new connection. `None` when the registry's rate left no room for it in
+    /// Asks for a few entries over a new connection. `None` when the registry's rate left no room for it in
     /// time, which tells nothing.
     pub(super) async fn probe(&self, url: &Url, deadline: Instant) -> Option<(Timing, Result<Vec<u8>, FetchError>)> {
         let waiting = Instant::now();
-        let Ok(pass) = timeout_at(deadline, self.gate.enter()).await else {
+        let Ok(mut pass) = timeout_at(deadline, self.gate.enter()).await else {
             // One request at a time: the page that is in the way has had as long as a probe may take.
             let waited = waiting.elapsed();
             let busy = self.gate.busy_for().filter(|busy| waited <= *busy)?;
@@ -88,7 +91,7 @@ impl HttpOrigin {
         };
         let started = Instant::now();
         let left = deadline.saturating_duration_since(started);
-        let (connect, answer) = self.client.probe(&with_query(url, &[("limit", "1")]), left).await;
+        let (connect, answer) = self.client.probe(&with_query(url, PROBE_QUERY), left, &mut pass).await;
         drop(pass);
         let timing = Timing { connect, exchange: started.elapsed(), decode: Duration::ZERO };
         Some((timing, answer.map(|answer| answer.body)))
@@ -96,8 +99,8 @@ impl HttpOrigin {
 
     /// Asks for one page of the list.
     pub(super) async fn page(&self, list: &ListUrl, query: &PageQuery) -> Result<Answer, FetchError> {
-        let _pass = self.gate.enter().await;
-        self.client.fetch(&page_url(&list.0, query), PAGE_TIMEOUT).await
+        let mut pass = self.gate.enter().await;
+        self.client.fetch(&page_url(&list.0, query), PAGE_TIMEOUT, &mut pass).await
     }
 }
 

@@ -30,7 +30,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::catalog::listing::{Listing, ListingBuilder};
+use crate::catalog::listing::Listing;
 use crate::catalog::merge::Source;
 use crate::catalog::rules::RegistryRules;
 
@@ -38,7 +38,8 @@ use client::Answer;
 use config::Target;
 use crawl::{PageQuery, RefusedEntries};
 use error::FetchError;
-use file::{File, Signature};
+use file::File;
+pub use file::{FileLoad, FileVersion};
 use health::{Outcome, State};
 use http::HttpOrigin;
 pub use http::ListUrl;
@@ -267,50 +268,6 @@ impl Registry {
         }
     }
 
-    /// Reads a file registry if it has changed since `last`, and takes over what it lists.
-    pub async fn load_file(&self, last: Option<FileVersion>) -> FileLoad {
-        let Origin::File(file) = &self.source else { return FileLoad { check: None, version: None } };
-        let started = Instant::now();
-        let signature = match file.signature().await {
-            Ok(signature) if last == Some(FileVersion(signature)) => return FileLoad { check: None, version: last },
-            signature => signature,
-        };
-        let previous = self.status().listing.clone();
-        let body = match &signature {
-            Ok(_) => file.read().await,
-            Err(error) => Err(error.clone()),
-        };
-        let mut timing = Timing { exchange: started.elapsed(), ..Timing::default() };
-        let is_read = body.is_ok();
-        let decoding = Instant::now();
-        let page = match body {
-            Ok(body) => self.decode(body, previous.clone()).await,
-            Err(error) => Err(error),
-        };
-        let page = page.and_then(|page| page.check_recognised().map(|()| page).map_err(Into::into));
-        timing.decode = decoding.elapsed();
-        let check = Check::new(Timestamp::now(), timing, page.as_ref().map(|_| ()));
-        if let Ok(page) = page {
-            tracing::debug!(registry = self.name(), path = %file.path().display(), "read the registry file");
-            self.take_file(page, previous);
-        }
-        // What could not be read is tried again although it looks the same: its rights may have changed.
-        let version = signature.ok().filter(|_| is_read).map(FileVersion);
-        FileLoad { check: Some(check), version }
-    }
-
-    fn take_file(&self, page: Page, previous: Option<Arc<Listing>>) {
-        let started_at = Timestamp::now();
-        let mut builder = ListingBuilder::new(self.url().into(), previous);
-        let mut refused = RefusedEntries::default();
-        refused.extend(page.refused);
-        for (name, entry) in page.entries {
-            builder.insert(&name, entry);
-        }
-        let sync = SyncReport::finished(started_at, Timestamp::now(), 1, builder.versions());
-        self.accept(builder.snapshot(), refused, sync);
-    }
-
     /// Takes over a complete listing.
     pub fn accept(&self, listing: Listing, refused: RefusedEntries, sync: SyncReport) {
         self.status().accept(Arc::new(listing), refused, sync);
@@ -373,19 +330,6 @@ pub struct Fetched {
     pub page: Page,
     /// When the registry answered, by its own clock.
     pub date: Option<Timestamp>,
-}
-
-/// Which version of its file a registry has read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileVersion(Signature);
-
-/// What [`Registry::load_file`] did.
-#[derive(Debug)]
-pub struct FileLoad {
-    /// The check, unless the file was as it had been.
-    pub check: Option<Check>,
-    /// The version that has been read, to pass as `last` next time.
-    pub version: Option<FileVersion>,
 }
 
 fn whole_seconds(now: Timestamp) -> Timestamp {

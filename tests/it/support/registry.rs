@@ -38,9 +38,9 @@ impl Seen {
         self.parameter("cursor").is_some()
     }
 
-    /// A test of the registry, which asks for a single entry.
+    /// A test of the registry, which asks for a few entries.
     pub(crate) fn is_probe(&self) -> bool {
-        self.parameter("limit").as_deref() == Some("1")
+        self.parameter("limit").as_deref() == Some("3")
     }
 
     /// A page of a walk.
