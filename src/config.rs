@@ -77,7 +77,7 @@ pub struct Loaded {
 }
 
 /// Keys whose effect comes later (contract §3).
-const LATER: [&str; 11] = [
+const LATER: [&str; 10] = [
     "server.tls_certificate_file",
     "server.tls_key_file",
     "admin.listen",
@@ -87,7 +87,6 @@ const LATER: [&str; 11] = [
     "read_through.negative_ttl",
     "store.path",
     "store.url",
-    "refresh.interval",
     "registries.read_through",
 ];
 

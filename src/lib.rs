@@ -16,14 +16,14 @@
 //!
 //! | what | where | shared by |
 //! |---|---|---|
-//! | [`Entry`](catalog::entry::Entry): one version as one registry lists it; `server` as raw bytes | its page's buffer | listings and catalogs |
+//! | [`Entry`](catalog::entry::Entry): one version as one registry lists it; `server` as raw text | `Arc` | successive listings and catalogs, in the same form |
 //! | [`Listed`](catalog::listing::Listed): one name in one registry | `Arc` | successive listings, as long as it does not change |
 //! | [`Listing`](catalog::listing::Listing): all of one registry, sorted | `Arc` | the registry's status and the merge |
 //! | [`Server`](catalog::Server): one merged name, every version's served bytes ready | `Arc` | successive catalogs, as long as no contribution changes |
 //! | [`Catalog`](catalog::Catalog): all names sorted, the search text | `Arc` | every request of its revision |
 //!
-//! So a refresh that changed nothing allocates nothing, one that changed k names does work in k and a linear
-//! pass of pointer comparisons, and a page is a concatenation of bytes that exist.
+//! So a refresh that changed nothing leaves every part where it was, one that changed k names merges k names
+//! after a linear pass of pointer comparisons, and a page is a concatenation of bytes that exist.
 //!
 //! # Who may import whom
 //!

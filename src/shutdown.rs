@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -106,11 +106,15 @@ where
 {
     let mut wait = RESTART_AFTER;
     loop {
+        let started = Instant::now();
         // A set of one: dropping it aborts the task.
         let mut task = JoinSet::new();
         task.spawn(start());
         if let Some(Err(error)) = task.join_next().await {
             tracing::error!(task = name, %error, "task panicked; it is started again");
+        }
+        if RESTART_AFTER_AT_MOST < started.elapsed() {
+            wait = RESTART_AFTER;
         }
         sleep(wait).await;
         wait = (wait * 2).min(RESTART_AFTER_AT_MOST);

@@ -48,8 +48,14 @@ impl Config {
         vec![("level", format!("{found:?} is not a log level; write error, warn, info or debug"))]
     }
 
+    /// A plain level is ours; what libraries have to say below a warning is theirs.
     fn filter(&self) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-        EnvFilter::builder().parse(&self.level)
+        let directives = if self.level.contains(['=', ',']) {
+            self.level.clone()
+        } else {
+            format!("warn,mcp_registry_proxy={}", self.level)
+        };
+        EnvFilter::builder().parse(directives)
     }
 }
 

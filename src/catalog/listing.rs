@@ -90,11 +90,9 @@ pub struct ListingBuilder {
 }
 
 impl ListingBuilder {
-    /// An empty listing that will share with `previous` whatever stays as it was. A listing belongs to
-    /// its URL: with another one, nothing is shared.
+    /// An empty listing that will share with `previous`, of the same URL, whatever stays as it was.
     #[must_use]
     pub fn new(url: Arc<str>, previous: Option<Arc<Listing>>) -> Self {
-        let previous = previous.filter(|previous| previous.url == url);
         Self { url, previous, servers: BTreeMap::new(), versions: 0, bytes: 0 }
     }
 

@@ -15,8 +15,7 @@ use crate::app;
 use crate::config::{Config, ConfigError};
 use crate::registry::Registry;
 use crate::registry::config::Config as RegistryConfig;
-use crate::registry::error::Stage;
-use crate::registry::probe::Check;
+use crate::registry::probe::{Check, StageView};
 
 #[derive(Debug, Args)]
 pub(super) struct Test {
@@ -75,7 +74,7 @@ async fn test_all(registries: &[Arc<Registry>]) -> Vec<TestResult> {
         let registry = Arc::clone(registry);
         tests.spawn(async move {
             let check = registry.check().await;
-            (index, TestResult::new(&registry, check))
+            (index, TestResult::new(&registry, &check))
         });
     }
     let mut results = tests.join_all().await;
@@ -89,37 +88,13 @@ struct TestResult {
     name: String,
     url: String,
     ok: bool,
-    stages: Vec<StageResult>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StageResult {
-    stage: &'static str,
-    /// Absent for a stage that was not reached.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ok: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    stages: [StageView; 3],
 }
 
 impl TestResult {
-    fn new(registry: &Registry, check: Option<Check>) -> Self {
-        let reports = check.map(|check| check.stages).unwrap_or_default();
-        let stages = Stage::ALL.into_iter().map(|stage| {
-            let report = reports.iter().find(|report| report.stage == stage);
-            StageResult {
-                stage: stage.as_str(),
-                ok: report.map(|report| report.failure.is_none()),
-                duration_ms: report.map(|report| (report.duration.as_secs_f64() * 1e4).round() / 10.0),
-                reason: report.and_then(|report| report.failure.clone()),
-            }
-        });
-        let stages: Vec<_> = stages.collect();
-        let ok = stages.iter().all(|stage| stage.ok == Some(true));
-        Self { name: registry.name().to_owned(), url: registry.url(), ok, stages }
+    fn new(registry: &Registry, check: &Check) -> Self {
+        let ok = check.failure().is_none();
+        Self { name: registry.name().to_owned(), url: registry.url(), ok, stages: check.views() }
     }
 }
 
@@ -133,14 +108,14 @@ fn to_text(results: &[TestResult]) -> String {
     for result in results {
         let _ = writeln!(text, "{}  {}", result.name, result.url);
         for stage in &result.stages {
-            let outcome = match stage.ok {
-                Some(true) => "ok",
-                Some(false) => "failed",
-                None => "not reached",
+            let outcome = if stage.ok == Some(true) { "ok" } else { "failed" };
+            let line = match stage.duration_ms {
+                None => format!("  {:<9} not reached", stage.stage.as_str()),
+                Some(duration) => {
+                    let reason = stage.reason.as_deref().unwrap_or_default();
+                    format!("  {:<9} {outcome:<6} {duration:>10.1} ms  {reason}", stage.stage.as_str())
+                }
             };
-            let time = stage.duration_ms.map(|duration| format!("{duration:.1} ms")).unwrap_or_default();
-            let reason = stage.reason.as_deref().unwrap_or_default();
-            let line = format!("  {:<9} {outcome:<11} {time:>10}  {reason}", stage.stage);
             let _ = writeln!(text, "{}", line.trim_end());
         }
     }

@@ -23,8 +23,7 @@ use crate::registry::{Registry, duration};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Time from one look at what changed to the next. Until increments exist, only what is fetched again
-    /// after a failed walk follows it.
+    /// Time from a failed walk to the next one. (Scheduled increments, which it is named for, do not exist yet.)
     #[serde(deserialize_with = "duration::required")]
     pub interval: Duration,
     /// Time from one full walk to the next.

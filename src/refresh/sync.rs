@@ -10,8 +10,10 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Config;
 use crate::catalog::listing::Listing;
-use crate::registry::crawl::{Next, Progress, RefusedEntries, Walk, WalkError};
+use crate::registry::crawl::{Next, Progress, Walk, WalkError};
+use crate::registry::error::FetchError;
 use crate::registry::status::SyncReport;
+use crate::registry::wire::RefusedEntries;
 use crate::registry::{Fetched, ListUrl, Registry};
 
 /// How far an increment reaches back before the start of the last walk: a registry stamps a change
@@ -54,6 +56,10 @@ async fn until_walkable(walkable: &mut watch::Receiver<bool>) {
     let _ = walkable.wait_for(|walkable| *walkable).await;
 }
 
+async fn until_unwalkable(walkable: &mut watch::Receiver<bool>) {
+    let _ = walkable.wait_for(|walkable| !*walkable).await;
+}
+
 struct Keeper {
     registry: Arc<Registry>,
     schedule: Config,
@@ -72,11 +78,10 @@ impl Keeper {
         let (pages, versions) = (run.walk.pages(), run.walk.versions());
         let report = SyncReport::finished(started_at, Timestamp::now(), pages, versions);
         if let Err(error) = result {
-            let name = self.registry.name();
-            tracing::warn!(registry = name, %error, pages, "walk failed; the last good listing stays");
-            self.registry.note_failed_sync(SyncReport { error: Some(error.to_string()), ..report });
-            self.full_walk_at = Instant::now() + jittered(self.schedule.interval);
-            return None;
+            let has_moved = self.registry.list_url().is_some_and(|list| list.public() != run.list.public());
+            self.note_failure(SyncReport { error: Some(error.to_string()), ..report });
+            // A base URL that turned out to have its list elsewhere.
+            return has_moved.then_some(Errand::FullWalk);
         }
         self.watermark = Some(run.first_date.unwrap_or(started_at).min(report.finished_at));
         let has_rested = run.has_rested;
@@ -97,17 +102,28 @@ impl Keeper {
             }
             Errand::Changes(since) => {
                 tracing::info!(registry = name, pages, versions, %since, "fetched what changed");
-                self.registry.status().refused_after_changes(refused)
+                self.registry.status().refused_after_changes(&listing, refused)
             }
         };
         self.registry.accept(listing, refused, report);
         self.registry.observe_success();
     }
 
+    fn note_failure(&mut self, report: SyncReport) {
+        let (name, pages, error) = (self.registry.name(), report.pages, report.error.as_deref());
+        if self.registry.status().listing.is_some() {
+            tracing::warn!(registry = name, error, pages, "walk failed; the last good listing stays");
+        } else {
+            tracing::warn!(registry = name, error, pages, "walk failed; there is no complete listing yet");
+        }
+        self.registry.note_failed_sync(report);
+        self.full_walk_at = Instant::now() + jittered(self.schedule.interval);
+    }
+
     /// Waits until a full walk is due, or an outage is over: then, what changed meanwhile is fetched first,
     /// also where a full walk has become due.
     async fn next_errand(&mut self) -> Errand {
-        let _ = timeout_at(self.full_walk_at, self.walkable.wait_for(|walkable| !*walkable)).await;
+        let _ = timeout_at(self.full_walk_at, until_unwalkable(&mut self.walkable)).await;
         if *self.walkable.borrow() {
             return Errand::FullWalk;
         }
@@ -136,10 +152,12 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(registry: &'a Registry, errand: Errand, list: ListUrl) -> Self {
-        let previous = registry.status().listing.clone();
+        // A listing belongs to its URL: at another one, everything starts anew.
+        let url: Arc<str> = list.public().into();
+        let previous = registry.status().listing.clone().filter(|previous| previous.url == url);
         let walk = match (errand, &previous) {
             (Errand::Changes(since), Some(listing)) => Walk::since(listing, since, Instant::now()),
-            _ => Walk::full(list.public().into(), previous.clone(), Instant::now()),
+            _ => Walk::full(url, previous.clone(), Instant::now()),
         };
         Self { registry, list, walk, previous, first_date: None, has_rested: false, shown: None }
     }
@@ -155,7 +173,12 @@ impl<'a> Run<'a> {
             match self.walk.next(Instant::now())? {
                 Next::Wait(until) => sleep_until(until).await,
                 Next::Fetch(query) => {
-                    let fetched = self.registry.page(&self.list, &query, self.previous.clone()).await;
+                    let page = self.registry.page(&self.list, &query, self.previous.clone());
+                    let fetched = tokio::select! {
+                        fetched = page => fetched,
+                        // A page of a registry that has become unhealthy would only be in the way of its tests.
+                        () = until_unwalkable(walkable) => continue,
+                    };
                     if let Progress::Finished = self.take(fetched)? {
                         return Ok(());
                     }
@@ -165,20 +188,21 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn take(&mut self, fetched: Result<Fetched, crate::registry::error::FetchError>) -> Result<Progress, WalkError> {
-        let page = self.walk.pages() + 1;
-        if let Err(error) = &fetched {
-            self.registry.note_failed_page(page, error);
-        }
-        let error = fetched.as_ref().err().map(ToString::to_string);
+    fn take(&mut self, fetched: Result<Fetched, FetchError>) -> Result<Progress, WalkError> {
+        let (name, page) = (self.registry.name(), self.walk.pages() + 1);
         let outcome = fetched.map(|Fetched { page, date }| {
-            self.registry.observe_success();
             self.first_date = self.first_date.or(date);
             page
         });
         let progress = self.walk.observe(outcome, Instant::now(), fastrand::f64())?;
-        if let Some(error) = error.filter(|_| self.walk.has_stumbled()) {
-            tracing::warn!(registry = self.registry.name(), page, error, "a page failed; it is asked for again");
+        if self.walk.pages() == page {
+            tracing::debug!(registry = name, page, "a page arrived");
+            self.registry.observe_success();
+        } else if let Some((error, attempts)) = self.walk.trouble() {
+            self.registry.note_failed_page(page, error);
+            if attempts == 1 {
+                tracing::warn!(registry = name, page, error, "a page failed; it is asked for again");
+            }
         }
         Ok(progress)
     }

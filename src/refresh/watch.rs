@@ -18,9 +18,8 @@ pub(super) async fn probe(registry: Arc<Registry>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Some(check) = registry.check().await {
-            registry.observe_check(check);
-        }
+        let check = registry.check().await;
+        registry.observe_check(check);
     }
 }
 

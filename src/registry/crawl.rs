@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::error::FetchError;
 use super::retry;
-use super::wire::{Page, Refused};
+use super::wire::{Page, RefusedEntries};
 use crate::catalog::listing::{Listing, ListingBuilder};
 
 /// A walk is given up after this long without a new page.
@@ -25,8 +25,6 @@ const MAX_PAGES: u32 = 20_000;
 const MAX_VERSIONS: usize = 2_000_000;
 /// The most JSON of one registry's listing, in bytes: two million entries of the usual size.
 const MAX_LISTING_BYTES: usize = 2 << 30;
-/// The most refused entries that are kept with their reason; all are counted.
-pub const MAX_REFUSED: usize = 1_000;
 
 /// What to ask of the list endpoint, besides `limit=100`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,9 +74,9 @@ pub enum WalkError {
         /// What the last attempt brought.
         error: String,
     },
-    /// The list leads in circles or has no end.
+    /// The list leads in circles, or is larger than any list may be.
     #[error("page {page}: {reason}")]
-    Endless {
+    Unbounded {
         /// The page, from 1.
         page: u32,
         /// How that showed.
@@ -90,31 +88,6 @@ pub enum WalkError {
         /// How many versions it listed.
         before: usize,
     },
-}
-
-/// Entries that were left out: all counted, the first ones kept.
-#[derive(Clone, Debug, Default)]
-pub struct RefusedEntries {
-    /// How many there are.
-    pub count: usize,
-    /// The first [`MAX_REFUSED`] of them.
-    pub entries: Vec<Refused>,
-}
-
-impl RefusedEntries {
-    /// Counts one more, and keeps it while there is room.
-    pub fn push(&mut self, refused: Refused) {
-        self.count += 1;
-        if self.entries.len() < MAX_REFUSED {
-            self.entries.push(refused);
-        }
-    }
-}
-
-impl Extend<Refused> for RefusedEntries {
-    fn extend<I: IntoIterator<Item = Refused>>(&mut self, refused: I) {
-        refused.into_iter().for_each(|refused| self.push(refused));
-    }
 }
 
 /// A walk in progress.
@@ -165,10 +138,10 @@ impl Walk {
         }
     }
 
-    /// Whether the last attempt failed and was the first at its page.
+    /// Why the last attempt at the present page failed, and how many have.
     #[must_use]
-    pub fn has_stumbled(&self) -> bool {
-        self.attempts == 1
+    pub fn trouble(&self) -> Option<(&str, u32)> {
+        self.last_error.as_deref().map(|error| (error, self.attempts))
     }
 
     /// How many pages have arrived.
@@ -259,45 +232,48 @@ impl Walk {
             self.seen.first_page = Some(print);
         }
         let Page { entries, refused, next_cursor, .. } = page;
-        let is_empty = entries.is_empty() && refused.is_empty();
+        let is_empty = entries.is_empty() && refused.count == 0;
         let mut news = 0_usize;
-        for refused in refused {
+        for refused in &refused.entries {
             news += usize::from(self.seen.is_new(&refused.name, &refused.version, &refused.reason));
-            self.refused.push(refused);
         }
+        self.refused.append(refused);
         for (name, entry) in entries {
             news += usize::from(self.seen.is_new(name.as_str(), &entry.version, ""));
             self.builder.insert(&name, entry);
         }
         if news == 0 && !(is_empty && next_cursor.is_none()) {
-            return self.endless("it brings nothing that earlier pages did not");
+            return Err(self.unbounded("it brings nothing that earlier pages did not".to_owned()));
         }
         self.advance(next_cursor)
     }
 
-    fn endless(&self, reason: &str) -> Result<Progress, WalkError> {
-        Err(WalkError::Endless { page: self.pages, reason: reason.to_owned() })
+    fn unbounded(&self, reason: String) -> WalkError {
+        WalkError::Unbounded { page: self.pages, reason }
     }
 
     fn advance(&mut self, next_cursor: Option<String>) -> Result<Progress, WalkError> {
-        if MAX_VERSIONS < self.builder.versions() || MAX_LISTING_BYTES < self.builder.bytes() {
-            return self.endless("the list is longer than 2,000,000 versions or 2 GiB");
+        if MAX_VERSIONS < self.builder.versions() + self.refused.count {
+            return Err(self.unbounded(format!("the list has more than {MAX_VERSIONS} versions")));
+        }
+        if MAX_LISTING_BYTES < self.builder.bytes() {
+            return Err(self.unbounded(format!("the list has more than {MAX_LISTING_BYTES} bytes")));
         }
         let Some(cursor) = next_cursor else {
             return self.finish();
         };
         if !self.seen.is_new("cursor", &cursor, "") {
-            return self.endless("its cursor has been used before");
+            return Err(self.unbounded("its cursor has been used before".to_owned()));
         }
         if MAX_PAGES <= self.pages {
-            return self.endless("the list has more than 20,000 pages");
+            return Err(self.unbounded(format!("the list has more than {MAX_PAGES} pages")));
         }
         self.query.cursor = Some(cursor);
         Ok(Progress::Continues)
     }
 
     fn finish(&self) -> Result<Progress, WalkError> {
-        if self.builder.versions() == 0 && self.previous_versions > 0 && self.refused.count == 0 {
+        if self.builder.versions() == 0 && self.previous_versions > 0 {
             return Err(WalkError::Emptied { before: self.previous_versions });
         }
         Ok(Progress::Finished)
@@ -322,7 +298,7 @@ impl Seen {
     /// Identifies a page by its entries, in order, and its cursor.
     fn print(&self, page: &Page) -> u64 {
         let entries: Vec<_> = page.entries.iter().map(|(name, entry)| (name, &entry.version, entry.form)).collect();
-        let refused: Vec<_> = page.refused.iter().map(|refused| (&refused.name, &refused.reason)).collect();
+        let refused: Vec<_> = page.refused.entries.iter().map(|refused| (&refused.name, &refused.reason)).collect();
         self.hasher.hash_one((entries, refused, &page.next_cursor))
     }
 }

@@ -97,7 +97,7 @@ fn circles_fail_the_walk() {
             result.expect("goes on");
             result = walk.observe(Ok(third), now, 0.0);
         }
-        assert!(matches!(result, Err(WalkError::Endless { .. })), "{result:?}");
+        assert!(matches!(result, Err(WalkError::Unbounded { .. })), "{result:?}");
     }
 }
 
@@ -107,6 +107,31 @@ fn a_list_that_became_empty_is_not_believed() {
     walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
     let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
     assert!(matches!(walk.observe(Ok(page(0..0, None)), now, 0.0), Err(WalkError::Emptied { before: 3 })));
+}
+
+#[test]
+fn a_list_of_which_nothing_can_be_decoded_any_more_is_not_believed() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
+    let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
+    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None };
+    let broken = br#"{"servers":[{"server":{"name":"a/1","version":"1"}}]}"#;
+    let broken = decode(broken, &context).expect("a list");
+    assert!(matches!(walk.observe(Ok(broken), now, 0.0), Err(WalkError::Emptied { before: 3 })));
+}
+
+#[test]
+fn a_page_of_bad_entries_fails_a_walk_only_at_its_beginning() {
+    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None };
+    let junk = || decode(br#"{"servers":[{"foo":1},{"foo":2}]}"#, &context).expect("a list");
+    let (mut walk, now) = full(None);
+    assert!(matches!(walk.observe(Ok(junk()), now, 0.0), Ok(Progress::Continues)), "it is asked for again");
+    assert!(matches!(walk.next(now), Ok(Next::Wait(_))));
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0).expect("goes on");
+    assert!(matches!(walk.observe(Ok(junk()), now, 0.0), Ok(Progress::Finished)));
+    let (listing, refused) = walk.snapshot();
+    assert_eq!((listing.versions, refused.count), (3, 2));
 }
 
 #[test]

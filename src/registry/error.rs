@@ -48,9 +48,12 @@ pub enum FetchError {
     /// The answer took too long.
     #[error("no complete answer within {}", seconds(.0))]
     Timeout(Duration),
-    /// Nothing was asked: another request has been under way for too long.
-    #[error("a page has been under way for {}, as long as a test may take", seconds(.0))]
+    /// Nothing was asked: a page is under way, for longer than a test may take.
+    #[error("not asked: a page has been under way for {}", seconds(.0))]
     Busy(Duration),
+    /// Nothing was asked: the rate that the registry allows left no room for it.
+    #[error("not asked: `max_rate` left no room for it in time")]
+    NoRoom,
     /// The exchange broke off.
     #[error("the connection broke off: {0}")]
     Interrupted(String),
@@ -81,6 +84,7 @@ impl FetchError {
             Self::Secret(_) | Self::Connect(_) | Self::File(_) => Stage::Network,
             Self::Timeout(_)
             | Self::Busy(_)
+            | Self::NoRoom
             | Self::Interrupted(_)
             | Self::Status { .. }
             | Self::Redirect(_)
@@ -89,10 +93,16 @@ impl FetchError {
         }
     }
 
-    /// Whether the registry asked us to slow down, which says nothing about its health.
+    /// Whether this says nothing about the registry's health: it asked us to slow down, or was not asked.
     #[must_use]
-    pub fn is_rate_limit(&self) -> bool {
-        matches!(self, Self::Status { status: 429, .. })
+    pub fn tells_nothing(&self) -> bool {
+        matches!(self, Self::Status { status: 429, .. } | Self::NoRoom)
+    }
+
+    /// Whether the registry was not asked at all.
+    #[must_use]
+    pub fn was_not_asked(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::NoRoom)
     }
 
     /// Whether there is nothing at the URL.
@@ -111,7 +121,7 @@ impl FetchError {
 fn advice(status: u16) -> &'static str {
     match status {
         401 | 403 => "; check its bearer_token and headers",
-        404 => "; check its url",
+        404 => " (not found)",
         429 => " (too many requests)",
         _ => "",
     }

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::Instant;
 
-use super::crawl::RefusedEntries;
 use super::error::FetchError;
 use super::probe::{Check, Timing};
 use super::status::SyncReport;
@@ -128,13 +127,11 @@ impl Registry {
     fn take_file(&self, page: Page, previous: Option<Arc<Listing>>) {
         let started_at = Timestamp::now();
         let mut builder = ListingBuilder::new(self.url().into(), previous);
-        let mut refused = RefusedEntries::default();
-        refused.extend(page.refused);
         for (name, entry) in page.entries {
             builder.insert(&name, entry);
         }
         let sync = SyncReport::finished(started_at, Timestamp::now(), 1, builder.versions());
-        self.accept(builder.snapshot(), refused, sync);
+        self.accept(builder.snapshot(), page.refused, sync);
     }
 }
 

@@ -57,17 +57,15 @@ impl HttpOrigin {
         ListUrl(self.known().unwrap_or_else(|| first.clone()))
     }
 
-    /// The endpoints to try, in this order. A base URL's known endpoint comes first and the other one after
-    /// it: registries move from one API version to the next.
-    pub(super) fn candidates(&self) -> Vec<Url> {
-        let known = self.known();
-        match &self.configured {
-            Endpoint::List(url) => vec![url.clone()],
-            Endpoint::Candidates(urls) => {
-                let others = urls.iter().filter(|url| known.as_ref() != Some(*url)).cloned();
-                known.iter().cloned().chain(others).collect()
-            }
-        }
+    /// The endpoint to try first, and the others. A base URL's known endpoint comes first and the other one
+    /// after it: registries move from one API version to the next.
+    pub(super) fn candidates(&self) -> (Url, Vec<Url>) {
+        let first = self.list_url().0;
+        let others = match &self.configured {
+            Endpoint::List(_) => Vec::new(),
+            Endpoint::Candidates(urls) => urls.iter().filter(|url| **url != first).cloned().collect(),
+        };
+        (first, others)
     }
 
     /// Remembers the endpoint that is a registry's list.
@@ -79,22 +77,22 @@ impl HttpOrigin {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Asks for a few entries over a new connection. `None` when the registry's rate left no room for it in
-    /// time, which tells nothing.
-    pub(super) async fn probe(&self, url: &Url, deadline: Instant) -> Option<(Timing, Result<Vec<u8>, FetchError>)> {
+    /// Asks for a few entries over a new connection.
+    pub(super) async fn probe(&self, url: &Url, deadline: Instant) -> (Timing, Result<Vec<u8>, FetchError>) {
         let waiting = Instant::now();
         let Ok(mut pass) = timeout_at(deadline, self.gate.enter()).await else {
             // One request at a time: the page that is in the way has had as long as a probe may take.
             let waited = waiting.elapsed();
-            let busy = self.gate.busy_for().filter(|busy| waited <= *busy)?;
-            return Some((Timing { exchange: waited, ..Timing::default() }, Err(FetchError::Busy(busy))));
+            let busy = self.gate.busy_for().filter(|busy| waited <= *busy);
+            let timing = Timing { exchange: waited, ..Timing::default() };
+            return (timing, Err(busy.map_or(FetchError::NoRoom, FetchError::Busy)));
         };
         let started = Instant::now();
         let left = deadline.saturating_duration_since(started);
         let (connect, answer) = self.client.probe(&with_query(url, PROBE_QUERY), left, &mut pass).await;
         drop(pass);
         let timing = Timing { connect, exchange: started.elapsed(), decode: Duration::ZERO };
-        Some((timing, answer.map(|answer| answer.body)))
+        (timing, answer.map(|answer| answer.body))
     }
 
     /// Asks for one page of the list.

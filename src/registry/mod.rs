@@ -36,7 +36,7 @@ use crate::catalog::rules::RegistryRules;
 
 use client::Answer;
 use config::Target;
-use crawl::{PageQuery, RefusedEntries};
+use crawl::PageQuery;
 use error::FetchError;
 use file::File;
 pub use file::{FileLoad, FileVersion};
@@ -46,7 +46,7 @@ pub use http::ListUrl;
 pub use network::Network;
 use probe::{Check, Timing};
 use status::{Status, SyncReport};
-use wire::{FormatError, Page};
+use wire::{FormatError, Page, RefusedEntries};
 
 /// The settings that apply to one registry, overrides included.
 #[derive(Clone, Debug)]
@@ -160,41 +160,46 @@ impl Registry {
         Source { rules: Arc::clone(&self.rules), usable, listing: status.served_listing().cloned() }
     }
 
-    /// Test Connection: one small request, judged in three stages. `None` when the registry's rate left
-    /// no room for it in time, which tells nothing.
-    pub async fn check(&self) -> Option<Check> {
+    /// Test Connection: one small request, judged in three stages.
+    pub async fn check(&self) -> Check {
         match &self.source {
             Origin::Http(http) => self.check_http(http).await,
             Origin::File(file) => {
                 let started = Instant::now();
                 let read = file.read().await;
                 let timing = Timing { exchange: started.elapsed(), ..Timing::default() };
-                Some(self.judge(timing, read, None).await.0)
+                self.judge(timing, read, None).await.0
             }
         }
     }
 
     /// Checks the known endpoint, or one candidate after the other until one is a registry. A candidate
     /// that cannot be reached decides: the next one is on the same host.
-    async fn check_http(&self, http: &HttpOrigin) -> Option<Check> {
+    async fn check_http(&self, http: &HttpOrigin) -> Check {
         let limit = self.settings.health.timeout;
         let deadline = Instant::now() + limit;
-        let mut rejected: Option<Check> = None;
-        for url in http.candidates() {
-            let (timing, body) = http.probe(&url, deadline).await?;
+        let (mut url, mut others) = http.candidates();
+        let mut telling: Option<Check> = None;
+        loop {
+            let (timing, body) = http.probe(&url, deadline).await;
             let (check, error) = self.judge(timing, body, Some(limit)).await;
             match error {
                 None => {
                     http.settle_on(url);
-                    return Some(check);
+                    return check;
                 }
-                Some(error) if error.is_not_found() => rejected = rejected.or(Some(check)),
+                Some(error) if error.is_not_found() => telling = telling.or(Some(check.clone())),
                 // "Not allowed" or "something else" tells more than "not there".
-                Some(error) if error.is_rejection() || matches!(error, FetchError::Format(_)) => rejected = Some(check),
-                Some(_) => return Some(check),
+                Some(error) if error.is_rejection() || matches!(error, FetchError::Format(_)) => {
+                    telling = Some(check.clone());
+                }
+                Some(_) => return check,
+            }
+            match others.pop() {
+                Some(other) => url = other,
+                None => return telling.unwrap_or(check),
             }
         }
-        rejected
     }
 
     /// Decodes what a check brought and makes its report. A timeout is reported as the limit that was
@@ -281,8 +286,8 @@ impl Registry {
     }
 
     /// Notes that a page failed, and that it is asked for again.
-    pub fn note_failed_page(&self, page: u32, error: &FetchError) {
-        self.status().note_failed_page(Timestamp::now(), page, &error.to_string());
+    pub fn note_failed_page(&self, page: u32, error: &str) {
+        self.status().note_failed_page(Timestamp::now(), page, error);
     }
 
     /// Notes that a walk failed.
@@ -305,11 +310,9 @@ impl Registry {
     }
 
     fn observe(&self, outcome: Outcome, failure: Option<&str>) {
-        let (flipped, state) = {
-            let mut status = self.status();
-            let flipped = status.observe(outcome, &self.settings.health, Timestamp::now());
-            (flipped, status.health.state)
-        };
+        // Held to the end: two outcomes at the same time are told in the order in which they counted.
+        let mut status = self.status();
+        let flipped = status.observe(outcome, &self.settings.health, Timestamp::now());
         if flipped {
             if let Some(reason) = failure {
                 tracing::warn!(registry = self.name(), reason, "registry is unhealthy");
@@ -318,6 +321,7 @@ impl Registry {
             }
             self.changed.notify_one();
         }
+        let state = status.health.state;
         let is_walkable = state == State::Healthy || state == State::Starting && outcome == Outcome::Neither;
         self.walkable.send_if_modified(|known| std::mem::replace(known, is_walkable) != is_walkable);
     }

@@ -29,6 +29,22 @@ pub struct StageReport {
     pub failure: Option<String>,
 }
 
+/// One stage as it is shown, in `/registries` and by `test`.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageView {
+    /// The stage.
+    pub stage: Stage,
+    /// Whether it passed; null where it was not reached.
+    pub ok: Option<bool>,
+    /// How long it took; absent where it was not reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<f64>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// How long the parts of a request took, as far as it came.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timing {
@@ -48,7 +64,9 @@ impl Check {
         let durations = [connect, timing.exchange.saturating_sub(connect), timing.decode];
         let failed = result.err().map(|error| (error.stage(), error.to_string()));
         let mut stages = Vec::with_capacity(3);
-        for (stage, duration) in Stage::ALL.into_iter().zip(durations) {
+        // Where nothing was asked, nothing is known of the network.
+        let skipped = usize::from(result.is_err_and(FetchError::was_not_asked));
+        for (stage, duration) in Stage::ALL.into_iter().zip(durations).skip(skipped) {
             let failure = failed.as_ref().filter(|(failed, _)| *failed == stage).map(|(_, reason)| reason.clone());
             let has_failed = failure.is_some();
             // A request that never connected spent all its time on trying to.
@@ -60,10 +78,24 @@ impl Check {
         }
         let outcome = match result {
             Ok(()) => Outcome::Success,
-            Err(error) if error.is_rate_limit() => Outcome::Neither,
+            Err(error) if error.tells_nothing() => Outcome::Neither,
             Err(_) => Outcome::Failure,
         };
         Self { at, stages, outcome }
+    }
+
+    /// All three stages as they are shown.
+    #[must_use]
+    pub fn views(&self) -> [StageView; 3] {
+        Stage::ALL.map(|stage| {
+            let report = self.stages.iter().find(|report| report.stage == stage);
+            StageView {
+                stage,
+                ok: report.map(|report| report.failure.is_none()),
+                duration_ms: report.map(|report| (report.duration.as_secs_f64() * 1e6).round() / 1e3),
+                reason: report.and_then(|report| report.failure.clone()),
+            }
+        })
     }
 
     /// Why it failed, if it did.

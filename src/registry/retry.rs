@@ -21,6 +21,7 @@ pub fn is_retryable(error: &FetchError) -> bool {
         | FetchError::File(_)
         | FetchError::Timeout(_)
         | FetchError::Busy(_)
+        | FetchError::NoRoom
         | FetchError::Interrupted(_)
         | FetchError::Format(_) => true,
         FetchError::Status { status, .. } => match status {

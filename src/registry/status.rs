@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::crawl::RefusedEntries;
 use super::health::{Config, Health, Outcome, State, WhenUnhealthy};
 use super::probe::Check;
-use super::wire::Refused;
+use super::wire::{Refused, RefusedEntries};
 use crate::catalog::listing::Listing;
 
 /// What is known of a registry.
@@ -121,21 +120,34 @@ impl Status {
     }
 
     pub(super) fn accept_partial(&mut self, listing: Arc<Listing>, refused: RefusedEntries) {
-        if self.listing.is_none() {
+        // A walk that begins again has less at first than the one before it had in the end.
+        let is_more = self.partial.as_ref().is_none_or(|partial| partial.versions <= listing.versions);
+        if self.listing.is_none() && is_more {
             self.partial = Some(listing);
             self.refused = refused;
         }
     }
 
-    /// The refused entries after an increment that refused `more`: it says nothing of what did not change.
+    /// The refused entries after an increment that made `now` of the listing and refused `more`: those before,
+    /// without what the increment repaired or refused again.
     #[must_use]
-    pub fn refused_after_changes(&self, more: RefusedEntries) -> RefusedEntries {
-        let mut refused = self.refused.clone();
-        let is_new = |entry: &Refused| {
-            let known = self.refused.entries.iter();
-            !known.clone().any(|known| (&known.name, &known.version) == (&entry.name, &entry.version))
+    pub fn refused_after_changes(&self, now: &Listing, more: RefusedEntries) -> RefusedEntries {
+        let is_repaired = |name: &str, version: &str| {
+            let before = self.listing.as_ref().and_then(|before| before.entry(name, version));
+            let now = now.entry(name, version);
+            now.is_some_and(|now| before.is_none_or(|before| !Arc::ptr_eq(before, now)))
         };
-        refused.extend(more.entries.into_iter().filter(is_new));
+        let is_settled = |entry: &Refused| match (&entry.name, &entry.version) {
+            (Some(name), Some(version)) => {
+                let is_again = |more: &Refused| (&more.name, &more.version) == (&entry.name, &entry.version);
+                is_repaired(name, version) || more.entries.iter().any(is_again)
+            }
+            _ => false,
+        };
+        let mut refused = self.refused.clone();
+        refused.entries.retain(|entry| !is_settled(entry));
+        refused.count -= self.refused.entries.len() - refused.entries.len();
+        refused.append(more);
         refused
     }
 
@@ -162,6 +174,17 @@ mod tests {
         let config = Config { when_unhealthy, max_stale: std::time::Duration::from_secs(100), ..Config::default() };
         let (usable, until) = status.usable(&config, at(now));
         (usable, until.map(Timestamp::as_second))
+    }
+
+    #[test]
+    fn a_walk_that_begins_again_never_shrinks_what_is_shown() {
+        let at = Timestamp::UNIX_EPOCH;
+        let mut status = Status::starting(at);
+        let part = |versions| Arc::new(Listing { versions, ..Listing::default() });
+        for (arriving, shown) in [(100, 100), (1600, 1600), (100, 1600), (1700, 1700)] {
+            status.accept_partial(part(arriving), RefusedEntries::default());
+            assert_eq!(status.served_listing().map(|listing| listing.versions), Some(shown));
+        }
     }
 
     #[test]

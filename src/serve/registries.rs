@@ -8,11 +8,10 @@ use serde::Serialize;
 use crate::catalog::rules::Omission;
 use crate::catalog::{Catalog, Contribution, Standing};
 use crate::registry::Registry;
-use crate::registry::crawl::MAX_REFUSED;
 use crate::registry::health::State;
-use crate::registry::probe::Check;
+use crate::registry::probe::{Check, StageView};
 use crate::registry::status::{Status, SyncReport};
-use crate::registry::wire::Refused;
+use crate::registry::wire::{MAX_REFUSED, Refused};
 
 #[derive(Serialize)]
 struct ListBody<'a> {
@@ -52,17 +51,7 @@ struct Summary<'a> {
 struct CheckView {
     at: Timestamp,
     ok: bool,
-    stages: Vec<StageView>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StageView {
-    stage: &'static str,
-    ok: bool,
-    duration_ms: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    stages: [StageView; 3],
 }
 
 #[derive(Serialize)]
@@ -136,7 +125,7 @@ impl Registries<'_> {
     fn summary(&self, index: usize, detail: Detail) -> Summary<'_> {
         let registry = &self.known[index];
         let (usable, _) = registry.usable(Timestamp::now());
-        let status = registry.status().clone();
+        let status = registry.status();
         let counts = self.counts(index, &status);
         let refused = RefusedView {
             count: status.refused.count + counts.foreign,
@@ -154,11 +143,11 @@ impl Registries<'_> {
                 (None, Some(_)) => "partial",
                 (None, None) => "none",
             },
-            last_check: status.last_check.map(CheckView::from),
-            last_sync: status.last_sync.map(SyncView::from),
+            last_check: status.last_check.as_ref().map(CheckView::from),
+            last_sync: status.last_sync.as_ref().map(SyncView::from),
             counts,
             refused,
-            last_error: status.last_error.map(|(at, message)| ErrorView { at, message }),
+            last_error: status.last_error.clone().map(|(at, message)| ErrorView { at, message }),
         }
     }
 
@@ -200,7 +189,8 @@ pub(super) fn reason(registry: &Registry) -> String {
     let status = registry.status();
     let progress = match (status.health.state, &status.listing, &status.partial) {
         (State::Unhealthy, _, _) => "unhealthy",
-        (State::Starting, _, _) => "starting, not tested yet",
+        (State::Starting, _, _) if status.last_check.is_none() => "starting, not tested yet",
+        (State::Starting, _, _) => "starting, no test has told anything yet",
         (State::Healthy, Some(_), _) => return "healthy".to_owned(),
         (State::Healthy, None, Some(_)) => "healthy, its list is being fetched",
         (State::Healthy, None, None) => "healthy, its first page is being fetched",
@@ -217,28 +207,21 @@ fn to_line(body: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-impl From<Check> for CheckView {
-    fn from(check: Check) -> Self {
-        let ok = check.failure().is_none();
-        let stages = check.stages.into_iter().map(|report| StageView {
-            stage: report.stage.as_str(),
-            ok: report.failure.is_none(),
-            duration_ms: (report.duration.as_secs_f64() * 1e6).round() / 1e3,
-            reason: report.failure,
-        });
-        Self { at: check.at, ok, stages: stages.collect() }
+impl From<&Check> for CheckView {
+    fn from(check: &Check) -> Self {
+        Self { at: check.at, ok: check.failure().is_none(), stages: check.views() }
     }
 }
 
-impl From<SyncReport> for SyncView {
-    fn from(sync: SyncReport) -> Self {
+impl From<&SyncReport> for SyncView {
+    fn from(sync: &SyncReport) -> Self {
         Self {
             started_at: sync.started_at,
             finished_at: sync.finished_at,
             ok: sync.error.is_none(),
             pages: sync.pages,
             versions: sync.versions,
-            error: sync.error,
+            error: sync.error.clone(),
         }
     }
 }

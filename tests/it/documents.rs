@@ -8,9 +8,10 @@ use crate::support::registry::{Behaviour, FakeRegistry};
 async fn failed_stage(proxy: &Proxy, name: &str) -> (String, String) {
     let status = proxy.until_state(name, "unhealthy").await;
     let stages = status["lastCheck"]["stages"].as_array().expect("stages");
-    let (last, before) = stages.split_last().expect("at least one stage");
-    assert!(before.iter().all(|stage| stage["ok"] == true) && last["ok"] == false, "{status}");
-    let text = |field: &str| last[field].as_str().unwrap_or_default().to_owned();
+    let failed = stages.iter().position(|stage| stage["ok"] == false).expect("a stage that failed");
+    assert!(stages[..failed].iter().all(|stage| stage["ok"] == true), "{status}");
+    assert!(stages.len() == 3 && stages[failed + 1..].iter().all(|stage| stage["ok"].is_null()), "{status}");
+    let text = |field: &str| stages[failed][field].as_str().unwrap_or_default().to_owned();
     (text("stage"), text("reason"))
 }
 

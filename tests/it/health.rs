@@ -46,8 +46,8 @@ impl PagingClient {
 /// The stage that failed in the last check, and its reason.
 fn failure(status: &Value) -> (&str, &str) {
     let stages = status["lastCheck"]["stages"].as_array().expect("stages");
-    let last = stages.last().expect("at least one stage");
-    (last["stage"].as_str().unwrap_or_default(), last["reason"].as_str().unwrap_or_default())
+    let failed = stages.iter().find(|stage| stage["ok"] == false).expect("a stage that failed");
+    (failed["stage"].as_str().unwrap_or_default(), failed["reason"].as_str().unwrap_or_default())
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod formats;
 mod health;
 mod lists;
 mod merge;
+mod recovery;
 mod requests;
 mod retries;
 mod shutdown;

@@ -3,7 +3,7 @@
 
 use serde_json::value::RawValue;
 
-use super::json::{RawMembers, kind_of, value_of};
+use super::json::{Elements, RawMembers, kind_of, value_of};
 
 /// The longest cursor that a registry may give: it must fit in a URL.
 const MAX_CURSOR_BYTES: usize = 4096;
@@ -26,7 +26,7 @@ pub(super) fn read(body: &[u8]) -> Result<Document<'_>, String> {
     match text.trim_ascii_start().as_bytes().first() {
         None => Err("found an empty document".to_owned()),
         Some(b'<') => Err(format!("found {}, not JSON", markup(text))),
-        Some(b'[') => Ok(Document { elements: parse(text)?, next_cursor: None }),
+        Some(b'[') => Ok(Document { elements: parse::<Elements<'_>>(text)?.0, next_cursor: None }),
         Some(b'{') => from_object(&parse::<RawMembers<'_>>(text)?),
         Some(_) => {
             // A lone value is JSON too, hence both sentences.
@@ -109,8 +109,10 @@ fn describe_map(document: &RawMembers<'_>, by_name: &RawMembers<'_>) -> String {
 }
 
 fn elements<'a>(servers: &'a RawValue, path: &str) -> Result<Vec<&'a RawValue>, String> {
-    serde_json::from_str(servers.get())
-        .map_err(|_| format!("found `{path}` that is {}; expected an array", kind_of(servers)))
+    if kind_of(servers) != "an array" {
+        return Err(format!("found `{path}` that is {}; expected an array", kind_of(servers)));
+    }
+    parse::<Elements<'_>>(servers.get()).map(|elements| elements.0)
 }
 
 /// Absent, `null` and empty all mean that this was the last page.

@@ -80,6 +80,35 @@ impl<V> Members<'_, V> {
     }
 }
 
+/// The most elements of one list: the most versions of one registry.
+const MAX_ELEMENTS: usize = 2_000_000;
+
+/// The elements of an array, left as they came.
+pub(super) struct Elements<'a>(pub(super) Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ElementsVisitor;
+        impl<'de> Visitor<'de> for ElementsVisitor {
+            type Value = Elements<'de>;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an array")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut elements = Vec::new();
+                while let Some(element) = items.next_element()? {
+                    if elements.len() == MAX_ELEMENTS {
+                        return Err(A::Error::custom(format_args!("more than {MAX_ELEMENTS} elements")));
+                    }
+                    elements.push(element);
+                }
+                Ok(Elements(elements))
+            }
+        }
+        deserializer.deserialize_seq(ElementsVisitor)
+    }
+}
+
 /// The type of a raw value, for messages.
 pub(super) fn kind_of(raw: &RawValue) -> &'static str {
     match raw.get().as_bytes().first() {

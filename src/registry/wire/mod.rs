@@ -23,8 +23,8 @@ use crate::catalog::entry::{Entry, Name};
 use crate::catalog::listing::Listing;
 
 use element::Failure;
-use json::kind_of;
-
+/// The most refused entries that are kept with their reason; all are counted.
+pub const MAX_REFUSED: usize = 1_000;
 /// The longest reason that is given, in characters: some quote what a registry wrote.
 const MAX_REASON_CHARS: usize = 300;
 
@@ -45,7 +45,7 @@ pub struct Page {
     /// The entries that clients can decode. One in the same form as before is the previous one.
     pub entries: Vec<(Name, Arc<Entry>)>,
     /// The others.
-    pub refused: Vec<Refused>,
+    pub refused: RefusedEntries,
     /// Where the next page begins; none on the last one.
     pub next_cursor: Option<String>,
     /// Why this may not be a registry's list at all, if there is doubt: none of several elements looks like
@@ -57,7 +57,7 @@ impl Page {
     /// How many entries the document listed, refused ones included.
     #[must_use]
     pub fn listed(&self) -> usize {
-        self.entries.len() + self.refused.len()
+        self.entries.len() + self.refused.count
     }
 
     /// Whether it can be taken for a registry's list by itself. In the middle of a walk, a page of bad
@@ -81,6 +81,31 @@ pub struct Refused {
     pub version: Option<String>,
     /// Why, in a sentence.
     pub reason: String,
+}
+
+/// Entries that were left out: all counted, the first ones kept.
+#[derive(Clone, Debug, Default)]
+pub struct RefusedEntries {
+    /// How many there are.
+    pub count: usize,
+    /// The first [`MAX_REFUSED`] of them.
+    pub entries: Vec<Refused>,
+}
+
+impl RefusedEntries {
+    fn push_with(&mut self, refused: impl FnOnce() -> Refused) {
+        self.count += 1;
+        if self.entries.len() < MAX_REFUSED {
+            self.entries.push(refused());
+        }
+    }
+
+    /// Adds what another document refused.
+    pub fn append(&mut self, more: Self) {
+        self.count += more.count;
+        let room = MAX_REFUSED.saturating_sub(self.entries.len());
+        self.entries.extend(more.entries.into_iter().take(room));
+    }
 }
 
 /// The document is not a registry's list; the sentence says what was found and where.
@@ -111,30 +136,20 @@ fn shortened(text: &str) -> String {
 pub fn decode(body: &[u8], context: &Context<'_>) -> Result<Page, FormatError> {
     let document = document::read(body).map_err(|found| FormatError::new(&found))?;
     let mut page = Page { next_cursor: document.next_cursor, ..Page::default() };
-    let mut is_recognised = is_open_to_doubt(&document.elements);
+    let mut is_recognised = document.elements.is_empty();
     for element in document.elements {
         let result = element::decode(element, context);
         is_recognised |= !matches!(result, Err(Failure::Unrecognised(_)));
         match result {
             Ok(entry) => page.entries.push(entry),
-            Err(failure) => page.refused.push(refused(element, &failure.reason())),
+            Err(failure) => page.refused.push_with(|| refused(element, &failure.reason())),
         }
     }
     if !is_recognised {
-        let first = page.refused.first().map_or("", |refused| &refused.reason);
+        let first = page.refused.entries.first().map_or("", |refused| &refused.reason);
         page.doubt = Some(FormatError::new(&format!("found a list of something else: its first element {first}")));
     }
     Ok(page)
-}
-
-/// Whether a list is taken for a registry's although none of its elements may look like an entry: it is
-/// empty, or a single object, which may be one bad entry (a test asks for one entry only).
-fn is_open_to_doubt(elements: &[&RawValue]) -> bool {
-    match elements {
-        [] => true,
-        [only] => kind_of(only) == "an object",
-        _ => false,
-    }
 }
 
 /// Reports an element that was left out, with whatever name and version it has.

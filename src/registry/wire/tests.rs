@@ -20,7 +20,7 @@ fn page(document: &Value) -> Page {
 #[track_caller]
 fn only(document: &Value) -> (Name, Arc<Entry>) {
     let mut page = page(document);
-    assert_eq!((page.entries.len(), &page.refused[..]), (1, &[][..]));
+    assert_eq!((page.entries.len(), &page.refused.entries[..]), (1, &[][..]));
     page.entries.remove(0)
 }
 
@@ -29,8 +29,8 @@ fn refusal(element: &Value) -> String {
     // A good neighbour: a bad entry never costs the rest of its page.
     let good = json!({"server": {"name": "good/one", "description": "d", "version": "1"}});
     let page = page(&json!({"servers": [element, good]}));
-    assert_eq!((page.entries.len(), page.refused.len()), (1, 1), "{element}");
-    page.refused[0].reason.clone()
+    assert_eq!((page.entries.len(), page.refused.count), (1, 1), "{element}");
+    page.refused.entries[0].reason.clone()
 }
 
 fn failure(document: &str) -> String {
@@ -149,7 +149,7 @@ fn duplicate_keys_and_broken_escapes_cost_only_their_entry() {
         r#"{"server":{"name":"a/b","description":"d","version":"1","n":1e999}}"#,
     ] {
         let page = decode_with(format!(r#"{{"servers":[{bad},{good}]}}"#).as_bytes(), None).expect("a list");
-        assert_eq!((page.entries.len(), page.refused.len()), (1, 1), "{bad}");
+        assert_eq!((page.entries.len(), page.refused.count), (1, 1), "{bad}");
     }
 }
 
@@ -160,7 +160,7 @@ fn what_stands_beside_the_server_must_be_sound_too() {
     for value in [deep.as_str(), r#""\ud800""#, "1e999", r#"{"k":1,"k":2}"#] {
         let bad = format!(r#"{{"server":{},"_meta":{{"com.example/x":{value}}}}}"#, server());
         let page = decode_with(format!(r#"{{"servers":[{bad},{good}]}}"#).as_bytes(), None).expect("a list");
-        assert_eq!((page.entries.len(), page.refused.len()), (1, 1), "{bad}");
+        assert_eq!((page.entries.len(), page.refused.count), (1, 1), "{bad}");
     }
 }
 
@@ -171,7 +171,7 @@ fn reasons_are_short_whatever_a_registry_wrote() {
     assert!(failure(&document).len() < 500);
     let bad = format!(r#"{{"server":{},"{key}":1,"{key}":2}}"#, server());
     let page = decode_with(format!(r#"{{"servers":[{bad}]}}"#).as_bytes(), None).expect("a list");
-    assert!(page.refused[0].reason.len() < 500);
+    assert!(page.refused.entries[0].reason.len() < 500);
 }
 
 #[test]
@@ -200,6 +200,15 @@ fn the_provenance_of_a_proxy_like_ours_is_kept_as_upstream() {
 }
 
 #[test]
+fn refused_entries_are_all_counted_and_the_first_ones_kept() {
+    let junk = "0,".repeat(5_000);
+    let document = format!(r#"{{"servers":[{junk}{{"server":{}}}]}}"#, server());
+    let page = decode_with(document.as_bytes(), None).expect("a list");
+    assert_eq!((page.entries.len(), page.refused.count, page.refused.entries.len()), (1, 5_000, MAX_REFUSED));
+    assert_eq!(page.listed(), 5_001);
+}
+
+#[test]
 fn unknown_values_pass() {
     let mut server = server();
     server["packages"] = json!([{"registryType": "zip", "identifier": "x", "transport": {"type": "telepathy"}}]);
@@ -220,7 +229,7 @@ fn older_formats_are_recognised_entry_by_entry() {
         "x-io.modelcontextprotocol.registry": {"id": "u", "published_at": "2025-08-01T00:00:00Z"}});
     let document = json!({"servers": [flat, first, wrapper, {"server": server()}], "metadata": {"next_cursor": "n"}});
     let page = page(&document);
-    assert_eq!(page.refused, []);
+    assert_eq!(page.refused.entries, []);
     assert_eq!(page.next_cursor.as_deref(), Some("n"));
     let summary: Vec<_> = page
         .entries
@@ -283,7 +292,7 @@ fn nesting_has_a_limit() {
         format!(r#"{{"name":"a/b","description":"d","version":"1","x":{}{}}}"#, "[".repeat(500), "]".repeat(500));
     let page =
         decode_with(format!(r#"{{"servers":[{{"server":{deep}}},{{"server":{}}}]}}"#, server()).as_bytes(), None);
-    assert_eq!(page.expect("a list").refused.len(), 1);
+    assert_eq!(page.expect("a list").refused.count, 1);
 }
 
 #[test]
