@@ -123,6 +123,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_asked_says_nothing_of_the_network() {
+        let busy = FetchError::Busy(Duration::from_secs(3));
+        let check = Check::new(Timestamp::UNIX_EPOCH, Timing::default(), Err(&busy));
+        assert_eq!(check.views().map(|view| view.ok), [None, Some(false), None]);
+        assert_eq!(check.outcome, Outcome::Failure);
+    }
+
+    #[test]
     fn a_rate_limit_fails_its_stage_and_tells_nothing_of_health() {
         let error = FetchError::Status { status: 429, retry_after: None };
         let check = Check::new(Timestamp::UNIX_EPOCH, Timing::default(), Err(&error));

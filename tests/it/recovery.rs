@@ -17,7 +17,6 @@ async fn a_page_that_never_comes_does_not_keep_a_healed_registry_away() {
         status["lastError"]["message"].as_str().unwrap_or_default().contains("a page has been under way"),
         "{status}"
     );
-    assert_eq!(status["lastCheck"]["stages"][0]["ok"], json!(null), "nothing is known of the network: {status}");
     registry.behave();
     proxy.until("alpha", "a complete listing", |status| status["listing"] == "complete").await;
     proxy.until_listed(&keys_of(&numbered("com.example", 250))).await;
