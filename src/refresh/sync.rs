@@ -131,9 +131,12 @@ impl Keeper {
         self.changes().unwrap_or(Errand::FullWalk)
     }
 
+    /// The errand of fetching what changed since the last walk, if there is a listing of this URL to change.
     fn changes(&self) -> Option<Errand> {
         let since = self.watermark?.checked_sub(OVERLAP).ok()?;
-        self.registry.status().listing.as_ref().map(|_| Errand::Changes(since))
+        let url = self.registry.url();
+        self.registry.status().listing.as_ref().filter(|listing| *listing.url == *url)?;
+        Some(Errand::Changes(since))
     }
 }
 
