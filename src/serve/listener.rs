@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -105,8 +103,8 @@ impl<S: Future<Output = ()>> Connection<S> {
             return;
         }
         let handle = service_fn(move |request: Request<Incoming>| {
-            let response = service.handle(&request);
-            async move { Ok::<Response<Full<Bytes>>, Infallible>(response) }
+            let service = Arc::clone(&service);
+            async move { Ok::<_, Infallible>(service.handle(request.into_parts().0).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

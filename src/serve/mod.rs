@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::request::Parts;
+use http::{Method, Response};
 use http_body_util::Full;
 
 use crate::catalog::current::Current;
@@ -36,6 +37,9 @@ use registries::{Registries, reason};
 use respond::Responder;
 pub use respond::Visibility;
 use route::{Route, route};
+
+/// A body as it is sent: whole, in memory.
+type Body = Full<Bytes>;
 
 /// The longest request target.
 const MAX_URI_BYTES: usize = 8 << 10;
@@ -79,29 +83,29 @@ impl Service {
     }
 
     /// Answers one request. A panic is this request's alone.
-    fn handle<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        let answer = catch_unwind(AssertUnwindSafe(|| self.answer(request)));
+    #[expect(clippy::unused_async, reason = "encoded answers are waited for")]
+    async fn handle(&self, request: Parts) -> Response<Body> {
+        let answer = catch_unwind(AssertUnwindSafe(|| self.answer(&request)));
         let mut response = answer
             .unwrap_or_else(|_| {
-                tracing::error!(path = request.uri().path(), "a request handler panicked");
+                tracing::error!(path = request.uri.path(), "a request handler panicked");
                 Err(Problem::Internal)
             })
             .unwrap_or_else(|problem| self.responder.problem(&problem));
-        self.responder.allow_origin(request.headers(), response.headers_mut());
+        self.responder.allow_origin(&request.headers, response.headers_mut());
         response
     }
 
-    fn answer<B>(&self, request: &Request<B>) -> Result<Response<Full<Bytes>>, Problem> {
-        let uri = request.uri();
-        let (path, query) = (uri.path(), uri.query());
+    fn answer(&self, request: &Parts) -> Result<Response<Body>, Problem> {
+        let (path, query) = (request.uri.path(), request.uri.query());
         if MAX_URI_BYTES < path.len() + query.map_or(0, str::len) {
             return Err(Problem::UriTooLong);
         }
-        if *request.method() == Method::OPTIONS {
+        if request.method == Method::OPTIONS {
             return Ok(self.responder.preflight());
         }
         let include_deleted = || query::include_deleted(query);
-        match route(request.method(), path)? {
+        match route(&request.method, path)? {
             Route::List => self.cached(Cached::List(query::list(query)?)),
             Route::Versions { name } => self.cached(Cached::Versions { name, include_deleted: include_deleted()? }),
             Route::Version { name, version } => {
@@ -121,7 +125,7 @@ impl Service {
     }
 
     /// Answers from the cache, or else from the catalog.
-    fn cached(&self, request: Cached) -> Result<Response<Full<Bytes>>, Problem> {
+    fn cached(&self, request: Cached) -> Result<Response<Body>, Problem> {
         self.with_view(|view| self.cache.get_or_render(view.catalog.revision, request, |request| view.render(request)))
             .map(|body| self.responder.cacheable(body))
     }

@@ -9,8 +9,8 @@ use http::header::{
     VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 
+use super::Body;
 use super::error::Problem;
 
 /// How long a client should wait after a 503: about as long as the next test of a registry takes to come.
@@ -60,23 +60,23 @@ impl Responder {
     }
 
     /// A 200 that clients may keep.
-    pub(super) fn cacheable(&self, body: Bytes) -> Response<Full<Bytes>> {
+    pub(super) fn cacheable(&self, body: Bytes) -> Response<Body> {
         self.respond(StatusCode::OK, body, [(CONTENT_TYPE, JSON), (CACHE_CONTROL, self.cache_control.clone())])
     }
 
     /// A 200 that is true only now.
-    pub(super) fn momentary(&self, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    pub(super) fn momentary(&self, body: impl Into<Bytes>) -> Response<Body> {
         self.respond(StatusCode::OK, body.into(), [(CONTENT_TYPE, JSON), (CACHE_CONTROL, NO_STORE)])
     }
 
     /// The answer to `OPTIONS`.
-    pub(super) fn preflight(&self) -> Response<Full<Bytes>> {
+    pub(super) fn preflight(&self) -> Response<Body> {
         let max_age = HeaderValue::from_static("86400");
         self.respond(StatusCode::NO_CONTENT, Bytes::new(), [(ACCESS_CONTROL_MAX_AGE, max_age)])
     }
 
     /// A problem.
-    pub(super) fn problem(&self, problem: &Problem) -> Response<Full<Bytes>> {
+    pub(super) fn problem(&self, problem: &Problem) -> Response<Body> {
         let mut headers = vec![(CONTENT_TYPE, PROBLEM), (CACHE_CONTROL, NO_STORE)];
         match problem {
             Problem::MethodNotAllowed { allow } => {
@@ -93,8 +93,8 @@ impl Responder {
         status: StatusCode,
         body: Bytes,
         headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-    ) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(body));
+    ) -> Response<Body> {
+        let mut response = Response::new(Body::new(body));
         *response.status_mut() = status;
         let all = response.headers_mut();
         all.extend(headers);
