@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::facets::Facets;
+
 /// The longest name and the longest version, in bytes. The schema allows 200 and 255; twice that is
 /// liberal, and a cursor that carries both still fits in any URL.
 pub const MAX_KEY_BYTES: usize = 512;
@@ -161,6 +163,8 @@ pub struct Entry {
     pub form: Form,
     /// Lower-cased title and description, separated by NUL: what a search reads.
     pub search_text: Arc<str>,
+    /// The kind, package types and transports: what a filter reads.
+    pub facets: Facets,
     /// When this form was first fetched, to the second.
     pub fetched_at: Timestamp,
 }

@@ -3,14 +3,16 @@
 //!
 //! The cost is one pass over the names, and work for those whose contributions changed.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::entry::{Entry, Name};
-use super::listing::{Listed, Listing};
+use super::facets::{FacetIndex, Facets};
+use super::listing::Listing;
+use super::previous::{Head, Previous};
 use super::provenance::Provenance;
 use super::rules::{Omission, RegistryRules};
 use super::search::SearchIndex;
@@ -24,6 +26,8 @@ pub struct Source {
     pub rules: Arc<RegistryRules>,
     /// Whether its servers may be served.
     pub usable: bool,
+    /// Since when nobody has confirmed them, where they are served stale.
+    pub stale_since: Option<Timestamp>,
     /// Its last good listing (or what a first walk has brought so far).
     pub listing: Option<Arc<Listing>>,
 }
@@ -37,16 +41,30 @@ pub struct Policy {
     pub provenance: provenance::Config,
 }
 
+/// When a merge happens.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// Whether clients may have synchronised already (`/readyz` was 200): what changes now counts from now on.
+    pub is_ready: bool,
+}
+
 /// Merges listings into the catalog that follows `previous`.
 #[must_use]
-pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog) -> Catalog {
-    let registries = sources.iter().map(participant).collect();
-    let mut catalog = Catalog { revision: previous.revision + 1, registries, ..Catalog::default() };
-    let same_rules = have_same_rules(&catalog.registries, &previous.registries);
-    let mut reusable = Previous::new(same_rules.then_some(previous));
+pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Moment) -> Catalog {
+    let registries: Vec<Participant> = sources.iter().map(participant).collect();
+    let mut previously = Previous::new(previous, &registries);
+    let mut catalog =
+        Catalog { revision: previous.revision + 1, published_at: moment.now, registries, ..Catalog::default() };
     for_each_name(sources, |listed| {
-        let server =
-            reusable.unchanged(sources, &listed).unwrap_or_else(|| Arc::new(merge_name(policy, sources, &listed)));
+        let before = listed.first().and_then(|(_, listed)| previously.server(&listed.name));
+        let server = match before.filter(|before| previously.is_unchanged(before, sources, &listed)) {
+            Some(unchanged) => Arc::clone(unchanged),
+            None => {
+                Arc::new(merge_name(&Context { policy, sources, previously: &previously, moment }, &listed, before))
+            }
+        };
         count(&mut catalog.registries, &server);
         if server.versions.is_empty() {
             catalog.unserved.push(server);
@@ -56,12 +74,20 @@ pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog) -> Catalog
         }
     });
     catalog.search = SearchIndex::new(catalog.servers.iter().map(AsRef::as_ref));
+    catalog.newest_effects = catalog.servers.iter().map(|server| server.newest_effect).collect();
+    catalog.facets = FacetIndex::new(catalog.servers.iter().map(AsRef::as_ref));
     catalog
 }
 
 fn participant(source: &Source) -> Participant {
-    let Source { rules, usable, listing } = source;
-    Participant { rules: Arc::clone(rules), usable: *usable, listed: listing.is_some(), counts: Counts::default() }
+    let Source { rules, usable, stale_since, listing } = source;
+    Participant {
+        rules: Arc::clone(rules),
+        usable: *usable,
+        stale_since: *stale_since,
+        listed: listing.is_some(),
+        counts: Counts::default(),
+    }
 }
 
 /// Adds one name to what became of each registry's versions.
@@ -77,14 +103,6 @@ fn count(registries: &mut [Participant], server: &Server) {
         }
     }
 }
-
-/// Whether the same registries stand at the same positions with the same rules.
-fn have_same_rules(ours: &[Participant], theirs: &[Participant]) -> bool {
-    ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| Arc::ptr_eq(&ours.rules, &theirs.rules))
-}
-
-/// What one registry lists under the name at hand: its position, and the versions.
-type Head<'a> = (usize, &'a Arc<Listed>);
 
 /// Calls `visit` with what the registries list under each name, in the order of the names; within a
 /// name in configuration order.
@@ -108,58 +126,35 @@ fn for_each_name<'a>(sources: &'a [Source], mut visit: impl FnMut(Vec<Head<'a>>)
     }
 }
 
-/// The previous catalog's servers, read in the order of their names beside the new listings.
-struct Previous<'a> {
-    servers: &'a [Arc<Server>],
-    unserved: &'a [Arc<Server>],
+/// What the merge of every name needs.
+struct Context<'a> {
+    policy: &'a Policy,
+    sources: &'a [Source],
+    previously: &'a Previous<'a>,
+    moment: Moment,
 }
 
-impl<'a> Previous<'a> {
-    fn new(catalog: Option<&'a Catalog>) -> Self {
-        let lists = catalog.map(|catalog| (&catalog.servers[..], &catalog.unserved[..]));
-        let (servers, unserved) = lists.unwrap_or_default();
-        Self { servers, unserved }
-    }
-
-    /// The previous server of this name, if nothing that it was merged from has changed. Names must be
-    /// asked for in ascending order.
-    fn unchanged(&mut self, sources: &[Source], listed: &[Head<'_>]) -> Option<Arc<Server>> {
-        let name = &listed.first()?.1.name;
-        let server = advance(&mut self.servers, name).or_else(|| advance(&mut self.unserved, name))?;
-        let same = server.contributions.len() == listed.len()
-            && server.contributions.iter().zip(listed).all(|(before, (registry, now))| {
-                before.registry == *registry
-                    && before.usable == sources[*registry].usable
-                    && Arc::ptr_eq(&before.listed, now)
-            });
-        same.then(|| Arc::clone(server))
-    }
-}
-
-/// Drops the servers before `name` and returns the one of that name.
-fn advance<'a>(servers: &mut &'a [Arc<Server>], name: &Name) -> Option<&'a Arc<Server>> {
-    while let Some((first, rest)) = servers.split_first() {
-        match first.name.cmp(name) {
-            Ordering::Less => *servers = rest,
-            Ordering::Equal => return Some(first),
-            Ordering::Greater => return None,
-        }
-    }
-    None
-}
-
-fn merge_name(policy: &Policy, sources: &[Source], listed: &[Head<'_>]) -> Server {
+fn merge_name(context: &Context<'_>, listed: &[Head<'_>], before: Option<&Arc<Server>>) -> Server {
+    let &Context { policy, sources, .. } = context;
     let name = listed.first().map(|(_, listed)| listed.name.clone()).expect("a name is visited because it is listed");
     let contributions = contributions(policy.mode, sources, &name, listed);
     let winners = winners(&contributions);
     let latest = latest(&winners);
-    let newest_update = winners.iter().map(|winner| winner.entry.official.updated_at).max().unwrap_or(Timestamp::MIN);
-    let versions = winners
-        .into_iter()
-        .enumerate()
-        .map(|(index, winner)| build_version(policy, sources, &contributions, &winner, latest == Some(index)))
-        .collect();
-    Server { name, versions, contributions, latest, newest_update }
+    let build = |(index, winner): (usize, Winner<'_>)| {
+        let before = before.and_then(|before| before.version(&winner.entry.version));
+        build_version(context, &contributions, &winner, latest == Some(index), before)
+    };
+    let versions: Vec<Version> = winners.into_iter().enumerate().map(build).collect();
+    let facets = server_facets(sources, &contributions, &versions);
+    let newest_effect = versions.iter().map(|version| version.effective_at).max().unwrap_or(Timestamp::MIN);
+    Server { name, versions, contributions, facets, latest, newest_effect }
+}
+
+fn server_facets(sources: &[Source], contributions: &[Contribution], versions: &[Version]) -> Facets {
+    let counted = contributions.iter().filter(|contribution| contribution.counts());
+    let registries: Vec<&str> = counted.map(|contribution| &*sources[contribution.registry].rules.name).collect();
+    let versions = versions.iter().map(|version| (&version.entry.facets, &version.entry.official.status));
+    Facets::of_server(versions, &registries)
 }
 
 /// What each registry lists under a name, and what that is worth. With `first`, the name belongs to the
@@ -223,16 +218,17 @@ fn latest(winners: &[Winner<'_>]) -> Option<usize> {
 }
 
 fn build_version(
-    policy: &Policy,
-    sources: &[Source],
+    context: &Context<'_>,
     contributions: &[Contribution],
     winner: &Winner<'_>,
     is_latest: bool,
+    before: Option<&Version>,
 ) -> Version {
+    let &Context { policy, sources, previously, moment } = context;
     let &Winner { entry, registry } = winner;
     let others = contributions
         .iter()
-        .filter(|contribution| contribution.usable && contribution.is_admitted() && contribution.registry != registry)
+        .filter(|contribution| contribution.counts() && contribution.registry != registry)
         .filter_map(|contribution| Some((contribution.registry, contribution.listed.entry(&entry.version)?)));
     let mut also_in = Vec::new();
     let mut divergent = false;
@@ -252,7 +248,8 @@ fn build_version(
         ids: render::raw(entry.legacy_ids.as_deref()),
     };
     let tail = render::tail(entry, is_latest, &policy.provenance.key, &provenance);
-    Version { entry: Arc::clone(entry), registry, is_latest, tail }
+    let effective_at = previously.effective_at(moment, before, (entry, &sources[registry].rules.name, is_latest));
+    Version { entry: Arc::clone(entry), registry, is_latest, effective_at, tail }
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@
 //! merged versions, each with the bytes that follow its `server` object ready to be sent, and what every
 //! registry contributed. A merge reuses, by pointer, every server of the previous catalog whose
 //! contributions did not change. `version=latest` and look-ups by name need no further index: a server
-//! knows its latest version, and names are found by binary search.
+//! knows its latest version, and names are found by binary search. Searches and filters read indexes that
+//! stand beside the servers, and look only at servers that may match.
 
 pub mod current;
 pub mod entry;
+pub mod facets;
 pub mod listing;
 pub mod merge;
 pub mod page;
@@ -17,7 +19,13 @@ pub mod rules;
 pub mod search;
 pub mod version;
 
+mod previous;
 mod render;
+
+#[cfg(test)]
+mod sync_tests;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
@@ -25,6 +33,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use entry::{Entry, Name};
+use facets::{FacetIndex, Facets};
 use listing::Listed;
 use rules::{Omission, RegistryRules};
 use search::SearchIndex;
@@ -55,6 +64,8 @@ pub struct Participant {
     pub rules: Arc<RegistryRules>,
     /// Whether its servers may be served.
     pub usable: bool,
+    /// Since when nobody has confirmed them, where they are served stale.
+    pub stale_since: Option<Timestamp>,
     /// Whether it has anything to list, even a part.
     pub listed: bool,
     /// What became of what it lists.
@@ -99,9 +110,10 @@ pub struct Contribution {
 }
 
 impl Contribution {
-    /// Whether the rules let the registry supply the name.
-    fn is_admitted(&self) -> bool {
-        !matches!(self.standing, Standing::LeftOut(_))
+    /// Whether what it lists counts among the registries that list a version: the rules let it supply the
+    /// name, and it is usable.
+    fn counts(&self) -> bool {
+        self.usable && !matches!(self.standing, Standing::LeftOut(_))
     }
 }
 
@@ -114,6 +126,11 @@ pub struct Version {
     pub registry: usize,
     /// Whether this is the version that `latest` means.
     pub is_latest: bool,
+    /// What `updated_since` compares: `updatedAt`, or, where it is later, the moment at which the version came
+    /// into the catalog or changed in it (content, status, `isLatest`, winner) after clients could have
+    /// synchronised. So a client that asks for what is newer than the newest it has seen misses nothing,
+    /// though registries arrive late and flags move without `updatedAt` (registry-api.md §2.6).
+    pub effective_at: Timestamp,
     tail: Box<str>,
 }
 
@@ -140,8 +157,10 @@ pub struct Server {
     pub versions: Vec<Version>,
     /// What each registry lists under the name, in configuration order.
     pub contributions: Vec<Contribution>,
+    facets: Facets,
     latest: Option<usize>,
-    newest_update: Timestamp,
+    /// The newest [`Version::effective_at`].
+    newest_effect: Timestamp,
 }
 
 impl Server {
@@ -159,6 +178,17 @@ impl Server {
 
     fn position(&self, version: &str) -> Option<usize> {
         self.versions.binary_search_by(|known| known.entry.version.as_ref().cmp(version)).ok()
+    }
+
+    /// Whether a registry, by its position, lists a version of this server: as the one that it is served
+    /// from, or besides.
+    fn is_listed_by(&self, version: &Version, registry: usize) -> bool {
+        version.registry == registry
+            || self.contributions.iter().any(|contribution| {
+                contribution.registry == registry
+                    && contribution.counts()
+                    && contribution.listed.entry(&version.entry.version).is_some()
+            })
     }
 
     /// The registries (their positions) that, were they usable, would supply a version that is not served
@@ -197,12 +227,17 @@ impl Server {
 pub struct Catalog {
     /// Increases with every publication; part of the key of whatever is derived from the catalog.
     pub revision: u64,
+    /// When it was merged.
+    pub published_at: Timestamp,
     /// All configured registries, in configuration order.
     pub registries: Vec<Participant>,
     servers: Vec<Arc<Server>>,
     unserved: Vec<Arc<Server>>,
     versions: usize,
     search: SearchIndex,
+    facets: FacetIndex,
+    /// By server, its newest effect.
+    newest_effects: Vec<Timestamp>,
 }
 
 impl Catalog {

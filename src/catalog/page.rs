@@ -9,6 +9,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use memchr::memmem::Finder;
 
+use super::entry::Status;
+use super::facets::{Facet, Kind, MatchingSets};
 use super::search::push_lowercase;
 use super::{Catalog, Server, Version};
 
@@ -29,12 +31,46 @@ pub enum VersionFilter {
 pub struct Filter {
     /// A text to find in name, title or description, letter case ignored.
     pub search: Option<Box<str>>,
-    /// Only what was updated after this instant; implies deleted versions.
+    /// Only what took effect after this instant ([`Version::effective_at`]); implies deleted versions.
     pub updated_since: Option<Timestamp>,
     /// Which versions.
     pub version: VersionFilter,
     /// Whether deleted versions are listed.
     pub include_deleted: bool,
+    /// Only what this registry lists.
+    pub registry: Option<Box<str>>,
+    /// Only what has packages, or remotes.
+    pub kind: Option<Kind>,
+    /// Only what has a package of this type.
+    pub package_type: Option<Box<str>>,
+    /// Only what speaks over this transport.
+    pub transport: Option<Box<str>>,
+    /// Only what has this status; `deleted` implies deleted versions.
+    pub status: Option<Status>,
+}
+
+impl Filter {
+    /// Whether deleted versions are listed, asked for by name or implied.
+    #[must_use]
+    pub fn shows_deleted(&self) -> bool {
+        self.include_deleted || self.updated_since.is_some() || self.status == Some(Status::Deleted)
+    }
+
+    /// The facets that a version's entry must have.
+    fn of_entries(&self) -> Vec<String> {
+        let facets = [
+            self.kind.map(Facet::Kind),
+            self.package_type.as_deref().map(Facet::PackageType),
+            self.transport.as_deref().map(Facet::Transport),
+        ];
+        facets.into_iter().flatten().map(|facet| facet.to_string()).collect()
+    }
+
+    /// The facets that a server must have for one of its versions to pass.
+    fn of_servers(&self) -> Vec<String> {
+        let more = [self.registry.as_deref().map(Facet::Registry), self.status.as_ref().map(Facet::Status)];
+        self.of_entries().into_iter().chain(more.into_iter().flatten().map(|facet| facet.to_string())).collect()
+    }
 }
 
 /// Where a page begins: after this name and version. Without a version it begins after the whole name.
@@ -76,6 +112,11 @@ struct Matching<'a, 'q> {
     catalog: &'a Catalog,
     filter: &'q Filter,
     needle: Option<Needle>,
+    /// The facets that a version's entry must have, and the sets of facets that servers may have.
+    facets: Vec<String>,
+    sets: Option<MatchingSets>,
+    /// The position of the registry that must list a version.
+    registry: Option<usize>,
     server: usize,
     version: usize,
     /// Whether the search index has confirmed `server`.
@@ -99,20 +140,39 @@ impl Needle {
 impl<'a, 'q> Matching<'a, 'q> {
     fn new(catalog: &'a Catalog, filter: &'q Filter, after: Option<&Position>) -> Self {
         let needle = filter.search.as_deref().filter(|term| !term.is_empty()).map(Needle::new);
+        let of_servers = filter.of_servers();
+        // Of a registry that is not configured, no server has the facet.
+        let position = |name: &str| catalog.registries.iter().position(|registry| &*registry.rules.name == name);
         let (server, version) = after.map_or((0, 0), |after| start(catalog, after));
-        Self { catalog, filter, needle, server, version, confirmed: false }
+        Self {
+            catalog,
+            filter,
+            needle,
+            facets: filter.of_entries(),
+            sets: (!of_servers.is_empty()).then(|| catalog.facets.matching(&of_servers)),
+            registry: filter.registry.as_deref().and_then(position),
+            server,
+            version,
+            confirmed: false,
+        }
     }
 
     /// Moves to the first server at or after the present one that can match.
     fn settle(&mut self) -> Option<&'a Arc<Server>> {
-        if let Some(needle) = self.needle.as_ref().filter(|_| !self.confirmed) {
-            let found = self.catalog.search.next_match(&needle.finder, self.server)?;
-            if found != self.server {
-                (self.server, self.version) = (found, 0);
+        loop {
+            let server = self.catalog.servers.get(self.server)?;
+            if self.can_skip() {
+                self.leave_server();
+                continue;
             }
+            let Some(needle) = self.needle.as_ref().filter(|_| !self.confirmed) else { return Some(server) };
+            let found = self.catalog.search.next_match(&needle.finder, self.server)?;
             self.confirmed = true;
+            if found == self.server {
+                return Some(server);
+            }
+            (self.server, self.version) = (found, 0);
         }
-        self.catalog.servers.get(self.server)
     }
 
     fn leave_server(&mut self) {
@@ -135,11 +195,14 @@ impl<'a, 'q> Matching<'a, 'q> {
         server.versions.get(index)
     }
 
-    fn passes(&self, version: &Version) -> bool {
+    fn passes(&self, server: &Server, version: &Version) -> bool {
+        let Filter { updated_since, status, .. } = self.filter;
         let entry = &version.entry;
-        let visible = self.filter.include_deleted || self.filter.updated_since.is_some() || !entry.is_deleted();
-        visible
-            && self.filter.updated_since.is_none_or(|since| since < entry.official.updated_at)
+        (self.filter.shows_deleted() || !entry.is_deleted())
+            && updated_since.is_none_or(|since| since < version.effective_at)
+            && status.as_ref().is_none_or(|status| *status == entry.official.status)
+            && entry.facets.have_all(&self.facets)
+            && self.registry.is_none_or(|registry| server.is_listed_by(version, registry))
             && self.matches_search(version)
     }
 
@@ -150,9 +213,11 @@ impl<'a, 'q> Matching<'a, 'q> {
         })
     }
 
-    /// Whether none of the server's versions can pass, judged without looking at them.
-    fn can_skip(&self, server: &Server) -> bool {
-        self.filter.updated_since.is_some_and(|since| server.newest_update <= since)
+    /// Whether none of the server's versions can pass, judged by the indexes alone.
+    fn can_skip(&self) -> bool {
+        let newest_effect = || self.catalog.newest_effects.get(self.server).copied().unwrap_or(Timestamp::MIN);
+        self.sets.as_ref().is_some_and(|sets| !self.catalog.facets.may_match(self.server, sets))
+            || self.filter.updated_since.is_some_and(|since| newest_effect() <= since)
     }
 }
 
@@ -162,11 +227,9 @@ impl<'a> Iterator for Matching<'a, '_> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let server = self.settle()?;
-            if !self.can_skip(server) {
-                while let Some(version) = self.next_version(server) {
-                    if self.passes(version) {
-                        return Some((server, version));
-                    }
+            while let Some(version) = self.next_version(server) {
+                if self.passes(server, version) {
+                    return Some((server, version));
                 }
             }
             self.leave_server();
@@ -185,3 +248,7 @@ fn start(catalog: &Catalog, after: &Position) -> (usize, usize) {
         Some(version) => (server, found.versions.partition_point(|known| known.entry.version <= *version)),
     }
 }
+
+#[cfg(test)]
+#[path = "page_tests.rs"]
+mod tests;

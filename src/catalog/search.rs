@@ -55,11 +55,12 @@ impl SearchIndex {
     }
 }
 
-/// Appends a text in lower case, as terms and indexed texts are compared.
+/// Appends a text in lower case, as terms and indexed texts are compared: each character by itself, because
+/// a part of a text must read the same as the whole (a final sigma would not).
 pub fn push_lowercase(out: &mut String, text: &str) {
     if text.is_ascii() {
         out.extend(text.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
     } else {
-        out.push_str(&text.to_lowercase());
+        out.extend(text.chars().flat_map(char::to_lowercase));
     }
 }

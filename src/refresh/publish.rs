@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::catalog::Catalog;
 use crate::catalog::current::Current;
-use crate::catalog::merge::{Policy, Source, merge};
+use crate::catalog::merge::{Moment, Policy, Source, merge};
 use crate::registry::Registry;
 
 /// Changes that arrive together become one catalog.
@@ -32,7 +32,8 @@ pub(super) async fn publish(
         let attempted = registries.iter().all(|registry| registry.status().attempted);
         let sources: Vec<Source> = registries.iter().map(|registry| registry.merge_source(now)).collect();
         if !are_same(&sources, &merged) {
-            current.publish(Arc::new(merge_aside(&policy, &sources, current.load().clone()).await));
+            let moment = Moment { now, is_ready: current.is_ready() };
+            current.publish(Arc::new(merge_aside(&policy, &sources, current.load().clone(), moment).await));
             merged = sources;
         }
         if attempted && !current.is_ready() {
@@ -47,11 +48,11 @@ pub(super) async fn publish(
     }
 }
 
-async fn merge_aside(policy: &Arc<Policy>, sources: &[Source], previous: Arc<Catalog>) -> Catalog {
+async fn merge_aside(policy: &Arc<Policy>, sources: &[Source], previous: Arc<Catalog>, moment: Moment) -> Catalog {
     let (policy, sources) = (Arc::clone(policy), sources.to_vec());
     let merging = tokio::task::spawn_blocking(move || {
         let started = std::time::Instant::now();
-        let catalog = merge(&policy, &sources, &previous);
+        let catalog = merge(&policy, &sources, &previous, moment);
         let elapsed_ms = started.elapsed().as_millis();
         tracing::debug!(revision = catalog.revision, versions = catalog.versions(), elapsed_ms, "published a catalog");
         catalog
@@ -70,7 +71,9 @@ fn are_same(ours: &[Source], theirs: &[Source]) -> bool {
         _ => false,
     };
     ours.len() == theirs.len()
-        && ours.iter().zip(theirs).all(|(ours, theirs)| ours.usable == theirs.usable && same_listing(ours, theirs))
+        && ours.iter().zip(theirs).all(|(ours, theirs)| {
+            ours.usable == theirs.usable && ours.stale_since == theirs.stale_since && same_listing(ours, theirs)
+        })
 }
 
 /// How long until a stale listing may no longer be served.

@@ -157,7 +157,9 @@ impl Registry {
     pub fn merge_source(&self, now: Timestamp) -> Source {
         let status = self.status();
         let (usable, _) = status.usable(&self.settings.health, now);
-        Source { rules: Arc::clone(&self.rules), usable, listing: status.served_listing().cloned() }
+        let is_stale = usable && status.health.state == State::Unhealthy;
+        let stale_since = status.listed_at.filter(|_| is_stale);
+        Source { rules: Arc::clone(&self.rules), usable, stale_since, listing: status.served_listing().cloned() }
     }
 
     /// Test Connection: one small request, judged in three stages.

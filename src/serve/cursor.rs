@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::catalog::entry::Status;
+use crate::catalog::facets::Kind;
 use crate::catalog::page::{Filter, Position, VersionFilter};
 
 const FORMAT: u8 = 1;
@@ -34,6 +36,16 @@ struct Payload {
     exact_version: Option<Box<str>>,
     #[serde(rename = "d", default, skip_serializing_if = "std::ops::Not::not")]
     include_deleted: bool,
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    registry: Option<Box<str>>,
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    kind: Option<Box<str>>,
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    package_type: Option<Box<str>>,
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    transport: Option<Box<str>>,
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    status: Option<Box<str>>,
 }
 
 /// The cursor of the page that begins at a position of a filtered walk.
@@ -49,6 +61,11 @@ pub(super) fn encode(filter: &Filter, position: &Position) -> String {
             VersionFilter::Any | VersionFilter::Latest => None,
         },
         include_deleted: filter.include_deleted,
+        registry: filter.registry.clone(),
+        kind: filter.kind.map(|kind| kind.as_str().into()),
+        package_type: filter.package_type.clone(),
+        transport: filter.transport.clone(),
+        status: filter.status.as_ref().map(|status| status.as_str().into()),
     };
     let json = serde_json::to_vec(&payload).expect("a cursor holds only texts and booleans");
     let mut bytes = vec![FORMAT];
@@ -76,6 +93,11 @@ pub(super) fn decode(cursor: &str) -> Option<(Filter, Position)> {
         updated_since: payload.updated_since,
         version,
         include_deleted: payload.include_deleted,
+        registry: payload.registry,
+        kind: payload.kind.map(|kind| Kind::from_wire(&kind).ok_or(())).transpose().ok()?,
+        package_type: payload.package_type,
+        transport: payload.transport,
+        status: payload.status.map(|status| Status::from_wire(&status)),
     };
     Some((filter, Position { name: payload.name, version: payload.version }))
 }
@@ -92,7 +114,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn any_walk() -> impl Strategy<Value = (Filter, Position)> {
+    fn any_filter() -> impl Strategy<Value = Filter> {
         let version = prop_oneof![
             Just(VersionFilter::Any),
             Just(VersionFilter::Latest),
@@ -100,13 +122,23 @@ mod tests {
         ];
         let since = prop::option::of((0_i64..4_000_000_000, 0_i32..1_000_000_000))
             .prop_map(|since| since.and_then(|(second, nanosecond)| Timestamp::new(second, nanosecond).ok()));
-        let texts = (prop::option::of(".{1,40}"), ".{1,60}", prop::option::of(".{1,20}"));
-        (texts, version, since, any::<bool>()).prop_map(
-            |((search, name, last), version, updated_since, include_deleted)| {
-                let filter = Filter { search: search.map(Into::into), updated_since, version, include_deleted };
-                (filter, Position { name: name.into(), version: last.map(Into::into) })
+        let kind = prop::option::of(prop_oneof![Just(Kind::Package), Just(Kind::Remote)]);
+        let status = prop::option::of(prop_oneof![Just("active"), Just("deprecated"), Just("deleted")]);
+        let text = || prop::option::of(".{1,40}").prop_map(|text| text.map(Into::into));
+        let ours = (text(), kind, text(), text(), status);
+        (text(), version, since, any::<bool>(), ours).prop_map(
+            |(search, version, updated_since, include_deleted, (registry, kind, package_type, transport, status))| {
+                let status = status.map(Status::from_wire);
+                let asked = Filter { search, updated_since, version, include_deleted, ..Filter::default() };
+                Filter { registry, kind, package_type, transport, status, ..asked }
             },
         )
+    }
+
+    fn any_walk() -> impl Strategy<Value = (Filter, Position)> {
+        (any_filter(), ".{1,60}", prop::option::of(".{1,20}")).prop_map(|(filter, name, version)| {
+            (filter, Position { name: name.into(), version: version.map(Into::into) })
+        })
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use super::json::{Json, RawMembers, Without, compact, kind_of};
 use super::official::{Sent, Unknown, push_member};
 use super::{Context, legacy, shape, upstream};
 use crate::catalog::entry::{Digest, Entry, Form, Name, OFFICIAL_KEY, check_key};
+use crate::catalog::facets::{Facet, Facets, Kind};
 use crate::catalog::search::push_lowercase;
 
 /// The largest entry, in bytes of JSON. The largest real ones have 157 KB.
@@ -129,6 +130,7 @@ fn decode_parts(
         digest: digest(server)?,
         form,
         search_text: search_text(server, previous),
+        facets: facets(server, previous),
         fetched_at: context.now,
     };
     Ok((name, Arc::new(entry)))
@@ -189,5 +191,24 @@ fn search_text(server: &Json<'_>, previous: Option<&Entry>) -> Arc<str> {
     match previous {
         Some(previous) if *previous.search_text == *text => Arc::clone(&previous.search_text),
         _ => text.into(),
+    }
+}
+
+/// What filters read; shared with the previous entry where it is the same.
+fn facets(server: &Json<'_>, previous: Option<&Entry>) -> Facets {
+    let list = |field: &str| match server.get(field) {
+        Some(Json::List(items)) => items.as_slice(),
+        _ => &[],
+    };
+    let (packages, remotes) = (list("packages"), list("remotes"));
+    let kinds = [(Kind::Package, packages), (Kind::Remote, remotes)];
+    let kinds = kinds.into_iter().filter(|(_, items)| !items.is_empty()).map(|(kind, _)| Facet::Kind(kind));
+    let types = packages.iter().filter_map(|package| package.get("registryType")?.text()).map(Facet::PackageType);
+    let transports = packages.iter().filter_map(|package| package.get("transport")).chain(remotes);
+    let transports = transports.filter_map(|transport| transport.get("type")?.text()).map(Facet::Transport);
+    let facets = Facets::new(kinds.chain(types).chain(transports));
+    match previous {
+        Some(previous) if previous.facets == facets => previous.facets.clone(),
+        _ => facets,
     }
 }

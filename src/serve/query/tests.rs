@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use super::*;
 
 fn ok(query: &str) -> ListQuery {
@@ -110,4 +112,36 @@ fn deleted_versions_are_asked_for_as_go_reads_booleans() {
 fn a_search_term_fits_in_a_cursor() {
     assert_eq!(ok(&format!("search={}", "x".repeat(256))).filter.search.map(|term| term.len()), Some(256));
     assert_eq!(invalid(&format!("search={}", "x".repeat(257)))[0].0, "expected length <= 256");
+}
+
+#[test]
+fn our_filters_have_one_canonical_form_and_go_into_the_cursor() {
+    let asked = "registry=acme&type=remote&package_type=NPM&transport=Streamable-HTTP&status=deprecated";
+    let filter = ok(asked).filter;
+    assert_eq!(filter, ok(&asked.to_lowercase()).filter);
+    let cursor = cursor::encode(&filter, &Position { name: "a/b".into(), version: None });
+    assert_eq!(ok(&format!("cursor={cursor}")).filter, filter);
+    assert_eq!(ok(&format!("cursor={cursor}&{asked}")).filter, filter);
+    for query in ["registry=other", "type=package", "package_type=oci", "transport=sse", "status=active"] {
+        assert!(bad(&format!("cursor={cursor}&{query}")).starts_with("The cursor belongs to"), "{query}");
+    }
+}
+
+#[test]
+fn a_kind_or_status_that_does_not_exist_is_invalid() {
+    let errors = invalid("type=packages&status=Active");
+    assert_eq!(errors[0].0, "expected value to be one of \"package, remote\"");
+    assert_eq!(errors[1].0, "expected value to be one of \"active, deprecated, deleted\"");
+    assert_eq!((errors[1].1.as_str(), &errors[1].2), ("query.status", &Value::from("Active")));
+}
+
+#[test]
+fn the_status_deleted_implies_deleted_versions() {
+    let implied = ok("status=deleted").filter;
+    assert!(implied.shows_deleted());
+    for query in ["status=deleted&include_deleted=true", "status=deleted&include_deleted=false"] {
+        assert_eq!(ok(query).filter, implied, "{query}");
+        let cursor = cursor::encode(&implied, &Position { name: "a/b".into(), version: None });
+        assert_eq!(ok(&format!("{query}&cursor={cursor}")).filter, implied, "{query}");
+    }
 }

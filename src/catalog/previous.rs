@@ -1,0 +1,99 @@
+//! What the catalog before tells a merge: which servers may stay as they are, and since when versions
+//! count as changed.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::entry::{Entry, Name};
+use super::listing::Listed;
+use super::merge::{Moment, Source};
+use super::{Catalog, Participant, Server, Version};
+
+/// What one registry lists under the name at hand: its position, and the versions.
+pub(super) type Head<'a> = (usize, &'a Arc<Listed>);
+
+/// The previous catalog's servers, read in the order of their names beside the new listings.
+pub(super) struct Previous<'a> {
+    servers: &'a [Arc<Server>],
+    unserved: &'a [Arc<Server>],
+    registries: &'a [Participant],
+    has_same_rules: bool,
+}
+
+impl<'a> Previous<'a> {
+    pub(super) fn new(catalog: &'a Catalog, registries: &[Participant]) -> Self {
+        Self {
+            servers: &catalog.servers,
+            unserved: &catalog.unserved,
+            registries: &catalog.registries,
+            has_same_rules: have_same_rules(registries, &catalog.registries),
+        }
+    }
+
+    /// The previous server of this name. Names must be asked for in ascending order.
+    pub(super) fn server(&mut self, name: &Name) -> Option<&'a Arc<Server>> {
+        advance(&mut self.servers, name).or_else(|| advance(&mut self.unserved, name))
+    }
+
+    /// Whether nothing that a previous server was merged from has changed.
+    pub(super) fn is_unchanged(&self, server: &Server, sources: &[Source], listed: &[Head<'_>]) -> bool {
+        self.has_same_rules
+            && server.contributions.len() == listed.len()
+            && server.contributions.iter().zip(listed).all(|(before, (registry, now))| {
+                before.registry == *registry
+                    && before.usable == sources[*registry].usable
+                    && Arc::ptr_eq(&before.listed, now)
+            })
+    }
+
+    /// The name of the registry that a previous version came from.
+    fn winner(&self, version: &Version) -> Option<&'a str> {
+        self.registries.get(version.registry).map(|registry| &*registry.rules.name)
+    }
+
+    /// The instant that `updated_since` compares for a version (see [`Version::effective_at`]), given the
+    /// previous version of the same key.
+    pub(super) fn effective_at(
+        &self,
+        moment: Moment,
+        before: Option<&Version>,
+        (entry, registry, is_latest): (&Arc<Entry>, &str, bool),
+    ) -> Timestamp {
+        let updated_at = entry.official.updated_at;
+        match before {
+            Some(before)
+                if is_same(&before.entry, entry)
+                    && before.is_latest == is_latest
+                    && self.winner(before) == Some(registry) =>
+            {
+                before.effective_at
+            }
+            _ if moment.is_ready => updated_at.max(moment.now),
+            _ => updated_at,
+        }
+    }
+}
+
+/// Whether two entries are served alike, `isLatest` and provenance aside.
+fn is_same(before: &Arc<Entry>, now: &Arc<Entry>) -> bool {
+    Arc::ptr_eq(before, now) || before.form == now.form && before.official == now.official
+}
+
+/// Whether the same registries stand at the same positions with the same rules.
+fn have_same_rules(ours: &[Participant], theirs: &[Participant]) -> bool {
+    ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| Arc::ptr_eq(&ours.rules, &theirs.rules))
+}
+
+/// Drops the servers before `name` and returns the one of that name.
+fn advance<'a>(servers: &mut &'a [Arc<Server>], name: &Name) -> Option<&'a Arc<Server>> {
+    while let Some((first, rest)) = servers.split_first() {
+        match first.name.cmp(name) {
+            Ordering::Less => *servers = rest,
+            Ordering::Equal => return Some(first),
+            Ordering::Greater => return None,
+        }
+    }
+    None
+}

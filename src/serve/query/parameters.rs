@@ -1,0 +1,94 @@
+//! The parameters of a query string, by Go's rules of reading them (registry-api.md §1.2).
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::serve::error::{InvalidParameter, Problem};
+
+const DEFAULT_LIMIT: usize = 30;
+const LIMITS: std::ops::RangeInclusive<i64> = 1..=100;
+
+/// The parameters of a query string.
+pub(super) struct Parameters<'a>(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>);
+
+impl<'a> Parameters<'a> {
+    pub(super) fn read(query: Option<&'a str>) -> Result<Self, Problem> {
+        let query = query.unwrap_or_default();
+        if query.contains("%00") {
+            return Err(Problem::BadRequest("Invalid request: query parameters contain null bytes".into()));
+        }
+        let pairs = query.split('&').filter(|pair| !pair.is_empty()).flat_map(|pair| {
+            let has_value = pair.contains('=');
+            form_urlencoded::parse(pair.as_bytes()).map(move |(key, value)| (key, has_value.then_some(value)))
+        });
+        Ok(Self(pairs.collect()))
+    }
+
+    /// The first value; none where it is empty, or the parameter stands without one.
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        self.first(key)?.as_deref().filter(|value| !value.is_empty())
+    }
+
+    fn first(&self, key: &str) -> Option<&Option<Cow<'a, str>>> {
+        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
+    }
+
+    /// A value of at most `most` characters.
+    pub(super) fn short(&self, key: &str, most: usize, invalid: &mut Vec<InvalidParameter>) -> Option<&str> {
+        let text = self.get(key)?;
+        if text.chars().count() <= most {
+            return Some(text);
+        }
+        invalid.push(wrong(format!("expected length <= {most}"), key, text.into()));
+        None
+    }
+
+    /// One of a few values, as `read` knows them.
+    pub(super) fn one_of<T>(
+        &self,
+        key: &str,
+        values: &str,
+        read: impl Fn(&str) -> Option<T>,
+        invalid: &mut Vec<InvalidParameter>,
+    ) -> Option<T> {
+        let text = self.get(key)?;
+        let value = read(text);
+        if value.is_none() {
+            invalid.push(wrong(format!("expected value to be one of \"{values}\""), key, text.into()));
+        }
+        value
+    }
+
+    /// A boolean as Go's `strconv.ParseBool` reads it; a parameter without a value is true.
+    pub(super) fn flag(&self, key: &str, invalid: &mut Vec<InvalidParameter>) -> Option<bool> {
+        match self.first(key)?.as_deref().unwrap_or("true") {
+            "" => None,
+            "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+            "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+            other => {
+                invalid.push(wrong("invalid boolean", key, other.into()));
+                None
+            }
+        }
+    }
+
+    /// The page size.
+    pub(super) fn limit(&self, invalid: &mut Vec<InvalidParameter>) -> usize {
+        let Some(text) = self.get("limit") else { return DEFAULT_LIMIT };
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let number: Option<i64> = text.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let (message, value) = match number {
+            None => ("invalid integer", text.into()),
+            Some(number) if number < *LIMITS.start() => ("expected number >= 1", number.into()),
+            Some(number) if *LIMITS.end() < number => ("expected number <= 100", number.into()),
+            Some(number) => return usize::try_from(number).unwrap_or(DEFAULT_LIMIT),
+        };
+        invalid.push(wrong(message, "limit", value));
+        DEFAULT_LIMIT
+    }
+}
+
+fn wrong(message: impl Into<Cow<'static, str>>, key: &str, value: Value) -> InvalidParameter {
+    InvalidParameter { message: message.into(), location: format!("query.{key}").into(), value }
+}
