@@ -265,6 +265,12 @@ impl Catalog {
         self.registries.iter().any(|registry| registry.usable && registry.listed)
     }
 
+    /// Since when nobody has confirmed a part of what is served, if a registry is served stale.
+    #[must_use]
+    pub fn stale_since(&self) -> Option<Timestamp> {
+        self.registries.iter().filter(|registry| registry.usable).filter_map(|registry| registry.stale_since).min()
+    }
+
     /// Looks a name up. A server that was found may have no version to serve: then it is listed only by
     /// registries that are not usable or may not supply it ([`Server::withheld_by`]).
     #[must_use]

@@ -1,17 +1,23 @@
-//! Rendered bodies, kept by (revision, canonical request), bounded by bytes.
+//! Rendered bodies, kept by canonical request, bounded by bytes.
 //!
-//! There is no invalidation: a new catalog has a new revision, and what nobody asks for any more leaves
-//! as the least recently used. Errors are not kept; they are cheap.
+//! There is no invalidation: a body knows the revision of its catalog, an older one is rendered again, and what
+//! nobody asks for any more leaves as the least recently used. Errors are not kept; they are cheap.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
+use http::HeaderValue;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::query::ListQuery;
-use crate::catalog::page::VersionFilter;
+use super::representation::Representation;
+use crate::catalog::Catalog;
+use crate::catalog::page::{Filter, VersionFilter};
 
-/// What a rendered entry costs besides its body.
-const OVERHEAD_BYTES: usize = 256;
+/// What a rendered body costs besides its bytes: tags, locks, the cache's own book-keeping.
+const OVERHEAD_BYTES: usize = 1 << 10;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A request whose answer depends on the catalog alone, in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,14 +31,16 @@ impl Request {
     fn heap_bytes(&self) -> usize {
         match self {
             Self::List(query) => {
-                let search = query.filter.search.as_deref().map_or(0, str::len);
+                let Filter { search, registry, package_type, transport, .. } = &query.filter;
+                let texts = [search, registry, package_type, transport].into_iter().flatten();
+                let texts: usize = texts.map(|text| text.len()).sum();
                 let version = match &query.filter.version {
                     VersionFilter::Exact(version) => version.len(),
                     VersionFilter::Any | VersionFilter::Latest => 0,
                 };
                 let after = query.after.as_ref();
                 let after = after.map_or(0, |after| after.name.len() + after.version.as_deref().map_or(0, str::len));
-                search + version + after
+                texts + version + after
             }
             Self::Versions { name, .. } => name.len(),
             Self::Version { name, version, .. } => name.len() + version.len(),
@@ -40,32 +48,64 @@ impl Request {
     }
 }
 
+/// A body and the catalog that it was last found to be the answer of.
+#[derive(Debug)]
+struct Kept {
+    revision: u64,
+    representation: Arc<Representation>,
+}
+
+/// Whether an answer was there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Memory,
+    Rendered,
+}
+
 /// The cache of rendered bodies.
 #[derive(Debug)]
-pub(super) struct ResponseCache(Cache<(u64, Request), Bytes>);
+pub(super) struct ResponseCache(Cache<Request, Arc<Kept>>);
 
 impl ResponseCache {
     pub(super) fn new(max_bytes: u64) -> Self {
-        let weigh = |(_, request): &(u64, Request), body: &Bytes| {
-            u32::try_from(OVERHEAD_BYTES + request.heap_bytes() + body.len()).unwrap_or(u32::MAX)
+        let weigh = |request: &Request, kept: &Arc<Kept>| {
+            u32::try_from(OVERHEAD_BYTES + request.heap_bytes() + kept.representation.bytes()).unwrap_or(u32::MAX)
         };
         Self(Cache::builder().max_capacity(max_bytes).weigher(weigh).eviction_policy(EvictionPolicy::lru()).build())
     }
 
-    /// The body for a request, rendered unless it is there. Two requests that miss at the same time both
-    /// render: that takes microseconds, and neither waits for the other.
+    /// The answer to a request out of a catalog, rendered unless it is there. Two requests that miss at the same
+    /// time both render: that takes microseconds, and neither waits for the other.
     pub(super) fn get_or_render<E>(
         &self,
-        revision: u64,
-        request: Request,
+        catalog: &Catalog,
+        request: &Request,
         render: impl FnOnce(&Request) -> Result<Vec<u8>, E>,
-    ) -> Result<Bytes, E> {
-        let key = (revision, request);
-        if let Some(body) = self.0.get(&key) {
-            return Ok(body);
+    ) -> Result<(Arc<Representation>, Origin), E> {
+        let kept = self.0.get(request);
+        if let Some(kept) = kept.as_ref().filter(|kept| catalog.revision <= kept.revision) {
+            return Ok((Arc::clone(&kept.representation), Origin::Memory));
         }
-        let body = Bytes::from(render(&key.1)?);
-        self.0.insert(key, body.clone());
-        Ok(body)
+        let body = render(request)?;
+        let representation = match kept {
+            // Most publications leave most pages as they were: tag, date and encoded forms stay good.
+            Some(kept) if kept.representation.body() == &body => Arc::clone(&kept.representation),
+            _ => Arc::new(Representation::new(JSON, body.into(), catalog.published_at)),
+        };
+        self.keep(request, catalog.revision, &representation);
+        Ok((representation, Origin::Rendered))
+    }
+
+    /// Weighs an answer again that has got another encoded form.
+    pub(super) fn weigh_again(&self, request: &Request, representation: &Arc<Representation>) {
+        let kept = self.0.get(request).filter(|kept| Arc::ptr_eq(&kept.representation, representation));
+        if let Some(kept) = kept {
+            self.keep(request, kept.revision, representation);
+        }
+    }
+
+    fn keep(&self, request: &Request, revision: u64, representation: &Arc<Representation>) {
+        let representation = Arc::clone(representation);
+        self.0.insert(request.clone(), Arc::new(Kept { revision, representation }));
     }
 }

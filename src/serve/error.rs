@@ -18,6 +18,10 @@ pub(super) enum Problem {
     NotFound(Cow<'static, str>),
     /// Another method is needed.
     MethodNotAllowed { allow: String },
+    /// The client takes no form that there is.
+    NotAcceptable,
+    /// What the client insists on is not what there is.
+    PreconditionFailed,
     /// The URL is over the limit.
     UriTooLong,
     /// An optional route that we do not have.
@@ -55,6 +59,8 @@ impl Problem {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -83,6 +89,8 @@ impl Problem {
             Self::Validation(_) => "validation failed".into(),
             Self::BadRequest(detail) | Self::NotFound(detail) | Self::NotImplemented(detail) => detail.as_ref().into(),
             Self::MethodNotAllowed { allow } => format!("Method not allowed. Use one of {allow}.").into(),
+            Self::NotAcceptable => "Accept-Encoding refuses identity and takes none of zstd, br and gzip.".into(),
+            Self::PreconditionFailed => "The representation is not the one that the request insists on.".into(),
             Self::UriTooLong => format!("The URL is longer than {} bytes.", super::MAX_URI_BYTES).into(),
             Self::Unavailable(detail) => detail.into(),
             Self::Internal => "Internal error. The log says more.".into(),

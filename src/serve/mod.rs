@@ -7,12 +7,16 @@
 
 mod api;
 mod cache;
+mod coding;
+mod condition;
 mod config;
+mod cors;
 mod cursor;
 mod error;
 mod listener;
 mod query;
 mod registries;
+mod representation;
 mod respond;
 mod route;
 
@@ -24,18 +28,22 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response};
 use http_body_util::Full;
+use jiff::Timestamp;
 
 use crate::catalog::current::Current;
 use crate::registry::Registry;
 
 use api::View;
 use cache::{Request as Cached, ResponseCache};
+use coding::negotiate;
+use condition::{Verdict, judge};
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 use error::Problem;
 pub use listener::{Connection, Listener};
 use registries::{Registries, reason};
-use respond::Responder;
+use representation::{Encoders, Representation};
 pub use respond::Visibility;
+use respond::{Answer, Responder};
 use route::{Route, route};
 
 /// A body as it is sent: whole, in memory.
@@ -59,12 +67,29 @@ pub struct ServiceSettings {
     pub shows_urls: bool,
 }
 
+/// How a request is answered.
+enum Answered {
+    With(Response<Body>),
+    /// With a body that clients may keep, in a coding to be chosen.
+    Found(Found),
+}
+
+/// A body that clients may keep, and where it was found.
+struct Found {
+    representation: Arc<Representation>,
+    cached: Cached,
+    origin: cache::Origin,
+    /// Since when nobody has confirmed a part of what it may hold.
+    stale_since: Option<Timestamp>,
+}
+
 /// Answers requests.
 #[derive(Debug)]
 pub struct Service {
     current: Arc<Current>,
     registries: Vec<Arc<Registry>>,
     cache: ResponseCache,
+    encoders: Encoders,
     responder: Responder,
     shows_urls: bool,
 }
@@ -77,57 +102,87 @@ impl Service {
             current,
             registries,
             cache: ResponseCache::new(settings.cache_bytes),
+            encoders: Encoders::new(),
             responder: Responder::new(&settings.cors_origins, settings.max_age, settings.visibility),
             shows_urls: settings.shows_urls,
         }
     }
 
     /// Answers one request. A panic is this request's alone.
-    #[expect(clippy::unused_async, reason = "encoded answers are waited for")]
     async fn handle(&self, request: Parts) -> Response<Body> {
-        let answer = catch_unwind(AssertUnwindSafe(|| self.answer(&request)));
-        let mut response = answer
-            .unwrap_or_else(|_| {
-                tracing::error!(path = request.uri.path(), "a request handler panicked");
-                Err(Problem::Internal)
-            })
-            .unwrap_or_else(|problem| self.responder.problem(&problem));
+        let answered = catch_unwind(AssertUnwindSafe(|| self.answer(&request))).unwrap_or_else(|_| {
+            tracing::error!(path = request.uri.path(), "a request handler panicked");
+            Err(Problem::Internal)
+        });
+        let answered = match answered {
+            Ok(Answered::With(response)) => Ok(response),
+            Ok(Answered::Found(found)) => self.represent(&request, found).await,
+            Err(problem) => Err(problem),
+        };
+        let mut response = answered.unwrap_or_else(|problem| self.responder.problem(&problem));
         self.responder.allow_origin(&request.headers, response.headers_mut());
         response
     }
 
-    fn answer(&self, request: &Parts) -> Result<Response<Body>, Problem> {
+    /// Answers with a representation, in the coding that the client wants, or with less where it has that already.
+    async fn represent(&self, request: &Parts, found: Found) -> Result<Response<Body>, Problem> {
+        let Found { representation, cached, origin, stale_since } = found;
+        let negotiated = negotiate(&request.headers, representation.body().len());
+        let coding = negotiated.ok_or(Problem::NotAcceptable)?;
+        let answer = Answer { representation: &representation, coding, origin, stale_since };
+        match judge(&request.headers, &representation.tag, representation.modified()) {
+            Verdict::Failed => return Err(Problem::PreconditionFailed),
+            Verdict::NotModified => return Ok(self.responder.not_modified(answer)),
+            Verdict::Send => {}
+        }
+        if let Some(body) = representation.ready(coding) {
+            return Ok(self.responder.represented(answer, body));
+        }
+        let body = representation.encode(coding, &self.encoders).await?;
+        self.cache.weigh_again(&cached, &representation);
+        Ok(self.responder.represented(answer, body))
+    }
+
+    fn answer(&self, request: &Parts) -> Result<Answered, Problem> {
         let (path, query) = (request.uri.path(), request.uri.query());
         if MAX_URI_BYTES < path.len() + query.map_or(0, str::len) {
             return Err(Problem::UriTooLong);
         }
         if request.method == Method::OPTIONS {
-            return Ok(self.responder.preflight());
+            return Ok(Answered::With(self.responder.options(&request.headers, &route::allow(path))));
         }
         let include_deleted = || query::include_deleted(query);
         match route(&request.method, path)? {
-            Route::List => self.cached(Cached::List(query::list(query)?)),
-            Route::Versions { name } => self.cached(Cached::Versions { name, include_deleted: include_deleted()? }),
+            Route::List => self.find(Cached::List(query::list(query)?)),
+            Route::Versions { name } => self.find(Cached::Versions { name, include_deleted: include_deleted()? }),
             Route::Version { name, version } => {
-                self.cached(Cached::Version { name, version, include_deleted: include_deleted()? })
+                self.find(Cached::Version { name, version, include_deleted: include_deleted()? })
             }
-            Route::Ping => Ok(self.responder.momentary("{\"pong\":true}\n")),
-            Route::Build => Ok(self.responder.momentary(build())),
-            Route::Registries => Ok(self.responder.momentary(self.describe(|registries| registries.list()))),
+            Route::Ping => Ok(self.momentary("{\"pong\":true}\n")),
+            Route::Build => Ok(self.momentary(build())),
+            Route::Registries => Ok(self.momentary(self.describe(|registries| registries.list()))),
             Route::Registry { name } => {
                 let body = self.describe(|registries| registries.one(&name));
-                body.map(|body| self.responder.momentary(body))
+                body.map(|body| self.momentary(body))
                     .ok_or_else(|| Problem::NotFound("No registry of that name is configured".into()))
             }
-            Route::Health | Route::Live => Ok(self.responder.momentary("{\"status\":\"ok\"}\n")),
-            Route::Ready => self.with_view(|view| view.readiness()).map(|body| self.responder.momentary(body)),
+            Route::Health | Route::Live => Ok(self.momentary("{\"status\":\"ok\"}\n")),
+            Route::Ready => self.with_view(|view| view.readiness()).map(|body| self.momentary(body)),
         }
     }
 
-    /// Answers from the cache, or else from the catalog.
-    fn cached(&self, request: Cached) -> Result<Response<Body>, Problem> {
-        self.with_view(|view| self.cache.get_or_render(view.catalog.revision, request, |request| view.render(request)))
-            .map(|body| self.responder.cacheable(body))
+    /// Finds the answer in the cache, or else renders it from the catalog.
+    fn find(&self, request: Cached) -> Result<Answered, Problem> {
+        self.with_view(|view| {
+            let (representation, origin) =
+                self.cache.get_or_render(view.catalog, &request, |request| view.render(request))?;
+            let stale_since = view.catalog.stale_since();
+            Ok(Answered::Found(Found { representation, cached: request, origin, stale_since }))
+        })
+    }
+
+    fn momentary(&self, body: impl Into<Bytes>) -> Answered {
+        Answered::With(self.responder.momentary(body))
     }
 
     /// Lets a request see one catalog.

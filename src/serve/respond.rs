@@ -1,38 +1,38 @@
-//! From a body or a problem to an HTTP response, headers included.
+//! From a representation, a body or a problem to an HTTP response, headers included.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER,
-    VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
+    LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use jiff::Timestamp;
 
 use super::Body;
+use super::cache::Origin;
+use super::coding::Coding;
+use super::cors::Cors;
 use super::error::Problem;
+use super::representation::Representation;
 
 /// How long a client should wait after a 503: about as long as the next test of a registry takes to come.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("10");
+/// How long caches may serve an answer while they ask for a new one, and while they cannot get one, in seconds.
+const STALE_WHILE_REVALIDATE: u64 = 300;
+const STALE_IF_ERROR: u64 = 86_400;
+/// How long, at most, clients may keep an answer that holds what its registry no longer confirms, and a 404, in
+/// seconds.
+const STALE_MAX_AGE: u64 = 5;
+const NOT_FOUND_MAX_AGE: u64 = 10;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-
-/// How responses are dressed; made once.
-#[derive(Debug)]
-pub(super) struct Responder {
-    cors: Cors,
-    cache_control: HeaderValue,
-}
-
-#[derive(Debug)]
-enum Cors {
-    Everyone,
-    /// These origins; answers then depend on the request's.
-    Only(Vec<HeaderValue>),
-}
+/// RFC 9211.
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Whether caches between us and the client may keep answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,82 +43,157 @@ pub enum Visibility {
     Private,
 }
 
+impl Visibility {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Private => "private",
+        }
+    }
+}
+
+/// A representation as it is answered.
+#[derive(Clone, Copy)]
+pub(super) struct Answer<'a> {
+    pub(super) representation: &'a Representation,
+    pub(super) coding: Coding,
+    pub(super) origin: Origin,
+    /// Since when nobody has confirmed a part of what it may hold.
+    pub(super) stale_since: Option<Timestamp>,
+}
+
+/// How responses are dressed; made once.
+#[derive(Debug)]
+pub(super) struct Responder {
+    cors: Cors,
+    /// What every response has.
+    common: HeaderMap,
+    max_age: u64,
+    fresh: HeaderValue,
+    stale: HeaderValue,
+    not_found: HeaderValue,
+    vary: HeaderValue,
+    from_memory: HeaderValue,
+    rendered: HeaderValue,
+}
+
 impl Responder {
     pub(super) fn new(origins: &[String], max_age: Duration, visibility: Visibility) -> Self {
-        let cors = if origins.iter().any(|origin| origin == "*") {
-            Cors::Everyone
-        } else {
-            Cors::Only(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
-        };
-        let visibility = match visibility {
-            Visibility::Public => "public",
-            Visibility::Private => "private",
-        };
-        let cache_control = HeaderValue::from_str(&format!("{visibility}, max-age={}", max_age.as_secs()))
-            .expect("a word and a number make a header");
-        Self { cors, cache_control }
+        let cors = Cors::new(origins);
+        let mut common = HeaderMap::new();
+        common.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        common.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+        common.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        common.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+        cors.add_common(&mut common);
+        let max_age = max_age.as_secs();
+        let who = visibility.as_str();
+        let reuse = format!("stale-while-revalidate={STALE_WHILE_REVALIDATE}, stale-if-error={STALE_IF_ERROR}");
+        let status = format!("mcp-registry-proxy; hit; ttl={max_age}");
+        Self {
+            vary: HeaderValue::from_static(cors.vary_with_accept_encoding()),
+            cors,
+            common,
+            max_age,
+            fresh: header(&format!("{who}, max-age={max_age}, {reuse}")),
+            stale: header(&format!("{who}, max-age={}, {reuse}", max_age.min(STALE_MAX_AGE))),
+            not_found: header(&format!("{who}, max-age={}", max_age.min(NOT_FOUND_MAX_AGE))),
+            from_memory: header(&status),
+            rendered: header(&format!("{status}; detail=rendered")),
+        }
     }
 
-    /// A 200 that clients may keep.
-    pub(super) fn cacheable(&self, body: Bytes) -> Response<Body> {
-        self.respond(StatusCode::OK, body, [(CONTENT_TYPE, JSON), (CACHE_CONTROL, self.cache_control.clone())])
+    /// A 200 that clients may keep; `body` is the representation's in the answer's coding.
+    pub(super) fn represented(&self, answer: Answer<'_>, body: Bytes) -> Response<Body> {
+        let mut response = self.kept(answer, StatusCode::OK, body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, answer.representation.content_type.clone());
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+        if answer.coding != Coding::Identity {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(answer.coding.name()));
+        }
+        response
+    }
+
+    /// A 304: what a cache needs in order to go on with what it has (RFC 9110 §15.4.5).
+    pub(super) fn not_modified(&self, answer: Answer<'_>) -> Response<Body> {
+        self.kept(answer, StatusCode::NOT_MODIFIED, Bytes::new())
+    }
+
+    fn kept(&self, answer: Answer<'_>, status: StatusCode, body: Bytes) -> Response<Body> {
+        let Answer { representation, coding, origin, stale_since } = answer;
+        let (cache_control, cache_status) = match (stale_since, origin) {
+            (Some(since), _) => (&self.stale, self.stale_status(since)),
+            (None, Origin::Memory) => (&self.fresh, self.from_memory.clone()),
+            (None, Origin::Rendered) => (&self.fresh, self.rendered.clone()),
+        };
+        let mut response = self.respond(status, body);
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, cache_control.clone());
+        headers.insert(CACHE_STATUS, cache_status);
+        headers.insert(ETAG, representation.entity_tag(coding));
+        headers.insert(LAST_MODIFIED, representation.last_modified(SystemTime::now()));
+        headers.insert(VARY, self.vary.clone());
+        response
+    }
+
+    /// How long ago what is served stale should have been confirmed.
+    fn stale_status(&self, since: Timestamp) -> HeaderValue {
+        let age = u64::try_from(Timestamp::now().as_second() - since.as_second()).unwrap_or_default();
+        let overdue = age.saturating_sub(self.max_age).max(1);
+        header(&format!("mcp-registry-proxy; hit; ttl=-{overdue}; detail=stale"))
     }
 
     /// A 200 that is true only now.
     pub(super) fn momentary(&self, body: impl Into<Bytes>) -> Response<Body> {
-        self.respond(StatusCode::OK, body.into(), [(CONTENT_TYPE, JSON), (CACHE_CONTROL, NO_STORE)])
+        let mut response = self.respond(StatusCode::OK, body.into());
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
+        response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        response
     }
 
-    /// The answer to `OPTIONS`.
-    pub(super) fn preflight(&self) -> Response<Body> {
-        let max_age = HeaderValue::from_static("86400");
-        self.respond(StatusCode::NO_CONTENT, Bytes::new(), [(ACCESS_CONTROL_MAX_AGE, max_age)])
+    /// The answer to `OPTIONS`, preflight or not.
+    pub(super) fn options(&self, request: &HeaderMap, allow: &str) -> Response<Body> {
+        let mut response = self.respond(StatusCode::NO_CONTENT, Bytes::new());
+        self.cors.add_preflight(request, response.headers_mut());
+        response.headers_mut().insert(ALLOW, header(allow));
+        response
     }
 
     /// A problem.
     pub(super) fn problem(&self, problem: &Problem) -> Response<Body> {
-        let mut headers = vec![(CONTENT_TYPE, PROBLEM), (CACHE_CONTROL, NO_STORE)];
+        let mut response = self.respond(problem.status(), problem.body().into());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, PROBLEM);
+        headers.insert(CACHE_CONTROL, NO_STORE);
         match problem {
             Problem::MethodNotAllowed { allow } => {
-                headers.extend(HeaderValue::from_str(allow).ok().map(|allow| (ALLOW, allow)));
+                headers.insert(ALLOW, header(allow));
             }
-            Problem::Unavailable(_) => headers.push((RETRY_AFTER, RETRY_AFTER_SECONDS)),
+            Problem::NotFound(_) => {
+                headers.insert(CACHE_CONTROL, self.not_found.clone());
+            }
+            Problem::Unavailable(_) => {
+                headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+            }
             _ => {}
         }
-        self.respond(problem.status(), problem.body().into(), headers)
+        response
     }
 
-    fn respond(
-        &self,
-        status: StatusCode,
-        body: Bytes,
-        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-    ) -> Response<Body> {
+    fn respond(&self, status: StatusCode, body: Bytes) -> Response<Body> {
         let mut response = Response::new(Body::new(body));
         *response.status_mut() = status;
-        let all = response.headers_mut();
-        all.extend(headers);
-        all.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        // GitHub Copilot asks for these on every answer (registry-api.md §1.6), not only on preflights.
-        all.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, OPTIONS"));
-        all.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type"));
-        all.insert(
-            ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("Content-Type, Content-Length, Retry-After"),
-        );
-        if let Cors::Everyone = self.cors {
-            all.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        }
+        *response.headers_mut() = self.common.clone();
         response
     }
 
     /// Adds what depends on the request's origin, where that is restricted.
     pub(super) fn allow_origin(&self, request: &HeaderMap, response: &mut HeaderMap) {
-        if let Cors::Only(origins) = &self.cors {
-            response.insert(VARY, HeaderValue::from_static("Origin"));
-            if let Some(origin) = request.get(ORIGIN).filter(|origin| origins.contains(origin)) {
-                response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            }
-        }
+        self.cors.add_origin(request, response);
     }
+}
+
+fn header(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("words and numbers of ours make a header")
 }

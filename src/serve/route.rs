@@ -63,18 +63,27 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
             None => only_reading(method, route),
         },
         Recognised::Write(methods, refusal) if methods.contains(method) => Err(Problem::NotImplemented(refusal.into())),
-        Recognised::Write(methods, _) => Err(Problem::MethodNotAllowed { allow: allow(methods) }),
+        Recognised::Write(methods, _) => Err(Problem::MethodNotAllowed { allow: listed(methods) }),
     }
 }
 
 fn only_reading(method: &Method, route: Route) -> Result<Route, Problem> {
     match *method {
         Method::GET | Method::HEAD => Ok(route),
-        _ => Err(Problem::MethodNotAllowed { allow: allow(&[Method::GET, Method::HEAD]) }),
+        _ => Err(Problem::MethodNotAllowed { allow: listed(&[Method::GET, Method::HEAD]) }),
     }
 }
 
-fn allow(methods: &[Method]) -> String {
+/// The methods that a path allows, for `Allow`; of one that does not exist, those that reading takes.
+pub(super) fn allow(path: &str) -> String {
+    // No route has this method: the refusal says which ones there are.
+    match route(&Method::CONNECT, path) {
+        Err(Problem::MethodNotAllowed { allow }) => allow,
+        _ => listed(&[Method::GET, Method::HEAD]),
+    }
+}
+
+fn listed(methods: &[Method]) -> String {
     let names: Vec<&str> = methods.iter().map(Method::as_str).chain(["OPTIONS"]).collect();
     names.join(", ")
 }

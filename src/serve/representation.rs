@@ -1,0 +1,166 @@
+//! A body that clients may keep: its type, its entity tag, since when it is what it is, and its encoded forms,
+//! each made once, when it is first asked for, off the runtime's threads.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::HeaderValue;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::spawn_blocking;
+
+use super::coding::Coding;
+use super::error::Problem;
+
+/// The part of a body's digest that goes into its tag, in bytes.
+const TAG_BYTES: usize = 16;
+
+/// What identifies a body, whatever its coding. A strong entity tag must differ between codings
+/// (RFC 9110 §8.8.3.3), so each adds its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tag(Box<str>);
+
+impl Tag {
+    pub(super) fn of(body: &[u8]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(&Sha256::digest(body)[..TAG_BYTES]).into())
+    }
+
+    #[cfg(test)]
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether an entity tag, without its quotes, is of this body in any coding.
+    pub(super) fn is_of(&self, text: &str) -> bool {
+        text.strip_prefix(&*self.0).is_some_and(|rest| Coding::ALL.into_iter().any(|coding| suffix(coding) == rest))
+    }
+
+    fn header(&self, coding: Coding) -> HeaderValue {
+        let text = format!("\"{}{}\"", self.0, suffix(coding));
+        HeaderValue::from_str(&text).expect("base64 and the name of a coding make a header")
+    }
+}
+
+fn suffix(coding: Coding) -> &'static str {
+    match coding {
+        Coding::Zstd => "-zstd",
+        Coding::Brotli => "-br",
+        Coding::Gzip => "-gzip",
+        Coding::Identity => "",
+    }
+}
+
+/// A body and what is known of it.
+#[derive(Debug)]
+pub(super) struct Representation {
+    pub(super) content_type: HeaderValue,
+    pub(super) tag: Tag,
+    entity_tags: [HeaderValue; 4],
+    modified: SystemTime,
+    last_modified: HeaderValue,
+    body: Bytes,
+    encoded: [OnceLock<Bytes>; 3],
+    /// Held by the one request that has a coding made, so that the others wait without a thread.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Representation {
+    /// `changed_at` is when the body became what it is.
+    pub(super) fn new(content_type: HeaderValue, body: Bytes, changed_at: Timestamp) -> Self {
+        let tag = Tag::of(&body);
+        // Dates count in seconds: from the next one on, nothing has changed since.
+        let second = u64::try_from(changed_at.as_second()).unwrap_or_default() + 1;
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        Self {
+            content_type,
+            entity_tags: Coding::ALL.map(|coding| tag.header(coding)),
+            tag,
+            modified,
+            last_modified: http_date(modified),
+            body,
+            encoded: Default::default(),
+            turn: Arc::default(),
+        }
+    }
+
+    /// The body as it is.
+    pub(super) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The entity tag in a coding.
+    pub(super) fn entity_tag(&self, coding: Coding) -> HeaderValue {
+        self.entity_tags[coding as usize].clone()
+    }
+
+    /// The second from which on the body has not changed: the one after its last change.
+    pub(super) fn modified(&self) -> SystemTime {
+        self.modified
+    }
+
+    /// `Last-Modified`. Whoever asks within the second of the change gets the present one, so that another change
+    /// in the same second is not missed, and no date lies in the future.
+    pub(super) fn last_modified(&self, now: SystemTime) -> HeaderValue {
+        if now < self.modified { http_date(now) } else { self.last_modified.clone() }
+    }
+
+    /// How many bytes it holds, encoded forms included.
+    pub(super) fn bytes(&self) -> usize {
+        let encoded: usize = self.encoded.iter().filter_map(OnceLock::get).map(Bytes::len).sum();
+        self.body.len() + encoded
+    }
+
+    /// The body in a coding, if it is there.
+    pub(super) fn ready(&self, coding: Coding) -> Option<Bytes> {
+        match coding {
+            Coding::Identity => Some(self.body.clone()),
+            coding => self.encoded[coding as usize].get().cloned(),
+        }
+    }
+
+    /// Makes the body in a coding, unless it is there.
+    pub(super) async fn encode(self: &Arc<Self>, coding: Coding, encoders: &Encoders) -> Result<Bytes, Problem> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        if let Some(ready) = self.ready(coding) {
+            return Ok(ready);
+        }
+        // The semaphore is never closed.
+        let permit = Arc::clone(&encoders.0).acquire_owned().await.ok();
+        let this = Arc::clone(self);
+        let encoding = spawn_blocking(move || {
+            // Held to the end, also when the request that began this has gone away: the next one finds the result.
+            let _held = (turn, permit);
+            let encoded = coding.encode(&this.body)?;
+            Ok(this.encoded[coding as usize].get_or_init(|| encoded).clone())
+        });
+        match encoding.await {
+            Ok(Ok(encoded)) => Ok(encoded),
+            Ok(Err(error)) => Err(failed(coding, &error)),
+            Err(panicked) => Err(failed(coding, &panicked.into())),
+        }
+    }
+}
+
+fn http_date(time: SystemTime) -> HeaderValue {
+    HeaderValue::from_str(&httpdate::fmt_http_date(time)).expect("a date makes a header")
+}
+
+fn failed(coding: Coding, error: &std::io::Error) -> Problem {
+    tracing::error!(coding = coding.name(), %error, "a body could not be encoded");
+    Problem::Internal
+}
+
+/// How many bodies may be encoded at the same time: as many as there are processors.
+#[derive(Debug)]
+pub(super) struct Encoders(Arc<Semaphore>);
+
+impl Encoders {
+    pub(super) fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self(Arc::new(Semaphore::new(processors)))
+    }
+}
