@@ -3,21 +3,25 @@
 
 mod support;
 
+mod answers;
 mod api;
 mod commands;
 mod documents;
 mod endpoints;
 mod entries;
 mod fake;
+mod filters;
 mod formats;
 mod health;
 mod lists;
 mod merge;
+mod paging;
 mod recovery;
 mod requests;
 mod retries;
 mod shutdown;
 mod stale;
 mod startup;
+mod synchronising;
 mod tidy;
 mod walk;

@@ -50,16 +50,27 @@ impl Reply {
 
 /// Sends a request without a body, and without any header that is not needed.
 pub(crate) async fn send(address: SocketAddr, method: Method, target: &str) -> Reply {
-    let reply = timeout(PATIENCE, try_send(address, method, target)).await;
+    send_with(address, method, target, &[]).await
+}
+
+/// Sends a request without a body and with these headers.
+pub(crate) async fn send_with(address: SocketAddr, method: Method, target: &str, headers: &[(&str, &str)]) -> Reply {
+    let reply = timeout(PATIENCE, try_send(address, method, target, headers)).await;
     let reply = reply.unwrap_or_else(|_| panic!("the request for {target} was not answered in time"));
     reply.unwrap_or_else(|error| panic!("the request for {target} failed: {error}"))
 }
 
-async fn try_send(address: SocketAddr, method: Method, target: &str) -> Result<Reply, Box<dyn std::error::Error>> {
+async fn try_send(
+    address: SocketAddr,
+    method: Method,
+    target: &str,
+    headers: &[(&str, &str)],
+) -> Result<Reply, Box<dyn std::error::Error>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request =
-        Request::builder().method(method).uri(target).header("host", address.to_string()).body(Empty::<Bytes>::new())?;
+    let request = Request::builder().method(method).uri(target).header("host", address.to_string());
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = request.body(Empty::<Bytes>::new())?;
     // The sender is dropped with this block, and then the connection ends too.
     let exchange = async move {
         let (head, body) = sender.send_request(request).await?.into_parts();

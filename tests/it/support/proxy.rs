@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::entry::keys;
-use super::http::{Reply, send};
+use super::http::{Reply, send, send_with};
 use super::{PATIENCE, check, eventually};
 
 /// What every test starts from: nothing leaves this machine, and everything happens soon. Full walks
@@ -117,6 +117,11 @@ impl Proxy {
 
     pub(crate) async fn get(&self, target: &str) -> Reply {
         send(self.address, Method::GET, target).await
+    }
+
+    /// Asks with these headers.
+    pub(crate) async fn get_with(&self, target: &str, headers: &[(&str, &str)]) -> Reply {
+        send_with(self.address, Method::GET, target, headers).await
     }
 
     /// The JSON body of an answer that must be 200.
