@@ -5,6 +5,7 @@ mod support;
 
 mod answers;
 mod api;
+mod clients;
 mod commands;
 mod documents;
 mod endpoints;

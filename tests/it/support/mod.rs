@@ -3,6 +3,7 @@
 //! wait for a condition instead of sleeping.
 
 pub(crate) mod binary;
+pub(crate) mod decoders;
 pub(crate) mod entry;
 pub(crate) mod http;
 pub(crate) mod proxy;
