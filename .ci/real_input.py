@@ -107,6 +107,19 @@ file = "c.json"
 """
 
 
+def is_decodable(entry):
+    """What Go, Swift, Pydantic and VS Code all need (clients.md, section 3)."""
+    server, official = entry["server"], entry["_meta"][OFFICIAL]
+    times = [official.get(field) for field in ("statusChangedAt", "publishedAt", "updatedAt")]
+    texts = [server.get(field) for field in ("name", "description", "version")]
+    lists = [server.get(field, []) for field in ("packages", "remotes", "icons")]
+    return (all(isinstance(text, str) and text for text in texts + times)
+            and all(moment.endswith("Z") and moment[10] == "T" for moment in times)
+            and all(isinstance(items, list) for items in lists)
+            and isinstance(official.get("isLatest"), bool) and official.get("status") in ("active", "deprecated", "deleted")
+            and all(value is not None for value in official.values()))
+
+
 def check_catalog(proxy, capture, c):
     entries = walk(proxy)
     keys = [key(entry) for entry in entries]
@@ -115,6 +128,7 @@ def check_catalog(proxy, capture, c):
     check("every version of A and C is there", expected <= set(keys))
     check("the order is by the bytes of name and version", keys == sorted(keys, key=lambda k: (k[0].encode(), k[1].encode())))
     check("every entry carries provenance", all(entry["_meta"][OURS]["registry"] in "abc" for entry in entries))
+    check("every entry has what the strictest decoders need", all(is_decodable(entry) for entry in entries))
     by_key = {key(entry): entry for entry in entries}
     same, other, own = (by_key[key(entry)]["_meta"][OURS] for entry in c)
     check("what A and C both list says so", (same["registry"], same["alsoIn"], same["divergent"]) == ("a", ["c"], False))
@@ -127,6 +141,62 @@ def check_catalog(proxy, capture, c):
     check(f"isLatest equals the registry's own for all {len(names)} names", len(agreeing) == len(flags) and len(names) == 1055)
     latest = walk(proxy, "limit=50&version=latest")
     check("version=latest lists each name once", len(latest) == len({name for name, _ in keys}))
+
+
+def kinds(server):
+    packages, remotes = server.get("packages") or [], server.get("remotes") or []
+    transports = [package.get("transport", {}).get("type") for package in packages] + [remote.get("type") for remote in remotes]
+    return {
+        "type": {name for name, items in (("package", packages), ("remote", remotes)) if items},
+        "package_type": {package.get("registryType") for package in packages},
+        "transport": set(transports),
+    }
+
+
+def check_filters(proxy):
+    """Every filter against what a client that has everything would keep."""
+    everything = walk(proxy, "limit=100&include_deleted=true")
+    def expected(query):
+        def passes(entry):
+            official, ours = entry["_meta"][OFFICIAL], entry["_meta"][OURS]
+            known = kinds(entry["server"])
+            return all(
+                value in [ours["registry"], *ours["alsoIn"]] if name == "registry"
+                else value == official["status"] if name == "status"
+                else official["isLatest"] if name == "version"
+                else value in known[name]
+                for name, value in query) and (("status", "deleted") in query or official["status"] != "deleted")
+        return [key(entry) for entry in everything if passes(entry)]
+    queries = [
+        [("registry", "a")], [("registry", "c")], [("type", "package")], [("type", "remote"), ("version", "latest")],
+        [("package_type", "pypi"), ("registry", "a")], [("transport", "sse")], [("status", "deprecated")],
+        [("status", "deleted")], [("type", "remote"), ("transport", "stdio")], [("registry", "a"), ("type", "package"), ("version", "latest")],
+    ]
+    for query in queries:
+        text = urllib.parse.urlencode(query)
+        wanted, found = expected(query), [key(entry) for entry in walk(proxy, f"limit=100&{text}")]
+        check(f"{text} lists what it says ({len(found)})", found == wanted)
+
+
+def check_representations(proxy):
+    target, tags, bodies = f"{proxy}/v0.1/servers?limit=50&version=latest", set(), {}
+    for coding in ("zstd", "br", "gzip", "identity"):
+        def ask(**more):
+            request = urllib.request.Request(target, headers={"Accept-Encoding": coding, **more})
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return answer.status, answer.headers, answer.read()
+            except urllib.error.HTTPError as error:
+                return error.code, error.headers, error.read()
+        _, headers, bodies[coding] = ask()
+        assert headers.get("Content-Encoding", "identity") == coding, headers
+        again, second, body = ask(**{"If-None-Match": headers["ETag"]})
+        assert (again, second["ETag"], body) == (304, headers["ETag"], b""), (again, second)
+        tags.add(headers["ETag"])
+    check("four codings have four entity tags, and each earns a 304", len(tags) == 4)
+    check("gzip decodes to the same bytes", gzip.decompress(bodies["gzip"]) == bodies["identity"])
+    sizes = ", ".join(f"{coding} {len(body)}" for coding, body in bodies.items())
+    check(f"the codings are worth it ({sizes})", all(len(bodies[c]) * 3 < len(bodies["identity"]) for c in ("zstd", "br", "gzip")))
 
 
 class Pager(threading.Thread):
@@ -212,6 +282,8 @@ def main():
         served = stack.enter_context(process(BINARY, "serve", "--config", config, stderr=log, cwd=directory))
         eventually("the proxy is ready", lambda: answers(proxy) and get(f"{proxy}/readyz")[0] == 200, 300)
         check_catalog(proxy, capture, c)
+        check_filters(proxy)
+        check_representations(proxy)
         check_outage(proxy, registries[0], capture[2]["server"]["name"])
         check_all_failing(proxy, registries, directory)
         served.send_signal(signal.SIGTERM)
