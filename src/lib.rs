@@ -20,7 +20,8 @@
 //! | [`Listed`](catalog::listing::Listed): one name in one registry | `Arc` | successive listings, as long as it does not change |
 //! | [`Listing`](catalog::listing::Listing): all of one registry, sorted | `Arc` | the registry's status and the merge |
 //! | [`Server`](catalog::Server): one merged name, every version's served bytes ready | `Arc` | successive catalogs, as long as no contribution changes |
-//! | [`Catalog`](catalog::Catalog): all names sorted, the search text | `Arc` | every request of its revision |
+//! | [`Catalog`](catalog::Catalog): all names sorted, the search text, the facets | `Arc` | every request of its revision |
+//! | `Representation`: a rendered body, its tags, its encoded forms | `Arc` | every equal request, and later revisions for as long as its bytes stay the same |
 //!
 //! So a refresh that changed nothing leaves every part where it was, one that changed k names merges k names
 //! after a linear pass of pointer comparisons, and a page is a concatenation of bytes that exist.

@@ -37,6 +37,10 @@ const UNKNOWN_IN_API: &str = "Endpoint not found. See /docs for the API document
 const UNKNOWN: &str =
     "Endpoint not found. Did you mean '/v0.1/servers' or '/v0/servers'? See /docs for the API documentation.";
 
+/// For a client whose base URL has the list's path in it already (clients.md §1.1).
+const DOUBLED: &str = "Endpoint not found. See /docs for the API documentation. This client appends the path of the \
+                       API itself: give it this registry's base URL, without /v0.1/servers.";
+
 /// A path, recognised.
 enum Recognised {
     Read(Route),
@@ -118,6 +122,7 @@ fn api(segments: &[&str]) -> Result<Recognised, Problem> {
         ["servers", namespace, name, part @ ("versions" | "status"), tail @ ..] if !namespace.is_empty() => {
             server(&format!("{namespace}/{name}"), part, tail)
         }
+        ["servers", "v0" | "v0.1", "servers", ..] => Err(Problem::NotFound(DOUBLED.into())),
         _ => Err(Problem::NotFound(UNKNOWN_IN_API.into())),
     }
 }

@@ -7,6 +7,7 @@ use http::Method;
 use crate::support::entry::{Entry, list, numbered};
 use crate::support::eventually;
 use crate::support::http::{Reply, send, send_with};
+use crate::support::profile::assert_dressed;
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::registry::{Behaviour, FakeRegistry};
 
@@ -43,14 +44,13 @@ async fn all_codings_decode_to_the_same_bytes_and_each_has_a_tag_that_earns_a_30
             let reply = accepting(&proxy, target, coding).await;
             assert_eq!(decoded(&reply), plain.body, "{target} {coding}");
             assert_eq!(reply.header("content-length"), reply.body.len().to_string());
+            assert_dressed(target, &reply);
             let tag = reply.header("etag").to_owned();
             let again = proxy.get_with(target, &[("accept-encoding", coding), ("if-none-match", &tag)]).await;
             assert_eq!((again.status, again.text(), again.header("etag")), (304, "", &*tag), "{target} {coding}");
+            assert_dressed(target, &again);
             for name in ["cache-control", "vary", "last-modified"] {
                 assert_eq!(again.header(name), reply.header(name), "{target} {coding} {name}");
-            }
-            for name in ["content-length", "content-encoding", "content-type"] {
-                assert!(!again.headers.contains_key(name), "{name} has no place in a 304");
             }
             tags.push(tag);
         }

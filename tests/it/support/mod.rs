@@ -6,6 +6,7 @@ pub(crate) mod binary;
 pub(crate) mod decoders;
 pub(crate) mod entry;
 pub(crate) mod http;
+pub(crate) mod profile;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod registry;
