@@ -77,7 +77,7 @@ pub struct Loaded {
 }
 
 /// Keys whose effect comes later (contract §3).
-const LATER: [&str; 10] = [
+const LATER: [&str; 9] = [
     "server.tls_certificate_file",
     "server.tls_key_file",
     "admin.listen",
@@ -85,7 +85,6 @@ const LATER: [&str; 10] = [
     "admin.hosts",
     "read_through.enabled",
     "read_through.negative_ttl",
-    "store.path",
     "store.url",
     "registries.read_through",
 ];

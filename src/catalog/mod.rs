@@ -11,6 +11,7 @@
 pub mod current;
 pub mod entry;
 pub mod facets;
+pub mod lineage;
 pub mod listing;
 pub mod merge;
 pub mod page;

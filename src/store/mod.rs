@@ -1,8 +1,15 @@
-//! `[store]` of the configuration: where the last good listings will be kept. There is no store yet; the
-//! keys are read and checked so that a configuration written today stays valid.
+//! `[store]` of the configuration: what outlives the process. So far that is the proxy's [`identity`]; the last
+//! good listings are not kept yet, and nothing is kept in Redis.
+
+pub mod identity;
+
+use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+
+/// Where the store is unless the configuration says otherwise.
+const DEFAULT_PATH: &str = "state/catalog";
 
 /// `[store]` of the configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -15,6 +22,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// The store's directory, if it is on disk.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        match (self.path.as_deref(), &self.url) {
+            (Some("off"), _) | (None, Some(_)) => None,
+            (path, _) => Some(Path::new(path.unwrap_or(DEFAULT_PATH))),
+        }
+    }
+
     /// The keys whose values make no sense, and why. The URL is not repeated: it may hold a password.
     #[must_use]
     pub fn problems(&self) -> Vec<(&'static str, String)> {

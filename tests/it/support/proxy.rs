@@ -75,7 +75,9 @@ impl Setup {
 
     /// Starts the proxy.
     pub(crate) async fn start(self) -> Proxy {
-        let files = [("base.toml", BASE.to_owned()), ("test.toml", self.settings + &self.registries)];
+        // Nothing is kept outside of the test's own directory.
+        let base = format!("{BASE}[store]\npath = '{}'\n", self.path("store").display());
+        let files = [("base.toml", base), ("test.toml", self.settings + &self.registries)];
         let paths = files.map(|(name, text)| {
             let path = self.directory.path().join(name);
             std::fs::write(&path, text).expect("a writable directory");
