@@ -6,12 +6,14 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::catalog::current::Current;
+use crate::catalog::lineage::ProxyId;
 use crate::catalog::merge::Policy;
 use crate::config::{Config, ConfigError};
 use crate::refresh::Refresh;
 use crate::registry::{Network, Registry, Settings};
 use crate::serve::{Listener, Service, ServiceSettings, Visibility};
 use crate::shutdown::{Ending, Lifecycle};
+use crate::store::identity::Secret;
 
 /// A proxy that is bound and not yet running.
 #[derive(Debug)]
@@ -49,7 +51,8 @@ impl App {
     pub async fn build(config: &Config) -> Result<Self, AppError> {
         let current = Arc::new(Current::default());
         let changed = Arc::new(Notify::new());
-        let registries = registries(config, &changed)?;
+        let own_id = own_id(config).await;
+        let registries = registries(config, Some(&own_id), &changed)?;
         let schedules = config.registries.iter().map(|registry| config.refresh.overridden_by(&registry.refresh));
         let refresh = Refresh {
             registries: registries.iter().cloned().zip(schedules).collect(),
@@ -102,11 +105,25 @@ impl App {
     }
 }
 
-/// All configured registries, in configuration order.
+/// The id by which other proxies know this one.
+async fn own_id(config: &Config) -> ProxyId {
+    let store = config.store.clone();
+    // Its file may be on a slow disk.
+    match tokio::task::spawn_blocking(move || Secret::load(&store)).await {
+        Ok(secret) => secret.id(&config.registries),
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
+/// All configured registries, in configuration order. Loops are found only where there is an id of our own.
 ///
 /// # Errors
 /// What is wrong with `[network]`. The registries themselves have been checked with the configuration.
-pub fn registries(config: &Config, changed: &Arc<Notify>) -> Result<Vec<Arc<Registry>>, AppError> {
+pub fn registries(
+    config: &Config,
+    own_id: Option<&ProxyId>,
+    changed: &Arc<Notify>,
+) -> Result<Vec<Arc<Registry>>, AppError> {
     let network = Network::new(&config.network)
         .map_err(|(key, problem)| ConfigError::of_key(&format!("network.{key}"), &problem))?;
     let provenance_key: Arc<str> = config.provenance.key.as_str().into();
@@ -116,6 +133,7 @@ pub fn registries(config: &Config, changed: &Arc<Notify>) -> Result<Vec<Arc<Regi
             health: config.health.overridden_by(&registry.health),
             max_rate: config.refresh.overridden_by(&registry.refresh).max_rate,
             provenance_key: Arc::clone(&provenance_key),
+            own_id: own_id.cloned(),
         };
         let rules = registry.rules().map_err(|error| problem(error.to_string()))?;
         let target = registry.target().map_err(|found| {

@@ -34,7 +34,7 @@ pub(super) struct Test {
 
 pub(super) async fn run(mut config: Config, command: Test) -> Result<ExitCode, Failure> {
     select(&mut config, &command)?;
-    let registries = app::registries(&config, &Arc::new(Notify::new()))?;
+    let registries = app::registries(&config, None, &Arc::new(Notify::new()))?;
     let results = test_all(&registries).await;
     let all_passed = results.iter().all(|result| result.ok);
     let text = if command.json { to_json(&results) } else { to_text(&results) };

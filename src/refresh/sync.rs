@@ -13,7 +13,6 @@ use crate::catalog::listing::Listing;
 use crate::registry::crawl::{Next, Progress, Walk, WalkError};
 use crate::registry::error::FetchError;
 use crate::registry::status::SyncReport;
-use crate::registry::wire::RefusedEntries;
 use crate::registry::{Fetched, ListUrl, Registry};
 
 /// How far an increment reaches back before the start of the last walk: a registry stamps a change
@@ -73,40 +72,43 @@ impl Keeper {
     /// Runs one errand to its end. Returns the next one if that has to follow at once.
     async fn run(&mut self, errand: Errand, list: ListUrl) -> Option<Errand> {
         let started_at = Timestamp::now();
-        let mut run = Run::new(&self.registry, errand, list);
-        let result = run.drive(&mut self.walkable).await;
+        let mut run = Run::new(Arc::clone(&self.registry), errand, list);
+        let driven = run.drive(&mut self.walkable).await;
         let (pages, versions) = (run.walk.pages(), run.walk.versions());
         let report = SyncReport::finished(started_at, Timestamp::now(), pages, versions);
-        if let Err(error) = result {
+        if let Err(error) = driven.and_then(|()| self.accept(errand, &mut run, report.clone())) {
             let has_moved = self.registry.list_url().is_some_and(|list| list.public() != run.list.public());
             self.note_failure(SyncReport { error: Some(error.to_string()), ..report });
             // A base URL that turned out to have its list elsewhere.
             return has_moved.then_some(Errand::FullWalk);
         }
         self.watermark = Some(run.first_date.unwrap_or(started_at).min(report.finished_at));
-        let has_rested = run.has_rested;
-        let (listing, refused) = run.walk.snapshot();
-        self.accept(errand, listing, refused, report);
+        self.registry.observe_success();
         // What changed behind a walk that an outage held up is fetched at once.
-        has_rested.then(|| self.changes()).flatten()
+        run.has_rested.then(|| self.changes()).flatten()
     }
 
-    fn accept(&mut self, errand: Errand, listing: Listing, refused: RefusedEntries, report: SyncReport) {
+    /// Hands over what a walk brought, unless a loop was found meanwhile.
+    fn accept(&mut self, errand: Errand, run: &mut Run, report: SyncReport) -> Result<(), WalkError> {
         let name = self.registry.name();
         let SyncReport { pages, versions, .. } = report;
+        let (listing, more) = run.walk.snapshot();
+        let count = more.count;
         let refused = match errand {
+            Errand::FullWalk => more,
+            Errand::Changes(_) => self.registry.status().refused_after_changes(&listing, more),
+        };
+        if !self.registry.accept(listing, refused, report, run.loops) {
+            return run.end_at_loop();
+        }
+        match errand {
             Errand::FullWalk => {
                 self.full_walk_at = Instant::now() + jittered(self.schedule.full_interval);
-                tracing::info!(registry = name, pages, versions, refused = refused.count, "walked the whole list");
-                refused
+                tracing::info!(registry = name, pages, versions, refused = count, "walked the whole list");
             }
-            Errand::Changes(since) => {
-                tracing::info!(registry = name, pages, versions, %since, "fetched what changed");
-                self.registry.status().refused_after_changes(&listing, refused)
-            }
-        };
-        self.registry.accept(listing, refused, report);
-        self.registry.observe_success();
+            Errand::Changes(since) => tracing::info!(registry = name, pages, versions, %since, "fetched what changed"),
+        }
+        Ok(())
     }
 
     fn note_failure(&mut self, report: SyncReport) {
@@ -131,18 +133,21 @@ impl Keeper {
         self.changes().unwrap_or(Errand::FullWalk)
     }
 
-    /// The errand of fetching what changed since the last walk, if there is a listing of this URL to change.
+    /// The errand of fetching what changed since the last walk, if there is a listing of this URL to change that
+    /// holds nothing of ours.
     fn changes(&self) -> Option<Errand> {
         let since = self.watermark?.checked_sub(OVERLAP).ok()?;
         let url = self.registry.url();
-        self.registry.status().listing.as_ref().filter(|listing| *listing.url == *url)?;
+        let status = self.registry.status();
+        let is_sound = |listing: &&Arc<Listing>| *listing.url == *url && !status.loops.is_listing_tainted;
+        status.listing.as_ref().filter(is_sound)?;
         Some(Errand::Changes(since))
     }
 }
 
 /// One walk as it is driven.
-struct Run<'a> {
-    registry: &'a Registry,
+struct Run {
+    registry: Arc<Registry>,
     list: ListUrl,
     walk: Walk,
     previous: Option<Arc<Listing>>,
@@ -151,10 +156,13 @@ struct Run<'a> {
     /// Whether an outage held it up.
     has_rested: bool,
     shown: Option<(Instant, usize)>,
+    /// How often a loop had been found when it began.
+    loops: u64,
 }
 
-impl<'a> Run<'a> {
-    fn new(registry: &'a Registry, errand: Errand, list: ListUrl) -> Self {
+impl Run {
+    fn new(registry: Arc<Registry>, errand: Errand, list: ListUrl) -> Self {
+        let loops = registry.status().loops.found;
         // A listing belongs to its URL: at another one, everything starts anew.
         let url: Arc<str> = list.public().into();
         let previous = registry.status().listing.clone().filter(|previous| previous.url == url);
@@ -162,16 +170,18 @@ impl<'a> Run<'a> {
             (Errand::Changes(since), Some(listing)) => Walk::since(listing, since, Instant::now()),
             _ => Walk::full(url, previous.clone(), Instant::now()),
         };
-        Self { registry, list, walk, previous, first_date: None, has_rested: false, shown: None }
+        Self { registry, list, walk, previous, first_date: None, has_rested: false, shown: None, loops }
     }
 
     /// Drives the walk to its end. While the registry is unhealthy it rests, and goes on at the same page.
     async fn drive(&mut self, walkable: &mut watch::Receiver<bool>) -> Result<(), WalkError> {
         loop {
+            self.end_at_loop()?;
             if !*walkable.borrow() {
                 self.has_rested = true;
                 // A walk that rests past its deadline fails at the next question.
                 let _ = timeout_at(self.walk.deadline(), until_walkable(walkable)).await;
+                self.end_at_loop()?;
             }
             match self.walk.next(Instant::now())? {
                 Next::Wait(until) => sleep_until(until).await,
@@ -189,6 +199,14 @@ impl<'a> Run<'a> {
                 }
             }
         }
+    }
+
+    /// Ends the walk if a test of the registry has found a loop meanwhile: its pages may hold what we serve.
+    fn end_at_loop(&mut self) -> Result<(), WalkError> {
+        if self.registry.status().loops.found == self.loops {
+            return Ok(());
+        }
+        self.walk.observe(Err(FetchError::Loop), Instant::now(), 0.0).map(|_| ())
     }
 
     fn take(&mut self, fetched: Result<Fetched, FetchError>) -> Result<Progress, WalkError> {

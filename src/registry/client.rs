@@ -1,6 +1,7 @@
 //! The HTTP client of registries: limits, credentials, redirects, and errors by kind. Retrying and
 //! deciding what an answer means is somebody else's part.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{ACCEPT, AUTHORIZATION, DATE, LOCATION, RETRY_AFTER};
@@ -14,6 +15,7 @@ use super::config::{HttpTarget, Token, bearer};
 use super::connect::{Attempt, ConnectWatch};
 use super::error::{FetchError, has_cause, root_cause};
 use super::gate::Pass;
+use super::lineage::LineageWatch;
 use super::network::{CONNECT_TIMEOUT, Network};
 
 /// The largest body, after decompression.
@@ -37,14 +39,19 @@ pub(super) struct Client {
     /// Keeps no connections, so that every probe tests the whole way.
     probes: reqwest::Client,
     watch: ConnectWatch,
+    lineage: Arc<LineageWatch>,
 }
 
 impl Client {
-    pub(super) fn new(target: HttpTarget, network: &Network) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(
+        target: HttpTarget,
+        network: &Network,
+        lineage: Arc<LineageWatch>,
+    ) -> Result<Self, reqwest::Error> {
         let watch = ConnectWatch::default();
         let pages = network.builder().pool_max_idle_per_host(1).build()?;
         let probes = network.builder().pool_max_idle_per_host(0).connector_layer(watch.clone()).build()?;
-        Ok(Self { target, pages, probes, watch })
+        Ok(Self { target, pages, probes, watch, lineage })
     }
 
     /// Fetches one page.
@@ -86,6 +93,7 @@ impl Client {
             let request = client.get(url.clone()).headers(headers.clone()).timeout(left);
             let response = request.send().await.map_err(|error| classify(&error, timeout))?;
             if !is_redirect(response.status()) {
+                self.lineage.hear(response.status(), response.headers())?;
                 return read(response, timeout).await;
             }
             url = redirect_target(&url, response.headers())?;

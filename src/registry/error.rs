@@ -65,6 +65,11 @@ pub enum FetchError {
         /// What its `Retry-After` said, unclamped.
         retry_after: Option<Duration>,
     },
+    /// An answer that names us among the proxies behind it.
+    #[error(
+        "loop: its answers carry this proxy's own id, so it lists what we serve; take it out of our configuration, or us out of its"
+    )]
+    Loop,
     /// A redirect that we do not follow.
     #[error("redirected {0}")]
     Redirect(String),
@@ -87,6 +92,7 @@ impl FetchError {
             | Self::NoRoom
             | Self::Interrupted(_)
             | Self::Status { .. }
+            | Self::Loop
             | Self::Redirect(_)
             | Self::TooLarge(_) => Stage::Response,
             Self::Format(_) => Stage::Format,

@@ -131,7 +131,9 @@ impl Registry {
             builder.insert(&name, entry);
         }
         let sync = SyncReport::finished(started_at, Timestamp::now(), 1, builder.versions());
-        self.accept(builder.snapshot(), page.refused, sync);
+        // A file names no proxies, so it is never found to be a loop.
+        let loops = self.status().loops.found;
+        let _ = self.accept(builder.snapshot(), page.refused, sync, loops);
     }
 }
 

@@ -130,6 +130,8 @@ pub enum Outcome {
     Failure,
     /// It tells nothing: the registry limits our rate.
     Neither,
+    /// The registry lists what we serve. That is certain: it needs no second look.
+    Loop,
 }
 
 /// The health of one registry and what it rests on.
@@ -155,10 +157,12 @@ impl Health {
         let (target, needed) = match (self.state, outcome) {
             (_, Outcome::Neither) => return false,
             (State::Starting, Outcome::Success) => (State::Healthy, 1),
-            (State::Starting, Outcome::Failure) => (State::Unhealthy, 1),
+            (State::Starting, Outcome::Failure) | (State::Starting | State::Healthy, Outcome::Loop) => {
+                (State::Unhealthy, 1)
+            }
             (State::Healthy, Outcome::Failure) => (State::Unhealthy, config.unhealthy_after),
             (State::Unhealthy, Outcome::Success) => (State::Healthy, config.healthy_after),
-            (State::Healthy, Outcome::Success) | (State::Unhealthy, Outcome::Failure) => {
+            (State::Healthy, Outcome::Success) | (State::Unhealthy, Outcome::Failure | Outcome::Loop) => {
                 self.contrary = 0;
                 return false;
             }
@@ -174,7 +178,7 @@ impl Health {
 
 #[cfg(test)]
 mod tests {
-    use super::Outcome::{Failure, Neither, Success};
+    use super::Outcome::{Failure, Loop, Neither, Success};
     use super::*;
     use proptest::prelude::*;
 
@@ -206,6 +210,15 @@ mod tests {
     fn a_rate_limit_counts_as_neither() {
         assert_eq!(after(&[Success, Failure, Failure, Neither, Failure]), State::Unhealthy);
         assert_eq!(after(&[Success, Neither, Neither, Neither]), State::Healthy);
+    }
+
+    #[test]
+    fn a_loop_needs_no_second_look_and_its_end_does() {
+        assert_eq!(after(&[Loop]), State::Unhealthy);
+        assert_eq!(after(&[Success, Loop]), State::Unhealthy);
+        assert_eq!(after(&[Loop, Success]), State::Unhealthy);
+        assert_eq!(after(&[Loop, Success, Loop, Success]), State::Unhealthy);
+        assert_eq!(after(&[Loop, Success, Success]), State::Healthy);
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! A registry that is asked over HTTP: its client, its gate, and the endpoint that it turned out to have.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -13,6 +13,7 @@ use super::crawl::PageQuery;
 use super::endpoint::{Endpoint, public_url};
 use super::error::FetchError;
 use super::gate::Gate;
+use super::lineage::LineageWatch;
 use super::network::Network;
 use super::probe::Timing;
 
@@ -39,13 +40,18 @@ impl fmt::Debug for HttpOrigin {
 }
 
 impl HttpOrigin {
-    pub(super) fn new(target: HttpTarget, max_rate: f64, network: &Network) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(
+        target: HttpTarget,
+        max_rate: f64,
+        network: &Network,
+        lineage: Arc<LineageWatch>,
+    ) -> Result<Self, reqwest::Error> {
         let configured = target.endpoint.clone();
         let known = match &configured {
             Endpoint::List(url) => Some(url.clone()),
             Endpoint::Candidates(_) => None,
         };
-        let client = Client::new(target, network)?;
+        let client = Client::new(target, network, lineage)?;
         Ok(Self { client, gate: Gate::new(max_rate), configured, known: Mutex::new(known) })
     }
 

@@ -21,7 +21,9 @@ mod connect;
 mod file;
 mod gate;
 mod http;
+mod lineage;
 mod network;
+mod observe;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,6 +32,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::catalog::lineage::{Lineage, ProxyId};
 use crate::catalog::listing::Listing;
 use crate::catalog::merge::Source;
 use crate::catalog::rules::RegistryRules;
@@ -40,13 +43,14 @@ use crawl::PageQuery;
 use error::FetchError;
 use file::File;
 pub use file::{FileLoad, FileVersion};
-use health::{Outcome, State};
 use http::HttpOrigin;
 pub use http::ListUrl;
+pub use lineage::LINEAGE_HEADER;
+use lineage::LineageWatch;
 pub use network::Network;
 use probe::{Check, Timing};
-use status::{Status, SyncReport};
-use wire::{FormatError, Page, RefusedEntries};
+use status::Status;
+use wire::{FormatError, Page};
 
 /// The settings that apply to one registry, overrides included.
 #[derive(Clone, Debug)]
@@ -57,6 +61,8 @@ pub struct Settings {
     pub max_rate: f64,
     /// The `_meta` key of our provenance.
     pub provenance_key: Arc<str>,
+    /// Our own id, by which loops are found; none where nothing is served.
+    pub own_id: Option<ProxyId>,
 }
 
 /// One configured registry: how to ask it, and what is known of it.
@@ -65,6 +71,7 @@ pub struct Registry {
     rules: Arc<RegistryRules>,
     settings: Settings,
     source: Origin,
+    lineage: Arc<LineageWatch>,
     status: Mutex<Status>,
     /// Whether walking it makes sense now.
     walkable: watch::Sender<bool>,
@@ -91,14 +98,19 @@ impl Registry {
         network: &Network,
         changed: Arc<Notify>,
     ) -> Result<Self, reqwest::Error> {
+        let lineage = Arc::new(LineageWatch::new(settings.own_id.clone(), Arc::clone(&changed)));
         let source = match target {
             Target::File(path) => Origin::File(File::new(path)),
-            Target::Http(target) => Origin::Http(Box::new(HttpOrigin::new(target, settings.max_rate, network)?)),
+            Target::Http(target) => {
+                let http = HttpOrigin::new(target, settings.max_rate, network, Arc::clone(&lineage))?;
+                Origin::Http(Box::new(http))
+            }
         };
         Ok(Self {
             rules,
             settings,
             source,
+            lineage,
             status: Mutex::new(Status::starting(Timestamp::now())),
             walkable: watch::Sender::new(false),
             changed,
@@ -152,13 +164,18 @@ impl Registry {
         self.status().usable(&self.settings.health, now)
     }
 
+    /// The proxies behind the registry, as its last answer named them.
+    #[must_use]
+    pub fn lineage(&self) -> Arc<Lineage> {
+        self.lineage.last()
+    }
+
     /// The registry's part in a merge.
     #[must_use]
     pub fn merge_source(&self, now: Timestamp) -> Source {
         let status = self.status();
         let (usable, _) = status.usable(&self.settings.health, now);
-        let is_stale = usable && status.health.state == State::Unhealthy;
-        let stale_since = status.listed_at.filter(|_| is_stale);
+        let stale_since = status.listed_at.filter(|_| usable && status.health.state == health::State::Unhealthy);
         Source { rules: Arc::clone(&self.rules), usable, stale_since, listing: status.served_listing().cloned() }
     }
 
@@ -257,7 +274,11 @@ impl Registry {
         let Origin::Http(http) = &self.source else {
             return Err(FetchError::File("a file has no pages".to_owned()));
         };
-        let Answer { body, date } = http.page(list, query).await?;
+        let answer = http.page(list, query).await;
+        if let Err(FetchError::Loop) = &answer {
+            self.observe_loop();
+        }
+        let Answer { body, date } = answer?;
         Ok(Fetched { page: self.decode(body, previous).await?, date })
     }
 
@@ -273,59 +294,6 @@ impl Registry {
             Ok(result) => Ok(result?),
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }
-    }
-
-    /// Takes over a complete listing.
-    pub fn accept(&self, listing: Listing, refused: RefusedEntries, sync: SyncReport) {
-        self.status().accept(Arc::new(listing), refused, sync);
-        self.changed.notify_one();
-    }
-
-    /// Shows what a first walk has brought so far. Never replaces a complete listing.
-    pub fn accept_partial(&self, listing: Listing, refused: RefusedEntries) {
-        self.status().accept_partial(Arc::new(listing), refused);
-        self.changed.notify_one();
-    }
-
-    /// Notes that a page failed, and that it is asked for again.
-    pub fn note_failed_page(&self, page: u32, error: &str) {
-        self.status().note_failed_page(Timestamp::now(), page, error);
-    }
-
-    /// Notes that a walk failed.
-    pub fn note_failed_sync(&self, sync: SyncReport) {
-        self.status().note_failed_sync(sync);
-        self.changed.notify_one();
-    }
-
-    /// Takes a check into account.
-    pub fn observe_check(&self, check: Check) {
-        let outcome = check.outcome;
-        let failure = check.failure().map(|(stage, reason)| format!("{}: {reason}", stage.as_str()));
-        self.status().note_check(check);
-        self.observe(outcome, failure.as_deref());
-    }
-
-    /// Takes a finished page or walk into account.
-    pub fn observe_success(&self) {
-        self.observe(Outcome::Success, None);
-    }
-
-    fn observe(&self, outcome: Outcome, failure: Option<&str>) {
-        // Held to the end: two outcomes at the same time are told in the order in which they counted.
-        let mut status = self.status();
-        let flipped = status.observe(outcome, &self.settings.health, Timestamp::now());
-        if flipped {
-            if let Some(reason) = failure {
-                tracing::warn!(registry = self.name(), reason, "registry is unhealthy");
-            } else {
-                tracing::info!(registry = self.name(), "registry is healthy");
-            }
-            self.changed.notify_one();
-        }
-        let state = status.health.state;
-        let is_walkable = state == State::Healthy || state == State::Starting && outcome == Outcome::Neither;
-        self.walkable.send_if_modified(|known| std::mem::replace(known, is_walkable) != is_walkable);
     }
 }
 

@@ -78,6 +78,7 @@ impl Check {
         }
         let outcome = match result {
             Ok(()) => Outcome::Success,
+            Err(FetchError::Loop) => Outcome::Loop,
             Err(error) if error.tells_nothing() => Outcome::Neither,
             Err(_) => Outcome::Failure,
         };
@@ -128,6 +129,14 @@ mod tests {
         let check = Check::new(Timestamp::UNIX_EPOCH, Timing::default(), Err(&busy));
         assert_eq!(check.views().map(|view| view.ok), [None, Some(false), None]);
         assert_eq!(check.outcome, Outcome::Failure);
+    }
+
+    #[test]
+    fn a_loop_is_a_bad_response_and_an_outcome_of_its_own() {
+        let check = Check::new(Timestamp::UNIX_EPOCH, Timing::default(), Err(&FetchError::Loop));
+        assert_eq!(check.outcome, Outcome::Loop);
+        let (stage, reason) = check.failure().expect("a failure");
+        assert!(stage == Stage::Response && reason.starts_with("loop: "), "{reason}");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn is_retryable(error: &FetchError) -> bool {
             // Gateways have codes of their own beside the standard ones (520 to 529).
             status => (500..600).contains(status),
         },
-        FetchError::Redirect(_) | FetchError::TooLarge(_) => false,
+        FetchError::Loop | FetchError::Redirect(_) | FetchError::TooLarge(_) => false,
     }
 }
 

@@ -31,6 +31,20 @@ pub struct Status {
     pub last_error: Option<(Timestamp, String)>,
     /// Whether the first attempt to fetch has ended, well or badly.
     pub attempted: bool,
+    /// Whether it lists what we serve.
+    pub loops: Loops,
+}
+
+/// What is known of our own id in a registry's answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loops {
+    /// How often it was found. What was fetched while this changed is not believed.
+    pub found: u64,
+    /// Whether the listing at hand dates from before the last time: it may hold what we serve, so nobody sees it
+    /// until a full walk has replaced it.
+    pub is_listing_tainted: bool,
+    /// Whether it was found since the registry was last healthy.
+    is_present: bool,
 }
 
 /// A walk that has ended, or the reading of a file.
@@ -70,6 +84,7 @@ impl Status {
             last_sync: None,
             last_error: None,
             attempted: false,
+            loops: Loops::default(),
         }
     }
 
@@ -84,6 +99,7 @@ impl Status {
     #[must_use]
     pub fn usable(&self, config: &Config, now: Timestamp) -> (bool, Option<Timestamp>) {
         match self.health.state {
+            _ if self.loops.is_listing_tainted => (false, None),
             State::Healthy => (true, None),
             State::Starting => (self.listing.is_some(), None),
             State::Unhealthy if config.when_unhealthy == WhenUnhealthy::ServeStale => {
@@ -95,12 +111,19 @@ impl Status {
         }
     }
 
-    /// Takes one outcome into account; says whether the state flipped.
+    /// Takes one outcome into account; says whether that is news: the state flipped, or a loop is the reason now.
     pub(super) fn observe(&mut self, outcome: Outcome, config: &Config, now: Timestamp) -> bool {
         let flipped = self.health.observe(outcome, config, now);
+        let was_loop = self.loops.is_present;
+        if outcome == Outcome::Loop {
+            self.loops.found += 1;
+            self.loops.is_present = true;
+            self.loops.is_listing_tainted = self.served_listing().is_some();
+        }
+        self.loops.is_present &= self.health.state == State::Unhealthy;
         // A registry that does not respond has had its first attempt; its walk would wait for it.
         self.attempted |= self.health.state == State::Unhealthy;
-        flipped
+        flipped || !was_loop && self.loops.is_present
     }
 
     pub(super) fn note_check(&mut self, check: Check) {
@@ -110,13 +133,26 @@ impl Status {
         self.last_check = Some(check);
     }
 
-    pub(super) fn accept(&mut self, listing: Arc<Listing>, refused: RefusedEntries, sync: SyncReport) {
+    /// Takes over a listing, unless a loop was found since `loops` was read. Says whether it did.
+    pub(super) fn accept(
+        &mut self,
+        listing: Arc<Listing>,
+        refused: RefusedEntries,
+        sync: SyncReport,
+        loops: u64,
+    ) -> bool {
+        if self.loops.found != loops {
+            return false;
+        }
         self.listed_at = Some(sync.finished_at);
         self.listing = Some(listing);
         self.partial = None;
         self.refused = refused;
         self.last_sync = Some(sync);
         self.attempted = true;
+        // Only full walks come this far where the listing before was tainted.
+        self.loops.is_listing_tainted = false;
+        true
     }
 
     pub(super) fn accept_partial(&mut self, listing: Arc<Listing>, refused: RefusedEntries) {
@@ -185,6 +221,37 @@ mod tests {
             status.accept_partial(part(arriving), RefusedEntries::default());
             assert_eq!(status.served_listing().map(|listing| listing.versions), Some(shown));
         }
+    }
+
+    #[test]
+    fn after_a_loop_nothing_is_served_until_a_later_walk_has_ended() {
+        let at = Timestamp::UNIX_EPOCH;
+        let config = Config { when_unhealthy: WhenUnhealthy::ServeStale, ..Config::default() };
+        let mut status = Status::starting(at);
+        let accept = |status: &mut Status, loops| {
+            let sync = SyncReport::finished(at, at, 1, 1);
+            status.accept(Arc::default(), RefusedEntries::default(), sync, loops)
+        };
+        assert!(accept(&mut status, 0) && status.usable(&config, at).0);
+        assert!(status.observe(Outcome::Loop, &config, at), "that is news");
+        assert!(!status.observe(Outcome::Loop, &config, at), "and that is none");
+        assert!(!status.usable(&config, at).0, "not even with serve-stale");
+        assert!(!accept(&mut status, 0), "a walk that began before");
+        for news in [false, true] {
+            assert_eq!(status.observe(Outcome::Success, &config, at), news);
+            assert!(!status.usable(&config, at).0, "the listing may still hold what we serve");
+        }
+        assert!(accept(&mut status, 2) && status.usable(&config, at).0);
+    }
+
+    #[test]
+    fn that_a_failing_registry_is_a_loop_is_news() {
+        let (at, config) = (Timestamp::UNIX_EPOCH, Config::default());
+        let mut status = Status::starting(at);
+        let news = [Outcome::Failure, Outcome::Loop, Outcome::Failure, Outcome::Loop]
+            .map(|outcome| status.observe(outcome, &config, at));
+        assert_eq!(news, [true, true, false, false]);
+        assert!(!status.loops.is_listing_tainted, "there is none");
     }
 
     #[test]

@@ -191,6 +191,9 @@ pub(super) fn reason(registry: &Registry) -> String {
         (State::Unhealthy, _, _) => "unhealthy",
         (State::Starting, _, _) if status.last_check.is_none() => "starting, not tested yet",
         (State::Starting, _, _) => "starting, no test has told anything yet",
+        (State::Healthy, _, _) if status.loops.is_listing_tainted => {
+            "healthy, its list is being fetched anew: what there is of it may come from us"
+        }
         (State::Healthy, Some(_), _) => return "healthy".to_owned(),
         (State::Healthy, None, Some(_)) => "healthy, its list is being fetched",
         (State::Healthy, None, None) => "healthy, its first page is being fetched",

@@ -1,0 +1,85 @@
+//! What a registry's tests and walks bring is noted here, and told to whom it concerns: the log, the catalog, and
+//! the walk itself.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Registry;
+use super::error::{FetchError, Stage};
+use super::health::{Outcome, State};
+use super::probe::Check;
+use super::status::SyncReport;
+use super::wire::RefusedEntries;
+use crate::catalog::listing::Listing;
+
+impl Registry {
+    /// Takes over a complete listing, unless a loop was found since `loops` was read of the status: then what was
+    /// fetched may hold what we serve. Says whether it took the listing.
+    #[must_use]
+    pub fn accept(&self, listing: Listing, refused: RefusedEntries, sync: SyncReport, loops: u64) -> bool {
+        let accepted = self.status().accept(Arc::new(listing), refused, sync, loops);
+        if accepted {
+            self.changed.notify_one();
+        }
+        accepted
+    }
+
+    /// Shows what a first walk has brought so far. Never replaces a complete listing.
+    pub fn accept_partial(&self, listing: Listing, refused: RefusedEntries) {
+        self.status().accept_partial(Arc::new(listing), refused);
+        self.changed.notify_one();
+    }
+
+    /// Notes that a page failed, and that it is asked for again.
+    pub fn note_failed_page(&self, page: u32, error: &str) {
+        self.status().note_failed_page(Timestamp::now(), page, error);
+    }
+
+    /// Notes that a walk failed.
+    pub fn note_failed_sync(&self, sync: SyncReport) {
+        self.status().note_failed_sync(sync);
+        self.changed.notify_one();
+    }
+
+    /// Takes a check into account.
+    pub fn observe_check(&self, check: Check) {
+        let outcome = check.outcome;
+        let failure = check.failure().map(|(stage, reason)| named(stage, reason));
+        self.status().note_check(check);
+        self.observe(outcome, failure.as_deref());
+    }
+
+    /// Takes a finished page or walk into account.
+    pub fn observe_success(&self) {
+        self.observe(Outcome::Success, None);
+    }
+
+    /// Takes into account that a page names us among the proxies behind it.
+    pub(super) fn observe_loop(&self) {
+        let found = FetchError::Loop;
+        self.observe(Outcome::Loop, Some(&named(found.stage(), &found.to_string())));
+    }
+
+    fn observe(&self, outcome: Outcome, failure: Option<&str>) {
+        // Held to the end: two outcomes at the same time are told in the order in which they counted.
+        let mut status = self.status();
+        let is_news = status.observe(outcome, &self.settings.health, Timestamp::now());
+        if is_news {
+            if let Some(reason) = failure {
+                tracing::warn!(registry = self.name(), reason, "registry is unhealthy");
+            } else {
+                tracing::info!(registry = self.name(), "registry is healthy");
+            }
+            self.changed.notify_one();
+        }
+        let state = status.health.state;
+        let is_walkable = state == State::Healthy || state == State::Starting && outcome == Outcome::Neither;
+        self.walkable.send_if_modified(|known| std::mem::replace(known, is_walkable) != is_walkable);
+    }
+}
+
+/// A failure as it is told: after the name of its stage.
+fn named(stage: Stage, reason: &str) -> String {
+    format!("{}: {reason}", stage.as_str())
+}
