@@ -66,6 +66,7 @@ impl App {
             max_age: config.cache.max_age,
             visibility: visibility(config),
             shows_urls: config.provenance.publish_urls,
+            own_id,
         };
         let service = Arc::new(Service::new(current, registries, &settings));
         let address = config.server.listen;

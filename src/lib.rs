@@ -10,7 +10,8 @@
 //!   rendered, or renders it out of entries that are → responds.
 //!
 //! They meet in one place: an immutable [`catalog::Catalog`], published whole. Nothing else is shared between
-//! them but what is known of each registry ([`registry::status`]), which `/registries` shows.
+//! them but what is known of each registry ([`registry::status`]), which `/registries` shows, and the names of the
+//! proxies whose content the catalog holds ([`catalog::lineage`]).
 //!
 //! # The data
 //!
@@ -22,6 +23,7 @@
 //! | [`Server`](catalog::Server): one merged name, every version's served bytes ready | `Arc` | successive catalogs, as long as no contribution changes |
 //! | [`Catalog`](catalog::Catalog): all names sorted, the search text, the facets | `Arc` | every request of its revision |
 //! | `Representation`: a rendered body, its tags, its encoded forms | `Arc` | every equal request, and later revisions for as long as its bytes stay the same |
+//! | [`Lineage`](catalog::lineage::Lineage): the ids of the proxies behind the registries | `Arc` | every answer, until one of the registries names others |
 //!
 //! So a refresh that changed nothing leaves every part where it was, one that changed k names merges k names
 //! after a linear pass of pointer comparisons, and a page is a concatenation of bytes that exist.
@@ -56,6 +58,8 @@
 //!   peer says (`Retry-After`, lengths, counts, cursors) is clamped to ours.
 //! - Tasks are spawned through [`shutdown::Lifecycle`] and end with it. A panic in any of them is seen, and costs
 //!   one request or one restart of that task.
+//! - Whoever sees content of another proxy sees its id: it is named before what came from it is published. A
+//!   registry that names us lists what we serve (a loop), and nothing of it is taken or shown.
 //! - Status codes are decided in one `match` (`serve::error`). Errors classify by type, never by text.
 //!
 //! # Modules, in reading order

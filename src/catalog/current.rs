@@ -1,4 +1,5 @@
-//! Where the two walks meet: the catalog of the moment. `refresh` publishes, `serve` reads.
+//! Where the two walks meet: the catalog of the moment, and whose content it passes on. `refresh` publishes,
+//! `serve` reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,11 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, Guard};
 
 use super::Catalog;
+use super::lineage::Lineage;
 
 /// The catalog of the moment. Readers never wait.
 #[derive(Debug, Default)]
 pub struct Current {
     catalog: ArcSwap<Catalog>,
+    lineage: ArcSwap<Lineage>,
     ready: AtomicBool,
 }
 
@@ -24,6 +27,18 @@ impl Current {
     /// Replaces the catalog.
     pub fn publish(&self, catalog: Arc<Catalog>) {
         self.catalog.store(catalog);
+    }
+
+    /// The proxies whose content this one passes on. Not a part of the catalog: it may change while no entry does,
+    /// and then nothing that was derived from the catalog shall be in vain.
+    #[must_use]
+    pub fn lineage(&self) -> Guard<Arc<Lineage>> {
+        self.lineage.load()
+    }
+
+    /// Replaces the lineage. It has to be there before a catalog that holds content of those whom it names.
+    pub fn set_lineage(&self, lineage: Arc<Lineage>) {
+        self.lineage.store(lineage);
     }
 
     /// Notes that the first attempt to fetch each registry has ended and its result is published.

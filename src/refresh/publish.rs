@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::catalog::Catalog;
 use crate::catalog::current::Current;
+use crate::catalog::lineage::Lineage;
 use crate::catalog::merge::{Moment, Policy, Source, merge};
 use crate::registry::Registry;
 
@@ -31,6 +32,7 @@ pub(super) async fn publish(
         // Before the sources are read: what they hold is at least as new as what this says.
         let attempted = registries.iter().all(|registry| registry.status().attempted);
         let sources: Vec<Source> = registries.iter().map(|registry| registry.merge_source(now)).collect();
+        pass_on_lineage(&registries, &current);
         if !are_same(&sources, &merged) {
             let moment = Moment { now, is_ready: current.is_ready() };
             current.publish(Arc::new(merge_aside(&policy, &sources, current.load().clone(), moment).await));
@@ -45,6 +47,16 @@ pub(super) async fn publish(
         sleep(SETTLE).await;
         // Elapsing is as good as being told: the sources are compared again.
         let _ = timeout(next_expiry(&registries, now), changed.notified()).await;
+    }
+}
+
+/// Names the proxies behind the registries, before anything that came from them is published: whoever sees our
+/// content sees whose it is.
+fn pass_on_lineage(registries: &[Arc<Registry>], current: &Current) {
+    let lineages: Vec<_> = registries.iter().map(|registry| registry.lineage()).collect();
+    let lineage = Lineage::of(&lineages);
+    if lineage != **current.lineage() {
+        current.set_lineage(Arc::new(lineage));
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! In reading order: [`listener`](self) connections, `route` and `query` what is asked for, `cursor` where a
 //! page begins, `api` and `registries` the bodies, `cache` the bodies that are there already, `error` the
-//! problems, `respond` the headers.
+//! problems, `respond` the headers, `lineage` the one that names us and those whom we mirror.
 
 mod api;
 mod cache;
@@ -13,6 +13,7 @@ mod config;
 mod cors;
 mod cursor;
 mod error;
+mod lineage;
 mod listener;
 mod query;
 mod registries;
@@ -31,7 +32,8 @@ use http_body_util::Full;
 use jiff::Timestamp;
 
 use crate::catalog::current::Current;
-use crate::registry::Registry;
+use crate::catalog::lineage::ProxyId;
+use crate::registry::{LINEAGE_HEADER, Registry};
 
 use api::View;
 use cache::{Request as Cached, ResponseCache};
@@ -39,6 +41,7 @@ use coding::negotiate;
 use condition::{Verdict, judge};
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 use error::Problem;
+use lineage::LineageHeader;
 pub use listener::{Connection, Listener};
 use registries::{Registries, reason};
 use representation::{Encoders, Representation};
@@ -65,6 +68,8 @@ pub struct ServiceSettings {
     pub visibility: Visibility,
     /// Whether registries' URLs are shown.
     pub shows_urls: bool,
+    /// Our own id, by which other proxies know us.
+    pub own_id: ProxyId,
 }
 
 /// How a request is answered.
@@ -91,6 +96,7 @@ pub struct Service {
     cache: ResponseCache,
     encoders: Encoders,
     responder: Responder,
+    lineage: LineageHeader,
     shows_urls: bool,
 }
 
@@ -104,6 +110,7 @@ impl Service {
             cache: ResponseCache::new(settings.cache_bytes),
             encoders: Encoders::new(),
             responder: Responder::new(&settings.cors_origins, settings.max_age, settings.visibility),
+            lineage: LineageHeader::new(settings.own_id.clone()),
             shows_urls: settings.shows_urls,
         }
     }
@@ -121,6 +128,8 @@ impl Service {
         };
         let mut response = answered.unwrap_or_else(|problem| self.responder.problem(&problem));
         self.responder.allow_origin(&request.headers, response.headers_mut());
+        // After the catalog was read: whoever sees content of another proxy sees its id.
+        response.headers_mut().insert(LINEAGE_HEADER, self.lineage.value(&self.current));
         response
     }
 

@@ -7,7 +7,7 @@ use super::http::Reply;
 /// What every answer has.
 const COMMON: &str = "access-control-allow-headers access-control-allow-methods access-control-allow-origin \
      access-control-expose-headers content-security-policy cross-origin-resource-policy date \
-     referrer-policy x-content-type-options";
+     mcp-registry-proxy referrer-policy x-content-type-options";
 
 /// What an answer has besides, by what it is.
 fn special(reply: &Reply) -> &'static str {
