@@ -1,15 +1,19 @@
-//! What the tests stand on: a scripted registry ([`registry`]), malformed answers ([`raw`]), a proxy that
-//! runs in the test's own runtime ([`proxy`]), entries ([`entry`]), plain requests ([`http`]), and a way to
+//! What the tests stand on: a scripted registry ([`registry`]), malformed answers ([`raw`]), an
+//! address that leads elsewhere ([`relay`]), a proxy that
+//! runs in the test's own runtime ([`proxy`]), entries ([`entry`]), plain requests ([`http`]), proxies
+//! that know one another ([`lineage`]), and a way to
 //! wait for a condition instead of sleeping.
 
 pub(crate) mod binary;
 pub(crate) mod decoders;
 pub(crate) mod entry;
 pub(crate) mod http;
+pub(crate) mod lineage;
 pub(crate) mod profile;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod registry;
+pub(crate) mod relay;
 
 use std::fmt::Debug;
 use std::panic::Location;

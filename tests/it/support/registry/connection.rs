@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -75,6 +75,15 @@ async fn answer(
         Behaviour::Hold => {
             let _held = Counted::new(shared, |state| &mut state.held);
             releases.changed().await.map_err(io::Error::other)?;
+        }
+        Behaviour::Headers(more) => {
+            let (status, body) = behave(shared, &seen);
+            let mut response = respond(status, "application/json", Script::whole(body));
+            for (name, value) in more {
+                let value = HeaderValue::try_from(value).expect("a header");
+                response.headers_mut().append(name, value);
+            }
+            return Ok(response);
         }
         Behaviour::Status(status, headers) => return Ok(with_status(status, &headers)),
         Behaviour::Body(kind, body) => return Ok(respond(StatusCode::OK, kind, Script::whole(body))),

@@ -17,6 +17,8 @@ pub(crate) enum Behaviour {
     Slow(Duration),
     /// So too, but only once the test says `release`.
     Hold,
+    /// As the official registry does, with further headers.
+    Headers(Vec<(&'static str, String)>),
     /// With a status and headers, and no list.
     Status(u16, Vec<(&'static str, String)>),
     /// With status 200 and this body.
