@@ -13,6 +13,7 @@ mod config;
 mod cors;
 mod cursor;
 mod error;
+mod guard;
 mod lineage;
 mod listener;
 mod query;
@@ -153,6 +154,7 @@ impl Service {
     }
 
     fn answer(&self, request: &Parts) -> Result<Answered, Problem> {
+        guard::check(request)?;
         let (path, query) = (request.uri.path(), request.uri.query());
         if MAX_URI_BYTES < path.len() + query.map_or(0, str::len) {
             return Err(Problem::UriTooLong);

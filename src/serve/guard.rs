@@ -1,0 +1,156 @@
+//! What no route is asked about: requests whose framing or whose host two servers could read differently
+//! (RFC 9112 §3.2, §6), and the method that asks for a tunnel. Pure.
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderValue, Method, Version};
+
+use super::error::Problem;
+
+/// Lets a request pass, or says why it gets no further.
+pub(super) fn check(request: &Parts) -> Result<(), Problem> {
+    check_host(request)?;
+    match request.method {
+        Method::CONNECT => Err(Problem::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".to_owned() }),
+        Method::GET | Method::HEAD | Method::OPTIONS if announces_body(request) => {
+            Err(Problem::BadRequest("Invalid request: this method takes no body".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_host(request: &Parts) -> Result<(), Problem> {
+    let refuse = |problem: &'static str| Err(Problem::BadRequest(problem.into()));
+    let mut hosts = request.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => return refuse("Invalid request: more than one Host header"),
+        (Some(host), None) if !is_host(host.as_bytes()) => return refuse("Invalid request: malformed Host header"),
+        (None, None) if request.version == Version::HTTP_11 => return refuse("Invalid request: missing Host header"),
+        _ => {}
+    }
+    // In absolute form, and on HTTP/2, the target names the host too.
+    match request.uri.authority() {
+        Some(authority) if !is_host(authority.as_str().as_bytes()) => refuse("Invalid request: malformed host"),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a request says that a body follows.
+fn announces_body(request: &Parts) -> bool {
+    let is_zero = |length: &HeaderValue| length.as_bytes().iter().all(|digit| *digit == b'0');
+    request.headers.contains_key(TRANSFER_ENCODING) || !request.headers.get_all(CONTENT_LENGTH).iter().all(is_zero)
+}
+
+/// Whether this is `host` or `host:port` (RFC 3986 §3.2.2), without userinfo.
+fn is_host(bytes: &[u8]) -> bool {
+    let name_ends_at = if bytes.first() == Some(&b'[') {
+        bytes.iter().position(|byte| *byte == b']').map(|bracket| bracket + 1)
+    } else {
+        bytes.iter().position(|byte| *byte == b':').or(Some(bytes.len()))
+    };
+    let Some((name, port)) = name_ends_at.and_then(|end| bytes.split_at_checked(end)) else { return false };
+    let is_name = match name {
+        [] => false,
+        [b'[', address @ .., b']'] => std::str::from_utf8(address).is_ok_and(is_address),
+        name => name.iter().copied().all(is_in_names),
+    };
+    is_name && (port.is_empty() || is_port(port))
+}
+
+fn is_address(text: &str) -> bool {
+    text.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
+fn is_in_names(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
+}
+
+/// Whether this is a colon and, after it, nothing or a port.
+fn is_port(text: &[u8]) -> bool {
+    let [b':', digits @ ..] = text else { return false };
+    let number = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
+    number.is_some_and(|number| number.is_empty() || number.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    /// The status that a request is refused with.
+    fn refused(method: Method, target: &str, version: Version, headers: &[(&str, &str)]) -> Option<u16> {
+        let mut request = Request::builder().method(method).uri(target).version(version);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        check(&parts).err().map(|problem| problem.status().as_u16())
+    }
+
+    #[test]
+    fn hosts_are_a_name_or_an_address_and_perhaps_a_port() {
+        for host in ["a", "a.example", "A.example:8080", "a:", "127.0.0.1:65535", "[::1]", "[::1]:80", "a_b", "a%2eb"] {
+            assert!(is_host(host.as_bytes()), "{host}");
+        }
+        for host in [
+            "",
+            ":80",
+            "a b",
+            "a/b",
+            "a@b",
+            "user:pass@b",
+            "a:b",
+            "a:80:80",
+            "a:65536",
+            "a:-1",
+            "::1",
+            "[::1",
+            "[::1]80",
+            "[a]",
+            "a?b",
+            "a#b",
+            "http://a",
+            "a\u{e9}",
+            "a:+5",
+        ] {
+            assert!(!is_host(host.as_bytes()), "{host}");
+        }
+    }
+
+    #[test]
+    fn http_1_1_needs_exactly_one_host_that_can_be_read() {
+        let get = |version, headers| refused(Method::GET, "/", version, headers);
+        for version in [Version::HTTP_11, Version::HTTP_10, Version::HTTP_2] {
+            assert_eq!(get(version, &[("host", "a.example:80")]), None);
+            assert_eq!(get(version, &[("host", "a"), ("host", "a")]), Some(400));
+            assert_eq!(get(version, &[("host", "user@a")]), Some(400));
+            assert_eq!(get(version, &[("host", "a b")]), Some(400));
+        }
+        assert_eq!(get(Version::HTTP_11, &[]), Some(400));
+        assert_eq!(get(Version::HTTP_10, &[]), None);
+        assert_eq!(get(Version::HTTP_2, &[]), None);
+    }
+
+    #[test]
+    fn the_target_may_name_the_host_without_userinfo() {
+        let host = &[("host", "a")];
+        assert_eq!(refused(Method::GET, "http://b.example/x", Version::HTTP_11, host), None);
+        assert_eq!(refused(Method::GET, "http://user@b.example/x", Version::HTTP_11, host), Some(400));
+        assert_eq!(refused(Method::GET, "http://user@b.example/x", Version::HTTP_2, &[]), Some(400));
+        assert_eq!(refused(Method::CONNECT, "b.example:443", Version::HTTP_11, host), Some(405));
+        assert_eq!(refused(Method::OPTIONS, "*", Version::HTTP_11, host), None);
+    }
+
+    #[test]
+    fn reading_takes_no_body() {
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            let check = |header| refused(method.clone(), "/", Version::HTTP_11, &[("host", "a"), header]);
+            assert_eq!(check(("content-length", "0")), None);
+            assert_eq!(check(("content-length", "5")), Some(400));
+            assert_eq!(check(("content-length", "nonsense")), Some(400));
+            assert_eq!(check(("transfer-encoding", "chunked")), Some(400));
+        }
+        let headers = &[("host", "a"), ("content-length", "5")];
+        assert_eq!(refused(Method::POST, "/", Version::HTTP_11, headers), None, "the route knows what to say");
+    }
+}
