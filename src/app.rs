@@ -11,7 +11,7 @@ use crate::catalog::merge::Policy;
 use crate::config::{Config, ConfigError};
 use crate::refresh::Refresh;
 use crate::registry::{Network, Registry, Settings};
-use crate::serve::{Listener, Service, ServiceSettings, Visibility};
+use crate::serve::{Deadlines, Listener, Service, ServiceSettings, Visibility};
 use crate::shutdown::{Ending, Lifecycle};
 use crate::store::identity::Secret;
 
@@ -70,7 +70,10 @@ impl App {
         };
         let service = Arc::new(Service::new(current, registries, &settings));
         let address = config.server.listen;
-        let listener = Listener::bind(address).await.map_err(|error| AppError::Bind { address, error })?;
+        let tls = config.server.tls();
+        let tls = tls.map_err(|(key, problem)| ConfigError::of_key(&format!("server.{key}"), &problem))?;
+        let listener = Listener::bind(address, tls.map(Arc::new)).await;
+        let listener = listener.map_err(|error| AppError::Bind { address, error })?;
         Ok(Self { listener, service, refresh, lifecycle: Lifecycle::new() })
     }
 
@@ -78,6 +81,19 @@ impl App {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listener.address()
+    }
+
+    /// Where clients reach the proxy.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        let scheme = if self.listener.tls().is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address())
+    }
+
+    /// The same with other deadlines for its connections, for tests.
+    #[must_use]
+    pub fn with_deadlines(self, deadlines: Deadlines) -> Self {
+        Self { listener: self.listener.with_deadlines(deadlines), ..self }
     }
 
     /// The proxy's life, to end it from elsewhere than a signal.
@@ -93,6 +109,9 @@ impl App {
     pub async fn run(self) -> Result<Ending, AppError> {
         let Self { listener, service, refresh, lifecycle } = self;
         refresh.start(|name, start| lifecycle.keep_running(name, start));
+        if let Some(tls) = listener.tls().map(Arc::clone) {
+            lifecycle.keep_running("TLS files".to_owned(), move || Arc::clone(&tls).watch());
+        }
         let connections = lifecycle.clone();
         let stopping = lifecycle.clone();
         let stopped = move || {

@@ -77,9 +77,7 @@ pub struct Loaded {
 }
 
 /// Keys whose effect comes later (contract §3).
-const LATER: [&str; 9] = [
-    "server.tls_certificate_file",
-    "server.tls_key_file",
+const LATER: [&str; 7] = [
     "admin.listen",
     "admin.token_file",
     "admin.hosts",
@@ -95,7 +93,7 @@ const LATER: [&str; 9] = [
 /// Every problem found, each with its key, its file, and what would be right.
 pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
     let figment = layers(files, flags)?;
-    let mut config: Config = figment.extract().map_err(|error| ConfigError::from_figment(&figment, error))?;
+    let mut config = extract(&figment)?;
     let mut problems = Problems::default();
     #[expect(clippy::disallowed_methods, reason = "this is the module that reads the environment")]
     let lookup = |name: &str| std::env::var(name).ok();
@@ -105,6 +103,19 @@ pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
         return Ok(Loaded { without_effect: without_effect(&figment, &config), config });
     }
     Err(ConfigError::from_problems(&figment, problems))
+}
+
+/// Reads the configuration and neither the environment nor the files that it names: for who only wants to
+/// know how to reach a proxy that runs already, whatever has become of those since.
+///
+/// # Errors
+/// What cannot be read as a configuration.
+pub fn read(files: &[PathBuf], flags: &Flags) -> Result<Config, ConfigError> {
+    extract(&layers(files, flags)?)
+}
+
+fn extract(figment: &Figment) -> Result<Config, ConfigError> {
+    figment.extract().map_err(|error| ConfigError::from_figment(figment, error))
 }
 
 fn layers(files: &[PathBuf], flags: &Flags) -> Result<Figment, ConfigError> {

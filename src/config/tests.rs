@@ -51,7 +51,8 @@ fn the_files_of_the_repository_are_valid_and_the_example_has_every_key() {
     // What is commented out stands for an alternative, or needs a file; here it is put in place.
     let example = std::fs::read_to_string(root.join("example.toml")).expect("the example");
     let in_place = |line: &str| {
-        let needs_a_choice = ["url = \"redis", "ca_file", "bearer_token ="].iter().any(|key| line.contains(key));
+        let needs_a_choice =
+            ["url = \"redis", "ca_file", "tls_", "bearer_token ="].iter().any(|key| line.contains(key));
         let key = line.strip_prefix("# ").filter(|rest| rest.contains(" = ") && !needs_a_choice);
         key.unwrap_or(line).replace("/run/secrets/acme", "acme.secret")
     };
@@ -118,6 +119,10 @@ fn errors_name_the_key_the_file_and_the_remedy() {
         ("[[registries]]\nurl = \"https://x.example\"\n", &["`registries.0.name`", "is not a registry name"]),
         ("[admin]\nlisten = \"0.0.0.0:9090\"\n", &["`admin.token_file` is missing"]),
         ("[server]\ntls_key_file = \"k\"\n", &["`server.tls_certificate_file` is missing beside"]),
+        (
+            "[server]\ntls_certificate_file = \"c.pem\"\ntls_key_file = \"k.pem\"\n",
+            &["proxy.toml: `server.tls_certificate_file`", "c.pem cannot be read"],
+        ),
         ("[[registries]]\nname = \"a\"\nuurl = \"x\"\n", &["proxy.toml: `registries.a.uurl` is not a key"]),
         ("[network]\nproxy = \"::\"\n", &["proxy.toml: `network.proxy` is not a proxy URL"]),
         ("[network]\nca_file = \"none.pem\"\n", &["proxy.toml: `network.ca_file`", "cannot be read as PEM"]),

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use super::tls::Tls;
 use crate::registry::duration;
 
 /// `[server]`: the public listener.
@@ -48,9 +49,24 @@ impl ServerConfig {
         match (&self.tls_certificate_file, &self.tls_key_file) {
             (Some(_), None) => problems.push(("tls_key_file", "is missing beside `tls_certificate_file`".to_owned())),
             (None, Some(_)) => problems.push(("tls_certificate_file", "is missing beside `tls_key_file`".to_owned())),
-            _ => {}
+            _ => problems.extend(self.tls().err()),
         }
         problems
+    }
+
+    /// Reads the certificate and its key, where they are configured.
+    ///
+    /// # Errors
+    /// The key whose file cannot be used, and why.
+    pub fn tls(&self) -> Result<Option<Tls>, (&'static str, String)> {
+        let files = self.tls_certificate_file.as_ref().zip(self.tls_key_file.as_ref());
+        files.map(|(certificate, key)| Tls::load(certificate.relative(), key.relative())).transpose()
+    }
+
+    /// Whether the listener speaks TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.tls_certificate_file.is_some()
     }
 }
 

@@ -1,49 +1,61 @@
-//! Accepting connections: how many, how long, and how they end. HTTP/1.1 by hyper itself.
+//! Accepting connections: how many, and how that ends.
 
-use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::Service;
+use super::connection::{Connection, Deadlines, Shared};
+use super::tls::Tls;
 
 /// The most connections at a time; further ones wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 10_000;
-/// How long a connection may take to send a request's head. It bounds silent and idle ones too: hyper
-/// starts the same clock after every response.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-/// The most headers of one request.
-const MAX_HEADERS: usize = 64;
-/// The largest head of a request.
-const MAX_HEAD_BYTES: usize = 32 << 10;
-/// The wait after an accept that failed, most often for want of file descriptors.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+/// How many wait there.
+const BACKLOG: u32 = 1024;
+/// How much of an answer the kernel takes before the client does. It bounds memory, and shows a client that
+/// reads slowly apart from one that does not read: room is made in steps of a part of this.
+const SEND_BUFFER_BYTES: u32 = 256 << 10;
+/// The wait after an accept that failed, most often for want of file descriptors. It doubles, up to the last.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(5);
+const ACCEPT_BACKOFF_AT_MOST: Duration = Duration::from_secs(1);
 
 /// The public listener, bound.
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+    deadlines: Deadlines,
 }
 
 impl Listener {
-    /// Binds.
+    /// Binds, and speaks TLS where there is a certificate for it.
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
-        let tcp = TcpListener::bind(address).await?;
+    #[expect(clippy::unused_async, reason = "sockets belong to a runtime, which only an async caller surely has")]
+    pub async fn bind(address: SocketAddr, tls: Option<Arc<Tls>>) -> std::io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A port whose last connections are still closing can be had again at once.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        // Accepted connections inherit it.
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.bind(address)?;
+        let tcp = socket.listen(BACKLOG)?;
         let address = tcp.local_addr()?;
-        Ok(Self { tcp, address })
+        Ok(Self { tcp, address, tls, deadlines: Deadlines::default() })
+    }
+
+    /// The same with other deadlines, for tests.
+    #[must_use]
+    pub fn with_deadlines(self, deadlines: Deadlines) -> Self {
+        Self { deadlines, ..self }
     }
 
     /// Where it is bound; with port 0 in the configuration, the port that it got.
@@ -52,21 +64,30 @@ impl Listener {
         self.address
     }
 
+    /// The certificate that it shows, where it speaks TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
+    }
+
     /// Accepts connections until `stopped` ends. Then idle connections are closed and the others after
-    /// the request in flight. Every connection is handed to `spawn`.
+    /// the request in flight. Every connection is handed to `spawn`, handshake included.
     pub async fn run<S, F>(self, service: Arc<Service>, spawn: impl Fn(Connection<S>), stopped: F)
     where
         F: Fn() -> S,
         S: Future<Output = ()> + Send + 'static,
     {
+        let Self { tcp, tls, deadlines, .. } = self;
+        let shared = Arc::new(Shared { service, tls, deadlines });
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut wait = ACCEPT_BACKOFF;
         let stop = stopped();
         tokio::pin!(stop);
         loop {
             let accepted = async {
                 // The semaphore is never closed.
                 let slot = Arc::clone(&slots).acquire_owned().await.ok();
-                (self.tcp.accept().await, slot)
+                (tcp.accept().await, slot)
             };
             let (accepted, slot) = tokio::select! {
                 () = &mut stop => return,
@@ -74,55 +95,21 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    spawn(Connection { stream, service: Arc::clone(&service), stopped: stopped(), _slot: slot });
+                    wait = ACCEPT_BACKOFF;
+                    spawn(Connection { stream, shared: Arc::clone(&shared), stopped: stopped(), _slot: slot });
                 }
+                Err(error) if is_of_the_client(error.kind()) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    sleep(ACCEPT_BACKOFF).await;
+                    tracing::warn!(%error, "cannot accept a connection; trying again soon");
+                    sleep(wait).await;
+                    wait = (wait * 2).min(ACCEPT_BACKOFF_AT_MOST);
                 }
             }
         }
     }
 }
 
-/// An accepted connection.
-#[derive(Debug)]
-pub struct Connection<S> {
-    stream: TcpStream,
-    service: Arc<Service>,
-    stopped: S,
-    _slot: Option<tokio::sync::OwnedSemaphorePermit>,
-}
-
-impl<S: Future<Output = ()>> Connection<S> {
-    /// Serves the connection to its end.
-    pub async fn serve(self) {
-        let Self { stream, service, stopped, _slot } = self;
-        // Answers are written whole; waiting for more would only delay them.
-        if stream.set_nodelay(true).is_err() {
-            return;
-        }
-        let handle = service_fn(move |request: Request<Incoming>| {
-            let service = Arc::clone(&service);
-            async move { Ok::<_, Infallible>(service.handle(request.into_parts().0).await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .half_close(true)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), handle);
-        tokio::pin!(connection, stopped);
-        let result = tokio::select! {
-            result = connection.as_mut() => result,
-            () = stopped => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = result {
-            tracing::debug!(%error, "connection ended early");
-        }
-    }
+/// Whether an accept failed only because the client had gone already.
+fn is_of_the_client(error: ErrorKind) -> bool {
+    matches!(error, ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }

@@ -1,15 +1,18 @@
 //! READ WING: from an accepted connection to an answer out of the catalog. Nothing here waits for a
 //! registry or for a refresh.
 //!
-//! In reading order: [`listener`](self) connections, `route` and `query` what is asked for, `cursor` where a
-//! page begins, `api` and `registries` the bodies, `cache` the bodies that are there already, `error` the
-//! problems, `respond` the headers, `lineage` the one that names us and those whom we mirror.
+//! In reading order: `listener` and `connection` who asks, `tls` under which certificate, `guard` what is refused
+//! before anything else, `route` and `query` what is asked for, `cursor` where a page begins, `api` and
+//! `registries` the bodies, `cache` the bodies that are there already, `representation` what is known of a body,
+//! `coding` and `condition` what the client wants of it and has of it, `error` the problems, `respond` and `cors`
+//! the headers, `lineage` the one that names us and those whom we mirror.
 
 mod api;
 mod cache;
 mod coding;
 mod condition;
 mod config;
+mod connection;
 mod cors;
 mod cursor;
 mod error;
@@ -21,6 +24,7 @@ mod registries;
 mod representation;
 mod respond;
 mod route;
+mod tls;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -41,14 +45,16 @@ use cache::{Request as Cached, ResponseCache};
 use coding::negotiate;
 use condition::{Verdict, judge};
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
+pub use connection::{Connection, Deadlines};
 use error::Problem;
 use lineage::LineageHeader;
-pub use listener::{Connection, Listener};
+pub use listener::Listener;
 use registries::{Registries, reason};
 use representation::{Encoders, Representation};
 pub use respond::Visibility;
 use respond::{Answer, Responder};
 use route::{Route, route};
+pub use tls::Tls;
 
 /// A body as it is sent: whole, in memory.
 type Body = Full<Bytes>;

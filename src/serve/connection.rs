@@ -1,0 +1,116 @@
+//! One connection, from accepting to its end: which HTTP it speaks, then hyper, under deadlines of ours.
+//! Every wait for a peer has a bound; how long, [`Deadlines`] says.
+
+mod activity;
+mod deadlines;
+mod linger;
+mod session;
+mod sniff;
+mod timed;
+
+use std::io::{Error, ErrorKind, Result};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+
+use super::Service;
+use super::tls::Tls;
+use activity::Activity;
+pub use deadlines::Deadlines;
+use session::Session;
+use sniff::{Protocol, sniff};
+use timed::Timed;
+
+/// What all connections of a listener share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) service: Arc<Service>,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) deadlines: Deadlines,
+}
+
+/// An accepted connection.
+#[derive(Debug)]
+pub struct Connection<S> {
+    pub(super) stream: TcpStream,
+    pub(super) shared: Arc<Shared>,
+    pub(super) stopped: S,
+    pub(super) _slot: Option<OwnedSemaphorePermit>,
+}
+
+impl<S: Future<Output = ()> + Send> Connection<S> {
+    /// Serves the connection to its end.
+    pub async fn serve(self) {
+        let Self { stream, shared, stopped, _slot } = self;
+        let stopped = pin!(stopped);
+        let served = match &shared.tls {
+            // In a box, so that plain connections need not carry what only this one takes.
+            Some(tls) => Box::pin(serve_encrypted(stream, tls, &shared, stopped)).await,
+            // Answers are written whole; waiting for more would only delay them.
+            None => match stream.set_nodelay(true) {
+                Ok(()) => serve(stream, None, &shared, stopped).await,
+                Err(error) => Err(error),
+            },
+        };
+        if let Err(error) = served {
+            tracing::debug!(%error, "connection ended early");
+        }
+    }
+}
+
+/// Serves a connection after its handshake.
+async fn serve_encrypted(
+    stream: TcpStream,
+    tls: &Tls,
+    shared: &Shared,
+    mut stopped: Pin<&mut (impl Future<Output = ()> + Send)>,
+) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let handshake = within(shared.deadlines.handshake, tls.acceptor().accept(stream));
+    let stream = tokio::select! {
+        stream = handshake => stream?,
+        () = stopped.as_mut() => return Ok(()),
+    };
+    let protocol = negotiated(&stream);
+    serve(stream, protocol, shared, stopped).await
+}
+
+/// What client and server agreed on, if the client had anything to say about it.
+fn negotiated(stream: &TlsStream<TcpStream>) -> Option<Protocol> {
+    let (_, session) = stream.get_ref();
+    session.alpn_protocol().map(|name| if name == super::tls::HTTP2 { Protocol::Http2 } else { Protocol::Http1 })
+}
+
+/// Speaks HTTP over a stream until either side ends it, or `stopped` does.
+async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: T,
+    negotiated: Option<Protocol>,
+    shared: &Shared,
+    mut stopped: Pin<&mut (impl Future<Output = ()> + Send)>,
+) -> Result<()> {
+    let (sniffed, stream) = tokio::select! {
+        sniffed = within(shared.deadlines.first_bytes, sniff(stream)) => sniffed?,
+        () = stopped.as_mut() => return Ok(()),
+    };
+    let protocol = negotiated.unwrap_or(sniffed);
+    let activity = Activity::new();
+    let stream = Timed::new(stream, protocol, Arc::clone(&activity), shared.deadlines);
+    let session = Session { service: Arc::clone(&shared.service), activity, deadlines: shared.deadlines };
+    let ended = match protocol {
+        Protocol::Http1 => session.http1(stream, stopped).await,
+        Protocol::Http2 => Box::pin(session.http2(stream, stopped)).await,
+    };
+    ended.map_err(Error::other)
+}
+
+/// Waits so long and no longer.
+async fn within<T>(limit: Duration, waiting: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Err(Error::new(ErrorKind::TimedOut, "it does not begin to speak"));
+    timeout(limit, waiting).await.unwrap_or_else(late)
+}

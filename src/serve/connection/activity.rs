@@ -1,0 +1,160 @@
+//! What happens on a connection, as far as its deadlines must know: shared by its socket, its requests and
+//! the loop that watches over it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+
+/// The activity of one connection. Nothing is ordered by these numbers, hence `Relaxed` throughout.
+#[derive(Debug)]
+pub(super) struct Activity {
+    born: Instant,
+    requests: AtomicUsize,
+    in_flight: AtomicUsize,
+    /// Milliseconds from `born` to the last progress.
+    progress: AtomicU64,
+    leaves_body: AtomicBool,
+}
+
+impl Activity {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            born: Instant::now(),
+            requests: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            progress: AtomicU64::new(0),
+            leaves_body: AtomicBool::new(false),
+        })
+    }
+
+    /// When the connection began to speak HTTP.
+    pub(super) fn born(&self) -> Instant {
+        self.born
+    }
+
+    /// A request has begun; it is in flight until the answer is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.progressed();
+        InFlight(Arc::clone(self))
+    }
+
+    /// How many requests have begun.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request is in flight.
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
+    /// The peer asked for something, or took a part of an answer.
+    pub(super) fn progressed(&self) {
+        let since = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.progress.store(since, Ordering::Relaxed);
+    }
+
+    /// When that last happened.
+    pub(super) fn last_progress(&self) -> Instant {
+        self.born + Duration::from_millis(self.progress.load(Ordering::Relaxed))
+    }
+
+    /// A request's body stays unread, so the connection ends with that request.
+    pub(super) fn leave_body(&self) {
+        self.leaves_body.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a request's body was left unread.
+    pub(super) fn leaves_body(&self) -> bool {
+        self.leaves_body.load(Ordering::Relaxed)
+    }
+}
+
+/// A request in flight, until it is dropped.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.progressed();
+    }
+}
+
+/// A body whose request is in flight until its last part has been taken. Parts are bounded, so that on
+/// HTTP/2 a peer that closes its window is seen: the next part is not taken.
+#[derive(Debug)]
+pub(super) struct Tracked<B> {
+    /// None for an answer that is only a head.
+    body: Option<B>,
+    part: Bytes,
+    most: usize,
+    in_flight: InFlight,
+}
+
+impl<B> Tracked<B> {
+    pub(super) fn new(body: Option<B>, most: usize, in_flight: InFlight) -> Self {
+        Self { body, part: Bytes::new(), most, in_flight }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        if self.part.is_empty() {
+            let Some(body) = &mut self.body else { return Poll::Ready(None) };
+            match ready!(Pin::new(body).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.part = data,
+                    Err(frame) => return Poll::Ready(Some(Ok(frame))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        self.in_flight.0.progressed();
+        let length = self.most.min(self.part.len());
+        Poll::Ready(Some(Ok(Frame::data(self.part.split_to(length)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.part.is_empty() && self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let part = self.part.len() as u64;
+        let rest = self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+        rest.exact().map_or(rest, |rest| SizeHint::with_exact(part + rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{BodyExt as _, Full};
+
+    #[tokio::test]
+    async fn a_request_is_in_flight_until_the_last_part_of_its_answer_is_taken() {
+        let activity = Activity::new();
+        let mut body = Tracked::new(Some(Full::new(Bytes::from_static(b"0123456789"))), 4, activity.begin());
+        for (rest, expected) in [(10, "0123"), (6, "4567"), (2, "89")] {
+            assert!(activity.is_busy() && !body.is_end_stream());
+            assert_eq!(body.size_hint().exact(), Some(rest));
+            let part = body.frame().await.expect("a part").expect("no error").into_data().expect("data");
+            assert_eq!(part, expected);
+        }
+        assert!(body.is_end_stream() && body.frame().await.is_none());
+        drop(body);
+        assert!(!activity.is_busy());
+        assert_eq!(activity.requests(), 1);
+    }
+}

@@ -1,0 +1,221 @@
+//! A connection that speaks HTTP: hyper does, and a loop beside it ends what would go on for ever.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Method, Request, Response, Version};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::super::{Body, Service};
+use super::activity::{Activity, Tracked};
+use super::deadlines::Deadlines;
+use super::timed::Timed;
+
+/// The most headers of one request (HTTP/1; on HTTP/2 their bytes bound them).
+const MAX_HEADERS: usize = 64;
+/// The largest head of a request; beyond it, 431.
+const MAX_HEAD_BYTES: u16 = 16 << 10;
+/// The most that is buffered of what comes and what goes (HTTP/1).
+const MAX_BUFFER_BYTES: usize = 32 << 10;
+/// The most requests at a time on one connection (HTTP/2).
+const MAX_STREAMS: u32 = 100;
+/// How much a client may send of a body before somebody reads it (HTTP/2).
+const WINDOW_BYTES: u32 = 64 << 10;
+/// How much of an answer is taken at a time, and waits for the client's window (HTTP/2).
+const PART_BYTES: usize = 64 << 10;
+
+/// One connection's requests.
+pub(super) struct Session {
+    pub(super) service: Arc<Service>,
+    pub(super) activity: Arc<Activity>,
+    pub(super) deadlines: Deadlines,
+}
+
+impl Session {
+    pub(super) async fn http1<T>(self, stream: Timed<T>, stopped: impl Future<Output = ()>) -> hyper::Result<()>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { service, activity, deadlines } = self;
+        let requests = Arc::clone(&activity);
+        // The whole body in one write.
+        let handle = service_fn(move |request| answer(&service, &requests, request, usize::MAX));
+        let connection = http1::Builder::new()
+            // The stream's own clocks tell a slow head from an idle connection.
+            .header_read_timeout(None)
+            .half_close(true)
+            .max_headers(MAX_HEADERS)
+            .max_header_size(usize::from(MAX_HEAD_BYTES))
+            .max_buf_size(MAX_BUFFER_BYTES)
+            .serve_connection(TokioIo::new(stream), handle);
+        supervise(connection, http1::Connection::graceful_shutdown, &activity, &deadlines, stopped).await
+    }
+
+    pub(super) async fn http2<T>(self, stream: Timed<T>, stopped: impl Future<Output = ()>) -> hyper::Result<()>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { service, activity, deadlines } = self;
+        let requests = Arc::clone(&activity);
+        let handle = service_fn(move |request| answer(&service, &requests, request, PART_BYTES));
+        let connection = http2::Builder::new(Streams::default())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(u32::from(MAX_HEAD_BYTES))
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .max_send_buf_size(PART_BYTES)
+            .keep_alive_interval(deadlines.ping_interval)
+            .keep_alive_timeout(deadlines.ping_timeout)
+            .serve_connection(TokioIo::new(stream), handle);
+        supervise(connection, http2::Connection::graceful_shutdown, &activity, &deadlines, stopped).await
+    }
+}
+
+/// Answers a request whose body nobody reads.
+fn answer(
+    service: &Arc<Service>,
+    activity: &Arc<Activity>,
+    request: Request<Incoming>,
+    part: usize,
+) -> impl Future<Output = Result<Response<Tracked<Body>>, Infallible>> + use<> {
+    let (service, activity) = (Arc::clone(service), Arc::clone(activity));
+    let in_flight = activity.begin();
+    // The body is dropped here and not later, so that hyper asks for no more of it.
+    let (parts, body) = request.into_parts();
+    let leaves_body = !body.is_end_stream() && parts.version <= Version::HTTP_11;
+    let is_only_head = parts.method == Method::HEAD && parts.version == Version::HTTP_2;
+    async move {
+        let mut response = service.handle(parts).await;
+        if leaves_body {
+            activity.leave_body();
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        // Over HTTP/1 hyper leaves the body out itself.
+        if is_only_head && let Some(length) = response.body().size_hint().exact() {
+            response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
+        }
+        Ok(response.map(|body| Tracked::new((!is_only_head).then_some(body), part, in_flight)))
+    }
+}
+
+/// Drives a connection until it ends, or until it is to end and has had its time for that.
+async fn supervise<C: Future<Output = hyper::Result<()>>>(
+    connection: C,
+    retire: impl FnOnce(Pin<&mut C>),
+    activity: &Activity,
+    deadlines: &Deadlines,
+    stopped: impl Future<Output = ()>,
+) -> hyper::Result<()> {
+    let mut connection = pin!(connection);
+    let time_left = tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended,
+        time_left = until_retired(activity, deadlines) => time_left,
+        () = stopped => deadlines.finish,
+    };
+    retire(connection.as_mut());
+    timeout(time_left, connection).await.unwrap_or_else(|_| {
+        tracing::debug!("cut off a connection that did not end in time");
+        Ok(())
+    })
+}
+
+/// Waits until a connection has grown old, or has been quiet for too long: idle, or with an answer that the
+/// peer does not take. Returns how long its end may take.
+async fn until_retired(activity: &Activity, deadlines: &Deadlines) -> Duration {
+    let retires_at = activity.born() + deadlines.jittered_age();
+    loop {
+        let limit = if activity.is_busy() { deadlines.stall } else { deadlines.idle };
+        let quiet_at = activity.last_progress() + limit;
+        let now = Instant::now();
+        if quiet_at <= now {
+            return deadlines.farewell;
+        }
+        if retires_at <= now {
+            return deadlines.finish;
+        }
+        // A request that begins meanwhile may stall before an idle connection would be looked at again.
+        let look_again = if activity.is_busy() { quiet_at } else { quiet_at.min(now + deadlines.stall) };
+        sleep_until(look_again.min(retires_at)).await;
+    }
+}
+
+/// Where hyper runs the requests of an HTTP/2 connection: they end with it.
+#[derive(Clone, Debug, Default)]
+struct Streams(Arc<Mutex<JoinSet<()>>>);
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended; hyper bounds how many have not.
+        while let Some(ended) = streams.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a request panicked");
+            }
+        }
+        streams.spawn(stream);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many seconds a connection is to end, and how long that may take.
+    async fn retired(activity: &Activity, deadlines: &Deadlines) -> (u64, Duration) {
+        let farewell = until_retired(activity, deadlines).await;
+        (activity.born().elapsed().as_secs(), farewell)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_ends_when_it_is_idle_or_stalled_or_old() {
+        let deadlines = Deadlines::default();
+        let activity = Activity::new();
+        assert_eq!(retired(&activity, &deadlines).await, (75, deadlines.farewell));
+
+        let activity = Activity::new();
+        let _in_flight = activity.begin();
+        assert_eq!(retired(&activity, &deadlines).await, (30, deadlines.farewell));
+
+        let activity = Activity::new();
+        let busy = async {
+            for _ in 0..1_000 {
+                tokio::time::sleep(Duration::from_secs(29)).await;
+                drop(activity.begin());
+            }
+        };
+        tokio::select! {
+            () = busy => panic!("it never ended"),
+            (age, farewell) = retired(&activity, &deadlines) => {
+                assert!((54 * 60..=66 * 60).contains(&age), "{age}");
+                assert_eq!(farewell, deadlines.finish);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_stalls_late_is_noticed_in_time() {
+        let activity = Activity::new();
+        let stall = async {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            let in_flight = activity.begin();
+            std::future::pending::<()>().await;
+            drop(in_flight);
+        };
+        let deadlines = Deadlines::default();
+        tokio::select! {
+            () = stall => {}
+            (seconds, _) = retired(&activity, &deadlines) => assert_eq!(seconds, 80),
+        }
+    }
+}
