@@ -79,7 +79,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             let loaded = load(&files, &flags)?;
             in_runtime(test::run(loaded.config, command))
         }
-        Command::Healthcheck => Ok(healthcheck::run(&load(&files, &flags)?.config)),
+        Command::Healthcheck => Ok(healthcheck::run(&config::read(&files, &flags)?)),
     }
 }
 

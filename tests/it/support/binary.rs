@@ -71,7 +71,8 @@ impl Workplace {
 /// The address in the log line that says where the proxy listens.
 fn address_in(line: &str) -> Option<SocketAddr> {
     let line: Value = serde_json::from_str(line).ok()?;
-    line["address"].as_str()?.strip_prefix("http://")?.parse().ok()
+    let (_, address) = line["address"].as_str()?.split_once("://")?;
+    address.parse().ok()
 }
 
 /// What a command left behind.
