@@ -1,19 +1,23 @@
-//! What the tests stand on: a scripted registry ([`registry`]), malformed answers ([`raw`]), an
-//! address that leads elsewhere ([`relay`]), a proxy that
-//! runs in the test's own runtime ([`proxy`]), entries ([`entry`]), plain requests ([`http`]), proxies
-//! that know one another ([`lineage`]), and a way to
+//! What the tests stand on: a scripted registry ([`registry`]), malformed answers ([`raw`]), an address that
+//! leads elsewhere ([`relay`]), a proxy that runs in the test's own runtime ([`proxy`]) or as the real binary
+//! ([`binary`]), entries ([`entry`]), plain requests ([`http`], [`http2`]), raw connections ([`stream`]),
+//! certificates ([`tls`]), proxies that know one another ([`lineage`]), what clients demand ([`decoders`]), the
+//! headers that answers have ([`profile`]), and a way to
 //! wait for a condition instead of sleeping.
 
 pub(crate) mod binary;
 pub(crate) mod decoders;
 pub(crate) mod entry;
 pub(crate) mod http;
+pub(crate) mod http2;
 pub(crate) mod lineage;
 pub(crate) mod profile;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod registry;
 pub(crate) mod relay;
+pub(crate) mod stream;
+pub(crate) mod tls;
 
 use std::fmt::Debug;
 use std::panic::Location;

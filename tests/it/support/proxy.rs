@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http::Method;
 use mcp_registry_proxy::app::{App, AppError};
 use mcp_registry_proxy::config::{self, Flags};
+use mcp_registry_proxy::serve::Deadlines;
 use mcp_registry_proxy::shutdown::{Ending, Lifecycle};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,6 +33,23 @@ timeout = "5s"
 interval = "100ms"
 max_rate = 1000
 "#;
+
+/// Deadlines that a test can wait for.
+pub(crate) fn short_deadlines() -> Deadlines {
+    let short = Duration::from_millis(200);
+    Deadlines {
+        handshake: short,
+        first_bytes: short,
+        head: short,
+        idle: short,
+        stall: short,
+        farewell: short,
+        linger: short,
+        ping_interval: short / 4,
+        ping_timeout: short,
+        ..Deadlines::default()
+    }
+}
 
 /// A proxy that is not running yet.
 pub(crate) struct Setup {
@@ -75,6 +94,11 @@ impl Setup {
 
     /// Starts the proxy.
     pub(crate) async fn start(self) -> Proxy {
+        self.start_with(Deadlines::default()).await
+    }
+
+    /// Starts the proxy with other deadlines for its connections.
+    pub(crate) async fn start_with(self, deadlines: Deadlines) -> Proxy {
         // Nothing is kept outside of the test's own directory.
         let base = format!("{BASE}[store]\npath = '{}'\n", self.path("store").display());
         let files = [("base.toml", base), ("test.toml", self.settings + &self.registries)];
@@ -84,7 +108,7 @@ impl Setup {
             path
         });
         let loaded = config::load(&paths, &Flags::default()).expect("a valid configuration");
-        let app = App::build(&loaded.config).await.expect("a proxy");
+        let app = App::build(&loaded.config).await.expect("a proxy").with_deadlines(deadlines);
         let (address, lifecycle) = (app.address(), app.lifecycle());
         let mut running = JoinSet::new();
         running.spawn(app.run());

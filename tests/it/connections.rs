@@ -1,0 +1,265 @@
+//! HTTP/1 as it arrives: heads that are slow, broken or too large, bodies that nobody asked for, clients that
+//! neither speak nor read. Raw bytes over real sockets, with deadlines of tenths of a second.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep};
+
+use crate::support::entry::{Entry, list};
+use crate::support::proxy::{Proxy, Setup, short_deadlines};
+use crate::support::stream::{connect, exchange, header, read_to_end, status};
+
+const GET: &str = "GET /v0.1/ping HTTP/1.1\r\nHost: a\r\n\r\n";
+/// For requests after which the server shall not wait for more.
+const CLOSE: &str = "Connection: close\r\n\r\n";
+
+async fn proxy() -> Proxy {
+    Setup::new().file("curated", "[]").start_ready().await
+}
+
+async fn impatient_proxy(servers: &str) -> Proxy {
+    let proxy = Setup::new().file("curated", servers).start_with(short_deadlines()).await;
+    proxy.until_ready().await;
+    proxy
+}
+
+#[tokio::test]
+async fn who_does_not_speak_or_does_not_finish_is_cut_off() {
+    let proxy = impatient_proxy("[]").await;
+    for start in ["", "P", "PRI * HT", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r", "GET / HTTP/1.1\r\nHost: a\r\n"] {
+        let started = Instant::now();
+        assert_eq!(exchange_or_reset(&proxy, start).await, "", "{start:?}");
+        assert!(started.elapsed() < Duration::from_secs(3), "{start:?} {:?}", started.elapsed());
+    }
+    // One answer, and then nothing.
+    let answers = exchange_or_reset(&proxy, GET).await;
+    assert!(status(&answers) == 200 && answers.ends_with("{\"pong\":true}\n"), "{answers}");
+    proxy.stop().await;
+}
+
+/// Where the server cuts off what has begun, the end need not be a good one.
+async fn exchange_or_reset(proxy: &Proxy, bytes: &str) -> String {
+    use tokio::io::AsyncReadExt as _;
+    let mut stream = connect(proxy.address()).await;
+    stream.write_all(bytes.as_bytes()).await.expect("it reads");
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(crate::support::PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end");
+    String::from_utf8(answer).expect("text")
+}
+
+#[tokio::test]
+async fn a_head_that_drips_is_cut_off() {
+    let proxy = impatient_proxy("[]").await;
+    let mut stream = connect(proxy.address()).await;
+    let started = Instant::now();
+    while stream.write_all(b"G").await.is_ok() {
+        assert!(started.elapsed() < Duration::from_secs(3), "it drips on and on");
+        sleep(Duration::from_millis(20)).await;
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_cut_off() {
+    let text = "x".repeat(200 << 10);
+    let entry = |number: u32| Entry::new(&format!("com.example/{number:03}"), "1.0.0").server("note", text.clone());
+    let servers = list(&(0..40).map(entry).collect::<Vec<_>>(), None).to_string();
+    let proxy = impatient_proxy(&servers).await;
+    let mut stream = connect(proxy.address()).await;
+    let request = "GET /v0.1/servers?limit=100 HTTP/1.1\r\nHost: a\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("it reads");
+    sleep(short_deadlines().stall * 4).await;
+    let answer = read_to_end_or_reset(&mut stream).await;
+    assert!(answer < servers.len(), "{answer} bytes came although nobody read for long");
+    proxy.stop().await;
+}
+
+async fn read_to_end_or_reset(stream: &mut tokio::net::TcpStream) -> usize {
+    use tokio::io::AsyncReadExt as _;
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(crate::support::PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end");
+    answer.len()
+}
+
+#[tokio::test]
+async fn a_hundred_requests_in_one_write_are_answered_in_order() {
+    let proxy = proxy().await;
+    let targets = ["/v0.1/ping", "/v0.1/health", "/nowhere"];
+    let mut requests = String::new();
+    for number in 0..100 {
+        let last = if number == 99 { "Connection: close\r\n" } else { "" };
+        let _ = write!(requests, "GET {} HTTP/1.1\r\nHost: a\r\n{last}\r\n", targets[number % 3]);
+    }
+    let answers = exchange(proxy.address(), requests).await;
+    let statuses: Vec<u16> = answers.split("HTTP/1.1 ").skip(1).filter_map(|rest| rest[..3].parse().ok()).collect();
+    assert_eq!(statuses, [200, 200, 404].into_iter().cycle().take(100).collect::<Vec<_>>());
+    proxy.stop().await;
+}
+
+/// A request line and headers, and the status that answers them.
+const REQUESTS: [(&str, &str, u16); 29] = [
+    ("GET /v0.1/ping HTTP/1.1", "Host: a\r\n", 200),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a.example:8080\r\n", 200),
+    ("GET /v0.1/ping HTTP/1.1", "Host: [::1]:8080\r\n", 200),
+    ("GET /v0.1/ping HTTP/1.1", "", 400),
+    ("GET /v0.1/ping HTTP/1.1", "Host:\r\n", 400),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a\r\nHost: a\r\n", 400),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a b\r\n", 400),
+    ("GET /v0.1/ping HTTP/1.1", "Host: user@a\r\n", 400),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a:b\r\n", 400),
+    ("GET /v0.1/ping HTTP/1.1", "Host : a\r\n", 400),
+    ("GET /v0.1/ping HTTP/1.0", "", 200),
+    ("GET /v0.1/ping HTTP/1.0", "Host: a\r\n", 200),
+    ("GET http://b.example/v0.1/ping HTTP/1.1", "Host: a\r\n", 200),
+    ("GET http://user@b.example/v0.1/ping HTTP/1.1", "Host: a\r\n", 400),
+    ("OPTIONS * HTTP/1.1", "Host: a\r\n", 204),
+    ("OPTIONS /v0.1/ping HTTP/1.1", "Host: a\r\n", 204),
+    ("CONNECT a.example:443 HTTP/1.1", "Host: a\r\n", 405),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a\r\nContent-Length: 0\r\n", 200),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a\r\nContent-Length: 5\r\n", 400),
+    ("HEAD /v0.1/ping HTTP/1.1", "Host: a\r\nContent-Length: 5\r\n", 400),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\n", 400),
+    ("OPTIONS /v0.1/ping HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\n", 400),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n", 400),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n", 400),
+    ("POST /v0.1/servers HTTP/1.1", "Host: a\r\nContent-Length: 100\r\n", 405),
+    ("POST /v0.1/servers HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\n", 405),
+    ("POST /v0.1/publish HTTP/1.1", "Host: a\r\nContent-Length: 100\r\nExpect: 100-continue\r\n", 501),
+    ("POST /nowhere HTTP/1.1", "Host: a\r\nContent-Length: 100\r\n", 404),
+    ("POST /v0.1/ping HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n", 405),
+];
+
+#[tokio::test]
+async fn what_two_servers_could_read_differently_is_refused_and_the_rest_answered() {
+    let proxy = proxy().await;
+    for (line, headers, expected) in REQUESTS {
+        let answer = exchange(proxy.address(), format!("{line}\r\n{headers}{CLOSE}")).await;
+        assert_eq!(status(&answer), expected, "{line}\n{headers}{answer}");
+        assert_eq!(answer.matches("HTTP/1.").count(), 1, "one request, one answer: {answer}");
+        if header(&answer, "content-type") == "application/problem+json" {
+            assert_eq!(header(&answer, "access-control-allow-origin"), "*", "{answer}");
+        }
+        assert_eq!(header(&answer, "allow").is_empty(), !matches!(expected, 204 | 405), "{answer}");
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_ends_the_connection_and_nothing_behind_it_is_a_request() {
+    let proxy = proxy().await;
+    for (line, headers, body) in [
+        ("GET /v0.1/ping", "Content-Length: 5\r\n", "hello"),
+        ("GET /v0.1/ping", "Transfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+        ("POST /v0.1/servers", "Content-Length: 5\r\n", "hello"),
+        ("POST /v0.1/servers", "Content-Length: 100\r\n", "hello"),
+        ("POST /v0.1/servers", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+        ("POST /v0.1/servers", "Transfer-Encoding: chunked\r\n", "nonsense\r\n"),
+        ("POST /v0.1/servers", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"),
+        ("POST /v0.1/publish", "Content-Length: 5\r\nExpect: 100-continue\r\n", ""),
+    ] {
+        let answer = exchange(proxy.address(), format!("{line} HTTP/1.1\r\nHost: a\r\n{headers}\r\n{body}{GET}")).await;
+        assert_eq!(answer.matches("HTTP/1.").count(), 1, "{line} {headers}: {answer}");
+        assert!(status(&answer) >= 400 && header(&answer, "connection") == "close", "{line} {headers}: {answer}");
+    }
+    // Without one it goes on.
+    let answers = exchange(proxy.address(), format!("POST /v0.1/servers HTTP/1.1\r\nHost: a\r\n\r\n{}", closing(GET)));
+    assert_eq!(answers.await.matches("HTTP/1.1 ").count(), 2);
+    proxy.stop().await;
+}
+
+fn closing(request: &str) -> String {
+    request.replace("\r\n\r\n", &format!("\r\n{CLOSE}"))
+}
+
+#[tokio::test]
+async fn who_sends_a_large_body_can_read_the_answer_afterwards() {
+    let proxy = proxy().await;
+    for (target, expected) in [("/v0.1/servers", 405), ("/v0.1/publish", 501)] {
+        let mut stream = connect(proxy.address()).await;
+        let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 1 << 20);
+        stream.write_all(head.as_bytes()).await.expect("it reads");
+        for _ in 0..16 {
+            stream.write_all(&vec![b'x'; 64 << 10]).await.expect("it reads to the end");
+        }
+        let answer = read_to_end(&mut stream).await;
+        assert_eq!(status(&answer), expected, "{answer}");
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn heads_have_bounds_and_beyond_them_an_answer() {
+    let proxy = proxy().await;
+    let headers = |count: usize| "X-Many: x\r\n".repeat(count);
+    let request = |target: &str, headers: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\n{headers}{CLOSE}");
+    let long = |length: usize| format!("/v0.1/ping?{}", "x".repeat(length - "/v0.1/ping?".len() + 1));
+    for (request, expected) in [
+        (request("/v0.1/ping", &headers(62)), 200),
+        (request("/v0.1/ping", &headers(63)), 431),
+        (request("/v0.1/ping", &format!("X-Long: {}\r\n", "x".repeat(15 << 10))), 200),
+        (request("/v0.1/ping", &format!("X-Long: {}\r\n", "x".repeat(17 << 10))), 431),
+        (request("/v0.1/ping", &format!("X-Long: {}\r\n", "x".repeat(300 << 10))), 431),
+        (request(&long(8 << 10), ""), 200),
+        (request(&long((8 << 10) + 1), ""), 414),
+    ] {
+        let answer = exchange(proxy.address(), &request).await;
+        assert_eq!(status(&answer), expected, "{} bytes: {answer}", request.len());
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_http_gets_400() {
+    let proxy = proxy().await;
+    for bytes in
+        ["\u{16}\u{3}\u{1}hello\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HTTP/3.0\r\n\r\n"]
+    {
+        let answer = exchange(proxy.address(), bytes).await;
+        assert_eq!(status(&answer), 400, "{bytes:?}: {answer}");
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_said_everything_still_gets_the_answer() {
+    let proxy = proxy().await;
+    for request in [GET, "GET /v0.1/ping HTTP/1.0\r\n\r\n"] {
+        let mut stream = connect(proxy.address()).await;
+        stream.write_all(request.as_bytes()).await.expect("it reads");
+        stream.shutdown().await.expect("a connection");
+        assert_eq!(status(&read_to_end(&mut stream).await), 200, "{request}");
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn http_1_0_keeps_a_connection_only_when_asked_to() {
+    let proxy = proxy().await;
+    let request = "GET /v0.1/ping HTTP/1.0\r\n";
+    let answers = exchange(proxy.address(), format!("{request}\r\n{request}\r\n")).await;
+    assert_eq!(answers.matches("HTTP/1.").count(), 1, "{answers}");
+    let answers = exchange(proxy.address(), format!("{request}Connection: keep-alive\r\n\r\n{request}\r\n")).await;
+    assert_eq!(answers.matches("HTTP/1.").count(), 2, "{answers}");
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn an_old_connection_ends_with_its_last_answer_and_slow_ones_do_not_hold_up_the_end() {
+    let deadlines = mcp_registry_proxy::serve::Deadlines { age: Duration::from_millis(200), ..Default::default() };
+    let proxy = Setup::new().file("curated", "[]").start_with(deadlines).await;
+    let answer = exchange(proxy.address(), GET).await;
+    assert_eq!(status(&answer), 200, "and then the connection ended, although the client kept it");
+    proxy.stop().await;
+
+    let proxy = self::proxy().await;
+    let mut silent = connect(proxy.address()).await;
+    let mut sniffed = connect(proxy.address()).await;
+    sniffed.write_all(b"PRI *").await.expect("it reads");
+    let started = Instant::now();
+    proxy.stop().await;
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert_eq!(read_to_end(&mut silent).await, "");
+    drop(sniffed);
+}

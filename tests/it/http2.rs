@@ -1,0 +1,145 @@
+//! HTTP/2 without TLS, for clients that know: the same answers, and the same ends for who is silent.
+
+use std::time::Duration;
+
+use http::Method;
+use http_body_util::BodyExt as _;
+use tokio::time::Instant;
+
+use crate::support::entry::{Entry, list};
+use crate::support::http2::{Client, request};
+use crate::support::proxy::{Proxy, Setup, short_deadlines};
+use crate::support::stream::connect;
+use crate::support::{check, eventually};
+
+async fn client(proxy: &Proxy) -> Client {
+    Client::new(connect(proxy.address()).await).await
+}
+
+/// Much more than a client's window holds.
+fn large_list() -> String {
+    let text = "x".repeat(200 << 10);
+    let entry = |number: u32| Entry::new(&format!("com.example/{number:03}"), "1.0.0").server("note", text.clone());
+    list(&(0..10).map(entry).collect::<Vec<_>>(), None).to_string()
+}
+
+const LARGE: &str = "/v0.1/servers?limit=100";
+
+#[tokio::test]
+async fn many_requests_share_a_connection() {
+    let proxy = Setup::new().file("curated", "[]").start_ready().await;
+    let client = client(&proxy).await;
+    let plain = proxy.get("/v0.1/ping").await;
+    for reply in futures(&client, 100).await {
+        assert_eq!((reply.status, &reply.body), (200, &plain.body));
+        assert_eq!(reply.header("content-type"), plain.header("content-type"));
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let proxy = Setup::new().file("curated", "[]").start_ready().await;
+    let client = client(&proxy).await;
+    for target in ["/v0.1/servers", "/nowhere"] {
+        let get = client.get(target).await;
+        let head = client.send(request(Method::HEAD, target, "")).await.expect("an answer");
+        assert_eq!((head.status, head.body.len()), (get.status, 0), "{target}");
+        assert_eq!(head.header("content-length"), get.body.len().to_string(), "{target}");
+        assert_eq!(head.header("content-length"), get.header("content-length"), "{target}");
+    }
+    proxy.stop().await;
+}
+
+/// As many requests at a time.
+async fn futures(client: &Client, count: usize) -> Vec<crate::support::http::Reply> {
+    let mut requests: Vec<_> = (0..count).map(|_| Box::pin(client.get("/v0.1/ping"))).collect();
+    let mut replies = Vec::new();
+    std::future::poll_fn(|context| {
+        requests.retain_mut(|request| match request.as_mut().poll(context) {
+            std::task::Poll::Ready(reply) => {
+                replies.push(reply);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if requests.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    replies
+}
+
+#[tokio::test]
+async fn guards_and_bounds_hold_here_too_and_cost_only_the_request() {
+    let proxy = Setup::new().file("curated", "[]").start_ready().await;
+    let client = client(&proxy).await;
+    let long = format!("/v0.1/ping?{}", "x".repeat(8 << 10));
+    let large_head = |length: usize| {
+        let mut request = request(Method::GET, "/v0.1/ping", "");
+        request.headers_mut().insert("x-long", "x".repeat(length).parse().expect("a value"));
+        request
+    };
+    for (request, expected) in [
+        (request(Method::GET, "/v0.1/ping", "hello"), 400),
+        (request(Method::POST, "/v0.1/servers", "x".repeat(1 << 20)), 405),
+        (request(Method::POST, "/v0.1/publish", "{}"), 501),
+        (request(Method::GET, &long, ""), 414),
+        (large_head(15 << 10), 200),
+        (large_head(17 << 10), 431),
+        (request(Method::OPTIONS, "/v0.1/ping", ""), 204),
+        (request(Method::GET, "/v0.1/ping", ""), 200),
+    ] {
+        let shown = format!("{} {:.40}", request.method(), request.uri());
+        let reply = client.send(request).await.unwrap_or_else(|error| panic!("{shown}: {error:?}"));
+        assert_eq!(reply.status, expected, "{shown}: {}", reply.text());
+        assert_eq!(reply.header("connection"), "", "{shown}");
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn who_only_answers_pings_is_sent_away() {
+    let proxy = Setup::new().file("curated", "[]").start_with(short_deadlines()).await;
+    let started = Instant::now();
+    client(&proxy).await.ended().await;
+    let client = client(&proxy).await;
+    assert_eq!(client.get("/v0.1/ping").await.status, 200);
+    client.ended().await;
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_take_an_answer_is_cut_off() {
+    let proxy = Setup::new().file("curated", large_list()).start_with(short_deadlines()).await;
+    proxy.until_ready().await;
+    let client = client(&proxy).await;
+    let answer = client.begin(request(Method::GET, LARGE, "")).await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let started = Instant::now();
+    client.ended().await;
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(answer.collect().await.is_err(), "the rest never comes");
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn at_the_end_answers_in_flight_are_finished() {
+    let proxy = Setup::new().file("curated", large_list()).start_ready().await;
+    let (idle, busy) = (client(&proxy).await, client(&proxy).await);
+    assert_eq!(idle.get("/v0.1/ping").await.status, 200);
+    let answer = busy.begin(request(Method::GET, LARGE, "")).await.expect("an answer");
+    let length: usize = answer.headers()["content-length"].to_str().expect("text").parse().expect("a number");
+    let address = proxy.address();
+    let read = async {
+        idle.ended().await;
+        eventually("the listener closed", async || {
+            check(tokio::net::TcpStream::connect(address).await.is_err(), "it accepts")
+        })
+        .await;
+        answer.collect().await.expect("the whole answer").to_bytes().len()
+    };
+    let ((), read) = tokio::join!(proxy.stop(), read);
+    assert_eq!(read, length);
+    busy.ended().await;
+}
