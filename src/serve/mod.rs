@@ -3,7 +3,7 @@
 //!
 //! In reading order: `listener` and `connection` who asks, `tls` under which certificate, `guard` what is refused
 //! before anything else, `route` and `query` what is asked for, `cursor` where a page begins, `api` and
-//! `registries` the bodies, `cache` the bodies that are there already, `representation` what is known of a body,
+//! `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that are there already, `representation` what is known of a body,
 //! `coding` and `condition` what the client wants of it and has of it, `error` the problems, `respond` and `cors`
 //! the headers, `lineage` the one that names us and those whom we mirror.
 
@@ -15,6 +15,10 @@ mod config;
 mod connection;
 mod cors;
 mod cursor;
+mod docs;
+mod documents;
+#[cfg(test)]
+mod drift;
 mod error;
 mod guard;
 mod lineage;
@@ -46,6 +50,7 @@ use coding::negotiate;
 use condition::{Verdict, judge};
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 pub use connection::{Connection, Deadlines};
+use documents::Documents;
 use error::Problem;
 use lineage::LineageHeader;
 pub use listener::Listener;
@@ -86,10 +91,18 @@ enum Answered {
     Found(Found),
 }
 
+impl Answered {
+    fn document(document: &Arc<Representation>) -> Self {
+        let (representation, origin) = (Arc::clone(document), cache::Origin::Memory);
+        Self::Found(Found { representation, cached: None, origin, stale_since: None })
+    }
+}
+
 /// A body that clients may keep, and where it was found.
 struct Found {
     representation: Arc<Representation>,
-    cached: Cached,
+    /// What the cache keeps it under, if it does.
+    cached: Option<Cached>,
     origin: cache::Origin,
     /// Since when nobody has confirmed a part of what it may hold.
     stale_since: Option<Timestamp>,
@@ -102,6 +115,7 @@ pub struct Service {
     registries: Vec<Arc<Registry>>,
     cache: ResponseCache,
     encoders: Encoders,
+    documents: Documents,
     responder: Responder,
     lineage: LineageHeader,
     shows_urls: bool,
@@ -116,6 +130,7 @@ impl Service {
             registries,
             cache: ResponseCache::new(settings.cache_bytes),
             encoders: Encoders::new(),
+            documents: Documents::new(),
             responder: Responder::new(&settings.cors_origins, settings.max_age, settings.visibility),
             lineage: LineageHeader::new(settings.own_id.clone()),
             shows_urls: settings.shows_urls,
@@ -155,7 +170,9 @@ impl Service {
             return Ok(self.responder.represented(answer, body));
         }
         let body = representation.encode(coding, &self.encoders).await?;
-        self.cache.weigh_again(&cached, &representation);
+        if let Some(cached) = cached {
+            self.cache.weigh_again(&cached, &representation);
+        }
         Ok(self.responder.represented(answer, body))
     }
 
@@ -185,6 +202,9 @@ impl Service {
             }
             Route::Health | Route::Live => Ok(self.momentary("{\"status\":\"ok\"}\n")),
             Route::Ready => self.with_view(|view| view.readiness()).map(|body| self.momentary(body)),
+            Route::OpenapiYaml => Ok(Answered::document(&self.documents.yaml)),
+            Route::OpenapiJson => Ok(Answered::document(&self.documents.json)),
+            Route::Docs => Ok(Answered::document(&self.documents.page)),
         }
     }
 
@@ -194,7 +214,7 @@ impl Service {
             let (representation, origin) =
                 self.cache.get_or_render(view.catalog, &request, |request| view.render(request))?;
             let stale_since = view.catalog.stale_since();
-            Ok(Answered::Found(Found { representation, cached: request, origin, stale_since }))
+            Ok(Answered::Found(Found { representation, cached: Some(request), origin, stale_since }))
         })
     }
 

@@ -20,6 +20,21 @@ pub(super) struct ListQuery {
     pub(super) limit: usize,
 }
 
+/// The parameters of a list request; all others are ignored. The description names the same.
+pub(super) const LIST_PARAMETERS: [&str; 11] = [
+    "cursor",
+    "limit",
+    "search",
+    "updated_since",
+    "version",
+    "include_deleted",
+    "registry",
+    "type",
+    "package_type",
+    "transport",
+    "status",
+];
+
 /// Reads the query of a list request.
 pub(super) fn list(query: Option<&str>) -> Result<ListQuery, Problem> {
     let parameters = Parameters::read(query)?;

@@ -58,6 +58,8 @@ fn suffix(coding: Coding) -> &'static str {
 #[derive(Debug)]
 pub(super) struct Representation {
     pub(super) content_type: HeaderValue,
+    /// What a browser that shows it may load and run, where that is more than nothing.
+    pub(super) policy: Option<HeaderValue>,
     pub(super) tag: Tag,
     entity_tags: [HeaderValue; 4],
     modified: SystemTime,
@@ -77,6 +79,7 @@ impl Representation {
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
         Self {
             content_type,
+            policy: None,
             entity_tags: Coding::ALL.map(|coding| tag.header(coding)),
             tag,
             modified,
@@ -85,6 +88,11 @@ impl Representation {
             encoded: Default::default(),
             turn: Arc::default(),
         }
+    }
+
+    /// The same under a `Content-Security-Policy` of its own.
+    pub(super) fn under(self, policy: HeaderValue) -> Self {
+        Self { policy: Some(policy), ..self }
     }
 
     /// The body as it is.

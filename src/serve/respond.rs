@@ -109,6 +109,7 @@ impl Responder {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, answer.representation.content_type.clone());
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+        headers.extend(answer.representation.policy.clone().map(|policy| (CONTENT_SECURITY_POLICY, policy)));
         if answer.coding != Coding::Identity {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(answer.coding.name()));
         }

@@ -31,6 +31,12 @@ pub(super) enum Route {
     Live,
     /// Whether the first attempt to fetch each registry has ended.
     Ready,
+    /// The API's description, as YAML.
+    OpenapiYaml,
+    /// The same as JSON.
+    OpenapiJson,
+    /// The same as a page.
+    Docs,
 }
 
 const UNKNOWN_IN_API: &str = "Endpoint not found. See /docs for the API documentation.";
@@ -42,13 +48,13 @@ const DOUBLED: &str = "Endpoint not found. See /docs for the API documentation. 
                        API itself: give it this registry's base URL, without /v0.1/servers.";
 
 /// A path, recognised.
-enum Recognised {
-    Read(Route),
-    /// An optional route of the API that writes: the methods that it would have, and what to say.
-    Write(&'static [Method], &'static str),
-    /// Both: reading and, optionally, writing.
-    ReadOrWrite(Route, &'static [(Method, &'static str)]),
+struct Recognised {
+    read: Option<Route>,
+    writes: &'static [Write],
 }
+
+/// A method that an optional route of the API would have, and what to say instead.
+type Write = (Method, &'static str);
 
 const PUBLISHING: &str = "Publishing is not supported by this registry";
 const UPDATES: &str = "Updates are not supported by this registry";
@@ -60,40 +66,31 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
         return Err(Problem::BadRequest("Invalid request: URL path contains null bytes".into()));
     }
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
-    match recognise(&segments)? {
-        Recognised::Read(route) => only_reading(method, route),
-        Recognised::ReadOrWrite(route, writes) => match writes.iter().find(|(write, _)| write == method) {
-            Some((_, refusal)) => Err(Problem::NotImplemented((*refusal).into())),
-            None => only_reading(method, route),
-        },
-        Recognised::Write(methods, refusal) if methods.contains(method) => Err(Problem::NotImplemented(refusal.into())),
-        Recognised::Write(methods, _) => Err(Problem::MethodNotAllowed { allow: listed(methods) }),
+    let Recognised { read, writes } = recognise(&segments)?;
+    let reads: &[Method] = if read.is_some() { &[Method::GET, Method::HEAD] } else { &[] };
+    if let Some(route) = read.filter(|_| reads.contains(method)) {
+        return Ok(route);
     }
+    if let Some((_, refusal)) = writes.iter().find(|(write, _)| write == method) {
+        return Err(Problem::NotImplemented((*refusal).into()));
+    }
+    // Methods that are not implemented are the path's too: the API has them.
+    let methods = reads.iter().chain(writes.iter().map(|(write, _)| write)).chain([&Method::OPTIONS]);
+    let names: Vec<&str> = methods.map(Method::as_str).collect();
+    Err(Problem::MethodNotAllowed { allow: names.join(", ") })
 }
 
-fn only_reading(method: &Method, route: Route) -> Result<Route, Problem> {
-    match *method {
-        Method::GET | Method::HEAD => Ok(route),
-        _ => Err(Problem::MethodNotAllowed { allow: listed(&[Method::GET, Method::HEAD]) }),
-    }
-}
-
-/// The methods that a path allows, for `Allow`; of one that does not exist, those that reading takes.
+/// The methods of a path, for `Allow`; of one that does not exist, those that reading takes.
 pub(super) fn allow(path: &str) -> String {
     // No route has this method: the refusal says which ones there are.
     match route(&Method::CONNECT, path) {
         Err(Problem::MethodNotAllowed { allow }) => allow,
-        _ => listed(&[Method::GET, Method::HEAD]),
+        _ => "GET, HEAD, OPTIONS".to_owned(),
     }
 }
 
-fn listed(methods: &[Method]) -> String {
-    let names: Vec<&str> = methods.iter().map(Method::as_str).chain(["OPTIONS"]).collect();
-    names.join(", ")
-}
-
 fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
-    let read = |route| Ok(Recognised::Read(route));
+    let read = |route| Ok(Recognised { read: Some(route), writes: &[] });
     match segments {
         ["v0" | "v0.1", rest @ ..] => api(rest),
         // Some clients leave the API version out (clients.md §1.3).
@@ -102,18 +99,21 @@ fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
         ["registries", name] => read(Route::Registry { name: decode(name, "registry name")? }),
         ["livez"] => read(Route::Live),
         ["readyz"] => read(Route::Ready),
+        ["openapi.yaml"] => read(Route::OpenapiYaml),
+        ["openapi.json"] => read(Route::OpenapiJson),
+        ["docs"] => read(Route::Docs),
         _ => Err(Problem::NotFound(UNKNOWN.into())),
     }
 }
 
 fn api(segments: &[&str]) -> Result<Recognised, Problem> {
-    let read = |route| Ok(Recognised::Read(route));
+    let read = |route| Ok(Recognised { read: Some(route), writes: &[] });
     match segments {
         ["servers"] => read(Route::List),
         ["health"] => read(Route::Health),
         ["ping"] => read(Route::Ping),
         ["version"] => read(Route::Build),
-        ["publish"] => Ok(Recognised::Write(&[Method::POST], PUBLISHING)),
+        ["publish"] => Ok(Recognised { read: None, writes: &[(Method::POST, PUBLISHING)] }),
         // One segment first: a name whose second part is `versions` is rarer than a version of that name.
         ["servers", name, part @ ("versions" | "status"), tail @ ..] if !name.is_empty() && tail.len() < 2 => {
             server(name, part, tail)
@@ -131,13 +131,15 @@ fn api(segments: &[&str]) -> Result<Recognised, Problem> {
 fn server(name: &str, part: &str, tail: &[&str]) -> Result<Recognised, Problem> {
     let name = decode(name, "server name")?;
     match (part, tail) {
-        ("versions", []) => Ok(Recognised::Read(Route::Versions { name })),
+        ("versions", []) => Ok(Recognised { read: Some(Route::Versions { name }), writes: &[] }),
         ("versions", [version]) if !version.is_empty() => {
             let version = decode(version, "version")?;
-            let writes: &[_] = &[(Method::PUT, UPDATES), (Method::DELETE, DELETION)];
-            Ok(Recognised::ReadOrWrite(Route::Version { name, version }, writes))
+            let writes = &[(Method::PUT, UPDATES), (Method::DELETE, DELETION)];
+            Ok(Recognised { read: Some(Route::Version { name, version }), writes })
         }
-        ("versions", [_, "status"]) | ("status", []) => Ok(Recognised::Write(&[Method::PATCH], UPDATES)),
+        ("versions", [_, "status"]) | ("status", []) => {
+            Ok(Recognised { read: None, writes: &[(Method::PATCH, UPDATES)] })
+        }
         _ => Err(Problem::NotFound(UNKNOWN_IN_API.into())),
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::LIST_PARAMETERS;
 use crate::serve::error::{InvalidParameter, Problem};
 
 const DEFAULT_LIMIT: usize = 30;
@@ -31,6 +32,7 @@ impl<'a> Parameters<'a> {
     }
 
     fn first(&self, key: &str) -> Option<&Option<Cow<'a, str>>> {
+        debug_assert!(LIST_PARAMETERS.contains(&key), "{key} is read, and not among the parameters");
         self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 

@@ -1,0 +1,70 @@
+//! The API's description: as it was written, as JSON, and as a page. All three are made once; nothing in them
+//! depends on the configuration or on the catalog.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::docs;
+use super::representation::Representation;
+
+/// The description. Tests hold it against the router and against real answers.
+const YAML: &str = include_str!("openapi.yaml");
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Documents {
+    pub(super) yaml: Arc<Representation>,
+    pub(super) json: Arc<Representation>,
+    pub(super) page: Arc<Representation>,
+}
+
+impl Documents {
+    pub(super) fn new() -> Self {
+        let description = description();
+        let now = Timestamp::now();
+        let document = |content_type, body| Representation::new(HeaderValue::from_static(content_type), body, now);
+        let json = Bytes::from(format!("{description}\n"));
+        let page = Bytes::from(docs::page(&description));
+        Self {
+            yaml: Arc::new(document("application/yaml", Bytes::from_static(YAML.as_bytes()))),
+            json: Arc::new(document("application/json", json)),
+            page: Arc::new(document("text/html; charset=utf-8", page).under(docs::policy())),
+        }
+    }
+}
+
+/// The description as a value; aliases are replaced by what they stand for.
+pub(super) fn description() -> Value {
+    serde_saphyr::from_str(YAML).expect("the description is part of the program, and tests read it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toolhive_takes_it_for_a_registry() {
+        // registry-api.md §8.3: it asks for these two before anything else.
+        let description = description();
+        assert_eq!(description["info"]["version"], "1.0.0");
+        let text = description["info"]["description"].as_str().expect("a text");
+        assert!(text.contains("https://github.com/modelcontextprotocol/registry"));
+    }
+
+    #[test]
+    fn the_page_loads_nothing_and_runs_nothing() {
+        let documents = Documents::new();
+        let page = std::str::from_utf8(documents.page.body()).expect("UTF-8");
+        for forbidden in ["<script", "<link", "<img", "<iframe", "@import", "url(", " style=", " on", "javascript:"] {
+            let found = page.split('<').find(|tag| tag.split('>').next().is_some_and(|tag| tag.contains(forbidden)));
+            assert_eq!(found, None, "{forbidden}");
+            assert!(forbidden.starts_with(' ') || !page.contains(forbidden), "{forbidden}");
+        }
+        let policy = documents.page.policy.as_ref().expect("a policy").to_str().expect("text");
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
+    }
+}
