@@ -8,6 +8,7 @@ mod api;
 mod clients;
 mod commands;
 mod connections;
+mod description;
 mod documents;
 mod endpoints;
 mod entries;

@@ -2,11 +2,12 @@
 //! leads elsewhere ([`relay`]), a proxy that runs in the test's own runtime ([`proxy`]) or as the real binary
 //! ([`binary`]), entries ([`entry`]), plain requests ([`http`], [`http2`]), raw connections ([`stream`]),
 //! certificates ([`tls`]), proxies that know one another ([`lineage`]), what clients demand ([`decoders`]), the
-//! headers that answers have ([`profile`]), and a way to
-//! wait for a condition instead of sleeping.
+//! headers that answers have ([`profile`]), the API's description to hold answers against
+//! ([`description`]), and a way to wait for a condition instead of sleeping.
 
 pub(crate) mod binary;
 pub(crate) mod decoders;
+pub(crate) mod description;
 pub(crate) mod entry;
 pub(crate) mod http;
 pub(crate) mod http2;

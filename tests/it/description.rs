@@ -1,0 +1,161 @@
+//! `/openapi.*` and `/docs`: what is described is what is answered. The unit tests in `serve::drift` hold the
+//! description against the router; these hold it against answers.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use serde_json::Value;
+
+use crate::support::description::Description;
+use crate::support::entry::Entry;
+use crate::support::http::{send, send_with};
+use crate::support::proxy::{Proxy, Setup};
+use crate::support::raw::nobody;
+use crate::support::registry::{Behaviour, FakeRegistry};
+
+const QUICKSTART: &str = include_str!("../../config/quickstart-servers.json");
+
+/// What no request can bring about here: a fault of ours. The others wait for conditional requests.
+const NOT_PROVOKED: [u16; 4] = [304, 406, 412, 500];
+
+async fn proxy() -> Proxy {
+    let more = [
+        Entry::new("com.example/odd", "1.0").server("x-unknown", 5).official("status", "paused"),
+        Entry::new("com.example/gone", "1.0.0").deleted(),
+        Entry::new("com.example/broken", "1.0.0").server("title", 5),
+    ];
+    let more: Vec<Value> = more.into_iter().map(Entry::into_value).collect();
+    let setup = Setup::new().file("quickstart", QUICKSTART).file("more", Value::from(more).to_string());
+    let proxy = setup.registry("down", &nobody().await).start_ready().await;
+    proxy.until_state("down", "unhealthy").await;
+    proxy
+}
+
+/// A request's target for a described path.
+fn example(path: &str) -> String {
+    let path = path.replace("{serverName}", "com.example.search%2Fcode").replace("{version}", "latest");
+    path.replace("{name}", "more")
+}
+
+/// Sends requests and holds every answer against the description.
+struct Checker<'a> {
+    description: &'a Description,
+    seen: BTreeSet<u16>,
+}
+
+impl Checker<'_> {
+    async fn ask(&mut self, proxy: &Proxy, path: &str, method: Method, target: &str, headers: &[(&str, &str)]) -> u16 {
+        let reply = send_with(proxy.address(), method.clone(), target, headers).await;
+        self.description.check(path, &method, target, &reply);
+        self.seen.insert(reply.status);
+        reply.status
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_as_it_is_described() {
+    let proxy = proxy().await;
+    let description = Description::of(&proxy).await;
+    let mut checker = Checker { description: &description, seen: BTreeSet::new() };
+    let long = "x".repeat(9_000);
+    let heavy = [("x-heavy", "x"); 200];
+    for (path, methods) in description.paths() {
+        let target = example(path);
+        for method in methods {
+            let status = checker.ask(&proxy, path, method.clone(), &target, &[]).await;
+            let expected = if matches!(method, Method::GET | Method::HEAD) { 200 } else { 501 };
+            assert_eq!(status, expected, "{method} {target}");
+            for (name, value) in [
+                ("if-none-match", "*"),
+                ("if-match", "\"another\""),
+                ("if-unmodified-since", "Mon, 01 Jan 2024 00:00:00 GMT"),
+                ("accept-encoding", "identity;q=0"),
+            ] {
+                checker.ask(&proxy, path, method.clone(), &target, &[(name, value)]).await;
+            }
+            checker.ask(&proxy, path, method.clone(), &format!("{target}?{long}"), &[]).await;
+        }
+        assert_eq!(checker.ask(&proxy, path, Method::TRACE, &target, &[]).await, 405, "TRACE {target}");
+        assert_eq!(checker.ask(&proxy, path, Method::GET, &target, &heavy).await, 431, "{target}");
+    }
+    ask_for_what_cannot_be_had(&proxy, &mut checker).await;
+    let missing: Vec<u16> =
+        description.statuses().into_iter().filter(|status| !checker.seen.contains(status)).collect();
+    assert!(
+        missing.iter().all(|status| NOT_PROVOKED.contains(status)),
+        "{missing:?} are described, and were never seen"
+    );
+    proxy.stop().await;
+}
+
+async fn ask_for_what_cannot_be_had(proxy: &Proxy, checker: &mut Checker<'_>) {
+    let (list, versions) = ("/v0.1/servers", "/v0.1/servers/{serverName}/versions");
+    let version = "/v0.1/servers/{serverName}/versions/{version}";
+    for (path, target, status) in [
+        (list, "/v0.1/servers?limit=1&version=latest", 200),
+        (list, "/v0.1/servers?include_deleted=true&limit=100", 200),
+        (list, "/v0.1/servers?limit=0&include_deleted=maybe", 422),
+        (list, "/v0.1/servers?cursor=none", 400),
+        (list, "/v0.1/servers?updated_since=yesterday", 400),
+        (list, "/v0.1/servers?search=%00", 400),
+        (versions, "/v0.1/servers/com.example%2Fmissing/versions", 404),
+        (versions, "/v0.1/servers/com.example%ZZ/versions", 400),
+        (versions, "/v0.1/servers/com.example%2Fgone/versions?include_deleted=true", 200),
+        (versions, "/v0.1/servers/com.example%2Fgone/versions?include_deleted=5", 422),
+        (version, "/v0.1/servers/com.example%2Fgone/versions/latest", 404),
+        (version, "/v0.1/servers/com.example%2Fodd/versions/1.0", 200),
+        (version, "/v0.1/servers/com.example%2Fodd/versions/%00", 400),
+        (version, "/v0.1/servers/com.example%2Fodd/versions/1.0?include_deleted=5", 422),
+        ("/registries/{name}", "/registries/down", 200),
+        ("/registries/{name}", "/registries/nobody", 404),
+        ("/registries/{name}", "/registries/%ZZ", 400),
+    ] {
+        assert_eq!(checker.ask(proxy, path, Method::GET, target, &[]).await, status, "{target}");
+    }
+    let registry = FakeRegistry::start(Vec::new()).await;
+    registry.always(Behaviour::Hold);
+    let unready = Setup::new().settings("[health]\ntimeout = \"60s\"").registry("held", &registry.url()).start().await;
+    for path in [list, versions, version, "/readyz"] {
+        assert_eq!(checker.ask(&unready, path, Method::GET, &example(path), &[]).await, 503, "{path}");
+    }
+    checker.ask(&unready, "/registries", Method::GET, "/registries", &[]).await;
+    registry.release().await;
+    registry.behave();
+    unready.until_ready().await;
+    unready.stop().await;
+}
+
+#[tokio::test]
+async fn the_examples_work_with_the_quickstart() {
+    let proxy = Setup::new().file("quickstart", QUICKSTART).start_ready().await;
+    let description = Description::of(&proxy).await;
+    let examples = description.examples();
+    assert!(examples.len() > 10, "{examples:?}");
+    for target in examples {
+        let reply = proxy.get(&target).await;
+        assert_eq!(reply.status, 200, "{target}: {}", reply.text());
+        let is_empty_list =
+            reply.header("content-type") == "application/json" && reply.json()["servers"] == Value::Array(Vec::new());
+        assert!(!is_empty_list, "{target} shows nothing");
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn the_documents_have_their_types_and_the_page_its_policy() {
+    let proxy = Setup::new().file("quickstart", QUICKSTART).start_ready().await;
+    for (target, content_type, beginning) in [
+        ("/openapi.yaml", "application/yaml", "# What the proxy answers"),
+        ("/openapi.json", "application/json", "{\"openapi\":\"3.1.0\""),
+        ("/docs", "text/html; charset=utf-8", "<!DOCTYPE html>"),
+        ("/docs/", "text/html; charset=utf-8", "<!DOCTYPE html>"),
+    ] {
+        let reply = proxy.get(target).await;
+        assert_eq!((reply.status, reply.header("content-type")), (200, content_type), "{target}");
+        assert!(reply.text().starts_with(beginning), "{target}");
+        assert!(reply.header("content-security-policy").starts_with("default-src 'none';"), "{target}");
+        let head = send(proxy.address(), Method::HEAD, target).await;
+        assert_eq!(head.header("content-length"), reply.body.len().to_string(), "{target}");
+    }
+    proxy.stop().await;
+}
