@@ -109,7 +109,9 @@ impl Responder {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, answer.representation.content_type.clone());
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
-        headers.extend(answer.representation.policy.clone().map(|policy| (CONTENT_SECURITY_POLICY, policy)));
+        if let Some(policy) = &answer.representation.policy {
+            headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+        }
         if answer.coding != Coding::Identity {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(answer.coding.name()));
         }

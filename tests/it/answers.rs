@@ -253,7 +253,7 @@ async fn a_preflight_is_204_and_allows_whatever_headers_a_page_sends() {
         ("access-control-request-method", "GET"),
         ("access-control-request-headers", "if-none-match, x-custom"),
     ];
-    for target in [LIST, "/v0/servers/com.example%2Fa/versions/latest", "/registries", "/nothing/here"] {
+    for target in [LIST, "/v0/servers/com.example%2Fa/versions", "/registries", "/nothing/here"] {
         let reply = send_with(proxy.address(), Method::OPTIONS, target, &asked).await;
         assert_eq!((reply.status, reply.text()), (204, ""), "{target}");
         assert_eq!(reply.header("access-control-allow-origin"), "*");
@@ -261,8 +261,15 @@ async fn a_preflight_is_204_and_allows_whatever_headers_a_page_sends() {
         assert_eq!(reply.header("access-control-max-age"), "86400");
         assert_eq!(reply.header("allow"), "GET, HEAD, OPTIONS");
     }
-    let plain = send(proxy.address(), Method::OPTIONS, "/v0/publish").await;
-    assert_eq!((plain.status, plain.header("allow")), (204, "POST, OPTIONS"));
+    let rows = [
+        ("/v0/publish", "POST, OPTIONS"),
+        ("/v0/servers/com.example%2Fa/versions/latest", "GET, HEAD, PUT, DELETE, OPTIONS"),
+        ("*", "GET, HEAD, OPTIONS"),
+    ];
+    for (target, allow) in rows {
+        let plain = send(proxy.address(), Method::OPTIONS, target).await;
+        assert_eq!((plain.status, plain.header("allow")), (204, allow), "{target}");
+    }
     proxy.stop().await;
 }
 
