@@ -3,9 +3,10 @@
 //!
 //! In reading order: `listener` and `connection` who asks, `tls` under which certificate, `guard` what is refused
 //! before anything else, `route` and `query` what is asked for, `cursor` where a page begins, `api` and
-//! `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that are there already, `representation` what is known of a body,
-//! `coding` and `condition` what the client wants of it and has of it, `error` the problems, `respond` and `cors`
-//! the headers, `lineage` the one that names us and those whom we mirror.
+//! `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that are there
+//! already, `representation` what is known of a body, `coding` and `condition` what the client wants of it and has
+//! of it, `error` the problems, `respond` and `cors` the headers, `lineage` the one that names us and those whom we
+//! mirror.
 
 mod api;
 mod cache;
