@@ -11,7 +11,10 @@ use std::sync::Arc;
 
 use super::Server;
 use super::entry::Status;
+use super::search::push_lowercase;
 
+/// The most facets of one version. Real ones have six at most; more are noise, and would cost every filter.
+const MAX_FACETS: usize = 32;
 /// The longest value that is kept. Real ones have at most fifteen characters; a longer one is noise.
 const MAX_VALUE_BYTES: usize = 64;
 
@@ -64,8 +67,8 @@ impl fmt::Display for Facet<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kind(kind) => write!(formatter, "type={}", kind.as_str()),
-            Self::PackageType(text) => write!(formatter, "package_type={}", text.to_ascii_lowercase()),
-            Self::Transport(text) => write!(formatter, "transport={}", text.to_ascii_lowercase()),
+            Self::PackageType(text) => write!(formatter, "package_type={}", lowercase(text)),
+            Self::Transport(text) => write!(formatter, "transport={}", lowercase(text)),
             Self::Status(status) => write!(formatter, "status={}", status.as_str()),
             Self::Registry(name) => write!(formatter, "registry={name}"),
         }
@@ -82,6 +85,12 @@ impl Facet<'_> {
     }
 }
 
+fn lowercase(text: &str) -> String {
+    let mut lowercase = String::with_capacity(text.len());
+    push_lowercase(&mut lowercase, text);
+    lowercase
+}
+
 /// Whether a value that a registry wrote can stand in a line.
 fn is_sound(value: &str) -> bool {
     !value.is_empty() && value.len() <= MAX_VALUE_BYTES && !value.contains(char::is_control)
@@ -92,10 +101,17 @@ fn is_sound(value: &str) -> bool {
 pub struct Facets(Arc<str>);
 
 impl Facets {
-    /// The set of these facets.
+    /// The set of the first of these facets: of as many as a version may have.
     #[must_use]
     pub fn new<'a>(facets: impl IntoIterator<Item = Facet<'a>>) -> Self {
-        Self::of_lines(facets.into_iter().filter(Facet::is_sound).map(|facet| facet.to_string()))
+        let mut lines = BTreeSet::new();
+        for facet in facets.into_iter().filter(Facet::is_sound) {
+            if lines.len() == MAX_FACETS {
+                break;
+            }
+            lines.insert(facet.to_string());
+        }
+        Self::of_lines(lines.into_iter())
     }
 
     fn of_lines(lines: impl Iterator<Item = String>) -> Self {
@@ -125,32 +141,50 @@ impl Facets {
     }
 }
 
-/// The facets of all servers of a catalog, in its order: each different set once.
+/// The facets of all servers of a catalog, in its order: each different set once, and for each facet the sets
+/// that have it.
 #[derive(Debug, Default)]
 pub(super) struct FacetIndex {
-    sets: Vec<Facets>,
+    sets: usize,
+    sets_with: HashMap<Box<str>, Vec<u32>>,
     /// By server, which set it has.
     of_server: Vec<u32>,
 }
 
 impl FacetIndex {
     pub(super) fn new<'a>(servers: impl ExactSizeIterator<Item = &'a Server>) -> Self {
-        let mut index = Self { sets: Vec::new(), of_server: Vec::with_capacity(servers.len()) };
+        let mut index = Self { of_server: Vec::with_capacity(servers.len()), ..Self::default() };
         let mut known: HashMap<&Facets, u32> = HashMap::new();
         for server in servers {
             let next = u32::try_from(known.len()).expect("fewer servers than a u32 counts");
             let set = *known.entry(&server.facets).or_insert(next);
             if set == next {
-                index.sets.push(server.facets.clone());
+                index.add_set(next, &server.facets);
             }
             index.of_server.push(set);
         }
         index
     }
 
+    fn add_set(&mut self, set: u32, facets: &Facets) {
+        self.sets += 1;
+        for line in facets.0.lines() {
+            match self.sets_with.get_mut(line) {
+                Some(sets) => sets.push(set),
+                None => drop(self.sets_with.insert(line.into(), vec![set])),
+            }
+        }
+    }
+
     /// Finds the sets that have all of these facets.
     pub(super) fn matching(&self, wanted: &[String]) -> MatchingSets {
-        MatchingSets(self.sets.iter().map(|set| set.have_all(wanted)).collect())
+        let mut found = vec![0; self.sets];
+        for wanted in wanted {
+            for set in self.sets_with.get(&**wanted).into_iter().flatten() {
+                found[*set as usize] += 1;
+            }
+        }
+        MatchingSets(found.into_iter().map(|found: usize| found == wanted.len()).collect())
     }
 
     /// Whether one of the server's versions may have the facets that `sets` was made of.
@@ -174,6 +208,15 @@ mod tests {
         assert!(one.have_all(&["package_type=npm".to_owned(), "transport=stdio".to_owned()]));
         assert!(!one.have_all(&["package_type=np".to_owned()]));
         assert!(one.have_all(&[]));
+    }
+
+    #[test]
+    fn letter_case_is_ignored_in_every_script_and_a_version_has_only_so_many() {
+        assert_eq!(Facet::PackageType("É").to_string(), Facet::PackageType("é").to_string());
+        let many: Vec<String> = (0..100).map(|number| format!("type-{number:03}")).collect();
+        let facets = Facets::new(many.iter().map(|text| Facet::PackageType(text)));
+        assert_eq!(facets.0.lines().count(), MAX_FACETS);
+        assert!(facets.have_all(&["package_type=type-000".to_owned()]));
     }
 
     #[test]

@@ -66,6 +66,14 @@ impl Listing {
         self.servers.iter().any(|listed| listed.entries.iter().any(|entry| !entry.is_deleted()))
     }
 
+    /// Whether it is the same as another one, server by server.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.url == other.url
+            && self.servers.len() == other.servers.len()
+            && self.servers.iter().zip(&other.servers).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
+    }
+
     /// How many bytes of JSON it holds.
     #[must_use]
     pub fn bytes(&self) -> usize {

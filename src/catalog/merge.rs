@@ -54,22 +54,22 @@ pub struct Moment {
 #[must_use]
 pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Moment) -> Catalog {
     let registries: Vec<Participant> = sources.iter().map(participant).collect();
-    let mut previously = Previous::new(previous, &registries);
+    let mut previously = Previous::new(previous, &registries, moment);
     let mut catalog =
         Catalog { revision: previous.revision + 1, published_at: moment.now, registries, ..Catalog::default() };
+    catalog.newest_update = previous.newest_update;
     for_each_name(sources, |listed| {
         let before = listed.first().and_then(|(_, listed)| previously.server(&listed.name));
         let server = match before.filter(|before| previously.is_unchanged(before, sources, &listed)) {
             Some(unchanged) => Arc::clone(unchanged),
-            None => {
-                Arc::new(merge_name(&Context { policy, sources, previously: &previously, moment }, &listed, before))
-            }
+            None => Arc::new(merge_name(&Context { policy, sources, previously: &previously }, &listed, before)),
         };
         count(&mut catalog.registries, &server);
         if server.versions.is_empty() {
             catalog.unserved.push(server);
         } else {
             catalog.versions += server.versions.len();
+            catalog.newest_update = catalog.newest_update.max(server.newest_update);
             catalog.servers.push(server);
         }
     });
@@ -131,7 +131,6 @@ struct Context<'a> {
     policy: &'a Policy,
     sources: &'a [Source],
     previously: &'a Previous<'a>,
-    moment: Moment,
 }
 
 fn merge_name(context: &Context<'_>, listed: &[Head<'_>], before: Option<&Arc<Server>>) -> Server {
@@ -147,7 +146,9 @@ fn merge_name(context: &Context<'_>, listed: &[Head<'_>], before: Option<&Arc<Se
     let versions: Vec<Version> = winners.into_iter().enumerate().map(build).collect();
     let facets = server_facets(sources, &contributions, &versions);
     let newest_effect = versions.iter().map(|version| version.effective_at).max().unwrap_or(Timestamp::MIN);
-    Server { name, versions, contributions, facets, latest, newest_effect }
+    let newest_update =
+        versions.iter().map(|version| version.entry.official.updated_at).max().unwrap_or(Timestamp::MIN);
+    Server { name, versions, contributions, facets, latest, newest_effect, newest_update }
 }
 
 fn server_facets(sources: &[Source], contributions: &[Contribution], versions: &[Version]) -> Facets {
@@ -224,7 +225,7 @@ fn build_version(
     is_latest: bool,
     before: Option<&Version>,
 ) -> Version {
-    let &Context { policy, sources, previously, moment } = context;
+    let &Context { policy, sources, previously } = context;
     let &Winner { entry, registry } = winner;
     let others = contributions
         .iter()
@@ -248,7 +249,7 @@ fn build_version(
         ids: render::raw(entry.legacy_ids.as_deref()),
     };
     let tail = render::tail(entry, is_latest, &policy.provenance.key, &provenance);
-    let effective_at = previously.effective_at(moment, before, (entry, &sources[registry].rules.name, is_latest));
+    let effective_at = previously.effective_at(before, entry, &sources[registry].rules.name, is_latest);
     Version { entry: Arc::clone(entry), registry, is_latest, effective_at, tail }
 }
 

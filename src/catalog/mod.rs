@@ -129,7 +129,7 @@ pub struct Version {
     pub is_latest: bool,
     /// What `updated_since` compares: `updatedAt`, or, where it is later, the moment at which the version came
     /// into the catalog or changed in it (content, status, `isLatest`, winner) after clients could have
-    /// synchronised. So a client that asks for what is newer than the newest it has seen misses nothing,
+    /// synchronised; and then it is later than any `updatedAt` that was served before. So a client that asks for what is newer than the newest it has seen misses nothing,
     /// though registries arrive late and flags move without `updatedAt` (registry-api.md §2.6).
     pub effective_at: Timestamp,
     tail: Box<str>,
@@ -162,6 +162,8 @@ pub struct Server {
     latest: Option<usize>,
     /// The newest [`Version::effective_at`].
     newest_effect: Timestamp,
+    /// The newest `updatedAt`.
+    newest_update: Timestamp,
 }
 
 impl Server {
@@ -237,6 +239,8 @@ pub struct Catalog {
     versions: usize,
     search: SearchIndex,
     facets: FacetIndex,
+    /// The newest `updatedAt` that this catalog or one before it served.
+    newest_update: Timestamp,
     /// By server, its newest effect.
     newest_effects: Vec<Timestamp>,
 }
@@ -264,6 +268,11 @@ impl Catalog {
     #[must_use]
     pub fn is_available(&self) -> bool {
         self.registries.iter().any(|registry| registry.usable && registry.listed)
+    }
+
+    /// The registries whose servers are not served, or not as fresh as they should be.
+    pub fn troubled(&self) -> impl Iterator<Item = &Participant> {
+        self.registries.iter().filter(|registry| !registry.usable || registry.stale_since.is_some())
     }
 
     /// Since when nobody has confirmed a part of what is served, if a registry is served stale.

@@ -96,8 +96,7 @@ impl Catalog {
     #[must_use]
     pub fn page(&self, filter: &Filter, after: Option<&Position>, limit: usize) -> Page<'_> {
         let mut matching = Matching::new(self, filter, after);
-        let mut found: Vec<(&Arc<Server>, &Version)> = matching.by_ref().take(limit).collect();
-        found.shrink_to_fit();
+        let found: Vec<(&Arc<Server>, &Version)> = matching.by_ref().take(limit).collect();
         let more = matching.next().is_some();
         let next = found.last().filter(|_| more).map(|(server, version)| Position {
             name: server.name.as_str().into(),

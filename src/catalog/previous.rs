@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::entry::{Entry, Name};
 use super::listing::Listed;
@@ -16,6 +16,9 @@ pub(super) type Head<'a> = (usize, &'a Arc<Listed>);
 
 /// The previous catalog's servers, read in the order of their names beside the new listings.
 pub(super) struct Previous<'a> {
+    moment: Moment,
+    /// The newest `updatedAt` that a client can have seen.
+    newest_update: Timestamp,
     servers: &'a [Arc<Server>],
     unserved: &'a [Arc<Server>],
     registries: &'a [Participant],
@@ -23,8 +26,10 @@ pub(super) struct Previous<'a> {
 }
 
 impl<'a> Previous<'a> {
-    pub(super) fn new(catalog: &'a Catalog, registries: &[Participant]) -> Self {
+    pub(super) fn new(catalog: &'a Catalog, registries: &[Participant], moment: Moment) -> Self {
         Self {
+            moment,
+            newest_update: catalog.newest_update,
             servers: &catalog.servers,
             unserved: &catalog.unserved,
             registries: &catalog.registries,
@@ -57,9 +62,10 @@ impl<'a> Previous<'a> {
     /// previous version of the same key.
     pub(super) fn effective_at(
         &self,
-        moment: Moment,
         before: Option<&Version>,
-        (entry, registry, is_latest): (&Arc<Entry>, &str, bool),
+        entry: &Arc<Entry>,
+        registry: &str,
+        is_latest: bool,
     ) -> Timestamp {
         let updated_at = entry.official.updated_at;
         match before {
@@ -70,9 +76,17 @@ impl<'a> Previous<'a> {
             {
                 before.effective_at
             }
-            _ if moment.is_ready => updated_at.max(moment.now),
+            _ if self.moment.is_ready => updated_at.max(self.moment.now).max(self.after_all_updates()),
             _ => updated_at,
         }
+    }
+}
+
+impl Previous<'_> {
+    /// The first instant after every `updatedAt` that was ever served. It counts only where a registry dates entries
+    /// into the future, or a clock goes back: a client that has seen such a date must not miss what comes after.
+    fn after_all_updates(&self) -> Timestamp {
+        self.newest_update.checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX)
     }
 }
 

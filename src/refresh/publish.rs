@@ -64,7 +64,9 @@ async fn merge_aside(policy: &Arc<Policy>, sources: &[Source], previous: Arc<Cat
     let (policy, sources) = (Arc::clone(policy), sources.to_vec());
     let merging = tokio::task::spawn_blocking(move || {
         let started = std::time::Instant::now();
-        let catalog = merge(&policy, &sources, &previous, moment);
+        let mut catalog = merge(&policy, &sources, &previous, moment);
+        // Until now, clients got the one before.
+        catalog.published_at = Timestamp::now();
         let elapsed_ms = started.elapsed().as_millis();
         tracing::debug!(revision = catalog.revision, versions = catalog.versions(), elapsed_ms, "published a catalog");
         catalog

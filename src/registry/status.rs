@@ -145,7 +145,11 @@ impl Status {
             return false;
         }
         self.listed_at = Some(sync.finished_at);
-        self.listing = Some(listing);
+        // A walk that found everything as it was changes nothing: whoever compares by pointer sees that.
+        let is_news = self.listing.as_ref().is_none_or(|known| !known.is_same_as(&listing));
+        if is_news {
+            self.listing = Some(listing);
+        }
         self.partial = None;
         self.refused = refused;
         self.last_sync = Some(sync);
