@@ -30,7 +30,7 @@ impl Documents {
         let json = Bytes::from(format!("{description}\n"));
         let page = Bytes::from(docs::page(&description));
         Self {
-            yaml: Arc::new(document("application/yaml", Bytes::from_static(YAML.as_bytes()))),
+            yaml: Arc::new(document("application/yaml", Bytes::from_static(without_heading(YAML).as_bytes()))),
             json: Arc::new(document("application/json", json)),
             page: Arc::new(document("text/html; charset=utf-8", page).under(docs::policy())),
         }
@@ -42,9 +42,25 @@ pub(super) fn description() -> Value {
     serde_saphyr::from_str(YAML).expect("the description is part of the program, and tests read it")
 }
 
+/// The description without the comments that it begins with: they are for whoever edits it.
+fn without_heading(yaml: &'static str) -> &'static str {
+    let comments = yaml.split_inclusive('\n').take_while(|line| line.starts_with('#'));
+    yaml.split_at(comments.map(str::len).sum()).1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn notes_for_developers_are_not_served() {
+        assert!(YAML.starts_with("# "));
+        assert_eq!(without_heading("# a\n#\nb: 1 # c\n# d\n"), "b: 1 # c\n# d\n");
+        let documents = Documents::new();
+        assert!(documents.yaml.body().starts_with(b"openapi: 3.1.0\n"));
+        let served: Value = serde_saphyr::from_slice(documents.yaml.body()).expect("YAML");
+        assert_eq!(served, description());
+    }
 
     #[test]
     fn toolhive_takes_it_for_a_registry() {

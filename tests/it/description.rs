@@ -145,7 +145,7 @@ async fn the_examples_work_with_the_quickstart() {
 async fn the_documents_have_their_types_and_the_page_its_policy() {
     let proxy = Setup::new().file("quickstart", QUICKSTART).start_ready().await;
     for (target, content_type, beginning) in [
-        ("/openapi.yaml", "application/yaml", "# What the proxy answers"),
+        ("/openapi.yaml", "application/yaml", "openapi: 3.1.0\n"),
         ("/openapi.json", "application/json", "{\"openapi\":\"3.1.0\""),
         ("/docs", "text/html; charset=utf-8", "<!DOCTYPE html>"),
         ("/docs/", "text/html; charset=utf-8", "<!DOCTYPE html>"),
