@@ -63,6 +63,23 @@ mod tests {
     }
 
     #[test]
+    fn the_page_shows_what_values_are() {
+        let documents = Documents::new();
+        let page = std::str::from_utf8(documents.page.body()).expect("UTF-8");
+        for (what, shown) in [
+            ("a constant", "always <code>nosniff</code>"),
+            ("another", "always <code>none</code>"),
+            ("a number as an example", "Example: <code>10</code>"),
+            ("a parameter's example", "Example: <code>com.example.search/code</code>"),
+            ("a field's example", "Example: <code>active</code>"),
+            ("a default", "default <code>30</code>"),
+            ("values to choose from", "one of <code>zstd</code>, <code>br</code>, <code>gzip</code>"),
+        ] {
+            assert!(page.contains(shown), "{what}: {shown}");
+        }
+    }
+
+    #[test]
     fn toolhive_takes_it_for_a_registry() {
         // registry-api.md §8.3: it asks for these two before anything else.
         let description = description();

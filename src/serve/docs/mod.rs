@@ -6,6 +6,7 @@
 mod description;
 mod operation;
 mod schema;
+mod table;
 mod text;
 
 use base64::Engine as _;
@@ -15,7 +16,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use description::{Description, members, text_of};
+use description::{Description, text_of};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -46,7 +47,11 @@ pub(super) fn page(root: &Value) -> String {
                 a.skip href="#content" { "Skip to the content" }
                 (masthead(info))
                 div.columns {
-                    nav aria-label="Contents" { (contents(&description)) }
+                    nav aria-label="Contents" {
+                        // Closed on narrow screens, where it would be all that the first one shows; the style keeps it
+                        // open on wide ones.
+                        details { summary { "Contents" } (contents(&description)) }
+                    }
                     main #content { (sections(&description)) }
                 }
             }
@@ -126,29 +131,16 @@ fn sections(description: &Description<'_>) -> Markup {
 
 /// All headers of answers; those that not every answer has are marked.
 fn headers(description: &Description<'_>) -> Markup {
+    let rows = description.headers().into_iter().map(|(name, node)| {
+        let row = html! {
+            (text::code(name))
+            @if !description.is_on_every_answer(name) { span.note { "some answers" } }
+        };
+        [row, schema::value(&node["schema"]), schema::meaning(node)]
+    });
     html! {
         h3 #headers { "Headers of answers" }
         p { "Any answer may have those without a mark. The others are named with the routes whose answers have them." }
-        table {
-            caption { "Headers of answers" }
-            thead { tr { th scope="col" { "Header" } th scope="col" { "Meaning" } } }
-            tbody {
-                @for (name, node) in description.headers() {
-                    tr {
-                        th scope="row" {
-                            code { (name) }
-                            @if !description.is_on_every_answer(name) { span.note { "some answers" } }
-                        }
-                        td {
-                            (text::inline(text_of(node, "description")))
-                            @if let Some(example) = node["example"].as_str() { " " span.example { "Example: " code { (example) } } }
-                            @for (_, value) in members(node, "schema").filter(|(key, _)| *key == "enum") {
-                                " One of " (schema::values(value)) "."
-                            }
-                        }
-                    }
-                }
-            }
-        }
+        (table::table("Headers of answers", "fields", ["Header", "Value", "Meaning"], rows))
     }
 }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::description::{Description, Operation, items, members, text_of};
+use super::table::table;
 use super::{schema, text};
 
 /// The article of an operation.
@@ -15,12 +16,12 @@ pub(super) fn article(description: &Description<'_>, operation: &Operation<'_>) 
             h3 id=(id) { (operation.summary()) }
             p.endpoint {
                 @for method in &operation.methods { span class={ "method " (method) } { (method.to_ascii_uppercase()) } " " }
-                code { (path) }
+                (text::code(path))
             }
             @if !others.is_empty() {
                 p.also { "Also at " @for (index, other) in others.iter().enumerate() {
                     @if index > 0 { ", " }
-                    code { (other) }
+                    (text::code(other))
                 } }
             }
             (text::blocks(text_of(operation.node, "description")))
@@ -34,29 +35,17 @@ pub(super) fn article(description: &Description<'_>, operation: &Operation<'_>) 
 
 fn parameters(description: &Description<'_>, operation: &Operation<'_>) -> Markup {
     let parameters: Vec<&Value> = operation.parameters().map(|parameter| description.resolve(parameter)).collect();
-    html! {
-        @if !parameters.is_empty() {
-            table {
-                caption { "Parameters" }
-                thead { tr { th scope="col" { "Name" } th scope="col" { "Value" } th scope="col" { "Meaning" } } }
-                tbody {
-                    @for parameter in parameters {
-                        tr {
-                            th scope="row" {
-                                code { (text_of(parameter, "name")) }
-                                span.note {
-                                    (text_of(parameter, "in"))
-                                    @if parameter["required"] == true { ", required" }
-                                }
-                            }
-                            td.value { (schema::value(&parameter["schema"])) }
-                            td { (text::inline(text_of(parameter, "description"))) }
-                        }
-                    }
-                }
-            }
-        }
+    if parameters.is_empty() {
+        return html! {};
     }
+    let rows = parameters.into_iter().map(|parameter| {
+        let name = html! {
+            (text::code(text_of(parameter, "name")))
+            span.note { (text_of(parameter, "in")) @if parameter["required"] == true { ", required" } }
+        };
+        [name, schema::value(&parameter["schema"]), schema::meaning(parameter)]
+    });
+    table("Parameters", "fields", ["Name", "Value", "Meaning"], rows)
 }
 
 /// The answers that not every route has.
@@ -66,25 +55,16 @@ fn own_responses<'a>(description: &Description<'a>, operation: &Operation<'a>) -
 
 /// The table of some answers.
 pub(super) fn responses(description: &Description<'_>, responses: &[(&str, &Value)]) -> Markup {
-    html! {
-        table.answers {
-            caption { "Answers" }
-            thead { tr { th scope="col" { "Status" } th scope="col" { "Body" } th scope="col" { "Meaning" } } }
-            tbody {
-                @for (status, response) in responses {
-                    @let response = description.resolve(response);
-                    tr {
-                        th scope="row" { code class={ "status s" (&status[..1]) } { (status) } }
-                        td.value { (body(response)) }
-                        td {
-                            (text::inline(text_of(response, "description")))
-                            (own_headers(description, response))
-                        }
-                    }
-                }
-            }
-        }
-    }
+    let rows = responses.iter().map(|(status, response)| {
+        let response = description.resolve(response);
+        let status = html! { code class={ "status s" (&status[..1]) } { (status) } };
+        let meaning = html! {
+            (text::inline(text_of(response, "description")))
+            (own_headers(description, response))
+        };
+        [status, body(response), meaning]
+    });
+    table("Answers", "answers", ["Status", "Body", "Meaning"], rows)
 }
 
 fn body(response: &Value) -> Markup {
@@ -92,7 +72,7 @@ fn body(response: &Value) -> Markup {
     html! {
         @if bodies.peek().is_none() { "none" }
         @for (media_type, body) in bodies {
-            code { (media_type) }
+            (text::code(media_type))
             @if body["schema"].get("$ref").is_some() { br; (schema::type_of(&body["schema"])) }
         }
     }
@@ -107,7 +87,7 @@ fn own_headers(description: &Description<'_>, response: &Value) -> Markup {
                 "With "
                 @for (index, name) in own.iter().enumerate() {
                     @if index > 0 { ", " }
-                    a href="#headers" { code { (name) } }
+                    a href="#headers" { (text::code(name)) }
                 }
             }
         }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::description::{Description, items, members, text_of};
+use super::table::table;
 use super::text;
 
 /// A field, with the path that leads to it where it lies deeper.
@@ -17,26 +18,18 @@ struct Field<'a> {
 pub(super) fn article(description: &Description<'_>, name: &str, node: &Value) -> Markup {
     let mut fields = Vec::new();
     collect(node, "", &mut fields);
+    let rows = fields.iter().map(|field| {
+        let name = html! {
+            (text::code(&field.path))
+            @if !field.is_required { span.note { "optional" } }
+        };
+        [name, value(field.node), meaning(description.resolve(field.node))]
+    });
     html! {
         article aria-labelledby={ "schema-" (name) } {
             h3 id={ "schema-" (name) } { (name) }
             (text::blocks(text_of(node, "description")))
-            table {
-                caption { "Fields" }
-                thead { tr { th scope="col" { "Field" } th scope="col" { "Value" } th scope="col" { "Meaning" } } }
-                tbody {
-                    @for field in &fields {
-                        tr {
-                            th scope="row" {
-                                code { (field.path) }
-                                @if !field.is_required { span.note { "optional" } }
-                            }
-                            td.value { (value(field.node)) }
-                            td { (text::inline(text_of(description.resolve(field.node), "description"))) }
-                        }
-                    }
-                }
-            }
+            (table("Fields", "fields", ["Field", "Value", "Meaning"], rows))
         }
     }
 }
@@ -57,10 +50,20 @@ pub(super) fn value(node: &Value) -> Markup {
     let bounds = bounds(node);
     html! {
         (type_of(node))
-        @if let Some(default) = node.get("default") { span.note { "default " code { (default) } } }
+        @if let Some(default) = node.get("default") { span.note { "default " (text::code(&plain(default))) } }
         @for bound in bounds { span.note { (bound) } }
         @if node.get("enum").is_some() { span.note { "one of " (values(&node["enum"])) } }
-        @if let Some(only) = node.get("const") { span.note { "always " code { (plain(only)) } } }
+        @if let Some(only) = node.get("const") { span.note { "always " (text::code(&plain(only))) } }
+    }
+}
+
+/// What a parameter, a header or a field is for, with examples of it.
+pub(super) fn meaning(node: &Value) -> Markup {
+    let own = node.get("example").into_iter().chain(items(node, "examples"));
+    let examples = own.chain(node["schema"].get("example")).chain(items(&node["schema"], "examples"));
+    html! {
+        (text::inline(text_of(node, "description")))
+        @for example in examples { " " span.example { "Example: " (text::code(&plain(example))) } }
     }
 }
 
@@ -104,11 +107,11 @@ fn bounds(node: &Value) -> Vec<String> {
 }
 
 /// A few values, as code.
-pub(super) fn values(list: &Value) -> Markup {
+fn values(list: &Value) -> Markup {
     html! {
         @for (index, value) in list.as_array().into_iter().flatten().enumerate() {
             @if index > 0 { ", " }
-            code { (plain(value)) }
+            (text::code(&plain(value)))
         }
     }
 }

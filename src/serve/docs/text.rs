@@ -2,6 +2,9 @@
 
 use maud::{Markup, html};
 
+/// How long a piece of code may be that stays on one line: a screen 320 pixels wide shows that many characters.
+const UNBROKEN_CHARACTERS: usize = 32;
+
 /// A part of a line.
 #[derive(Debug, PartialEq)]
 enum Span<'a> {
@@ -34,9 +37,26 @@ fn render(spans: &[Span<'_>]) -> Markup {
         @for span in spans {
             @match span {
                 Span::Plain(text) => { (text) },
-                Span::Code(text) => { code { (text) } },
+                Span::Code(text) => { (code(text)) },
                 Span::Strong(inner) => { strong { (render(inner)) } },
                 Span::Link { label, to } => { a href=(to) { (label) } },
+            }
+        }
+    }
+}
+
+/// A piece of code. It stays on one line where any screen has room for it; a longer one is broken between its
+/// words, and within a word only if that alone is too long.
+pub(super) fn code(text: &str) -> Markup {
+    let fits = |text: &str| text.len() <= UNBROKEN_CHARACTERS;
+    if fits(text) {
+        return html! { code { (text) } };
+    }
+    html! {
+        code.long {
+            @for (index, word) in text.split(' ').enumerate() {
+                @if index > 0 { " " }
+                @if fits(word) { span { (word) } } @else { (word) }
             }
         }
     }
@@ -92,6 +112,10 @@ mod tests {
             ("a < b", "a &lt; b"),
             ("`a<b>` and `c`", "<code>a&lt;b&gt;</code> and <code>c</code>"),
             ("**404 means `x`.** So", "<strong>404 means <code>x</code>.</strong> So"),
+            (
+                "`Cache-Status: mcp-registry-proxy; hit`",
+                "<code class=\"long\"><span>Cache-Status:</span> <span>mcp-registry-proxy;</span> <span>hit</span></code>",
+            ),
             ("see [RFC](https://e.org/a).", "see <a href=\"https://e.org/a\">RFC</a>."),
             ("an ` alone, ** too, [x", "an ` alone, ** too, [x"),
         ];
