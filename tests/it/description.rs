@@ -8,12 +8,16 @@ use serde_json::Value;
 
 use crate::support::description::Description;
 use crate::support::entry::Entry;
-use crate::support::http::{send, send_with};
+use crate::support::http::{Reply, send, send_with};
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::raw::nobody;
 use crate::support::registry::{Behaviour, FakeRegistry};
 
 const QUICKSTART: &str = include_str!("../../config/quickstart-servers.json");
+
+/// The paths whose answers come from the catalog.
+const CATALOG: [&str; 3] =
+    ["/v0.1/servers", "/v0.1/servers/{serverName}/versions", "/v0.1/servers/{serverName}/versions/{version}"];
 
 /// What no request can bring about here: a fault of ours.
 const NOT_PROVOKED: [u16; 1] = [500];
@@ -45,10 +49,21 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     async fn ask(&mut self, proxy: &Proxy, path: &str, method: Method, target: &str, headers: &[(&str, &str)]) -> u16 {
+        self.reply(proxy, path, method, target, headers).await.status
+    }
+
+    async fn reply(
+        &mut self,
+        proxy: &Proxy,
+        path: &str,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> Reply {
         let reply = send_with(proxy.address(), method.clone(), target, headers).await;
         self.description.check(path, &method, target, &reply);
         self.seen.insert(reply.status);
-        reply.status
+        reply
     }
 }
 
@@ -74,9 +89,13 @@ async fn every_answer_is_as_it_is_described() {
                 checker.ask(&proxy, path, method.clone(), &target, &[(name, value)]).await;
             }
             checker.ask(&proxy, path, method.clone(), &format!("{target}?{long}"), &[]).await;
+            let nul = format!("{target}?x=%00");
+            assert_eq!(checker.ask(&proxy, path, method.clone(), &nul, &[]).await, 400, "{method} {nul}");
         }
         assert_eq!(checker.ask(&proxy, path, Method::TRACE, &target, &[]).await, 405, "TRACE {target}");
-        assert_eq!(checker.ask(&proxy, path, Method::GET, &target, &heavy).await, 431, "{target}");
+        let refusal = checker.reply(&proxy, path, Method::GET, &target, &heavy).await;
+        let content_type = refusal.header("content-type");
+        assert_eq!((refusal.status, content_type), (431, "application/problem+json"), "{target}");
     }
     ask_for_what_cannot_be_had(&proxy, &mut checker).await;
     let missing: Vec<u16> =
@@ -123,6 +142,53 @@ async fn ask_for_what_cannot_be_had(proxy: &Proxy, checker: &mut Checker<'_>) {
     registry.behave();
     unready.until_ready().await;
     unready.stop().await;
+}
+
+#[tokio::test]
+async fn answers_say_what_is_described_of_catalogs_that_lack_something() {
+    let proxy = proxy().await;
+    let description = Description::of(&proxy).await;
+    let mut checker = Checker { description: &description, seen: BTreeSet::new() };
+    for path in CATALOG {
+        let target = example(path);
+        let reply = checker.reply(&proxy, path, Method::GET, &target, &[]).await;
+        assert!(reply.header("proxy-status").contains("next-hop=\"down\""), "{target}: {:?}", reply.headers);
+        let tag = [("if-none-match", reply.header("etag"))];
+        let unchanged = checker.reply(&proxy, path, Method::GET, &target, &tag).await;
+        assert_eq!((unchanged.status, unchanged.header("proxy-status")), (304, reply.header("proxy-status")));
+        let refusal = checker.reply(&proxy, path, Method::GET, &target, &[("accept-encoding", "identity;q=0")]).await;
+        assert_eq!((refusal.status, refusal.header("vary")), (406, "Accept-Encoding"), "{target}");
+    }
+    proxy.stop().await;
+
+    let registry = FakeRegistry::start(Vec::new()).await;
+    registry.always(Behaviour::Hold);
+    let unready = Setup::new().settings("[health]\ntimeout = \"60s\"").registry("held", &registry.url());
+    let unready = unready.file("quickstart", QUICKSTART).start().await;
+    unready.until_answered("/v0.1/servers", 200).await;
+    let reply = checker.reply(&unready, CATALOG[0], Method::GET, CATALOG[0], &[]).await;
+    let partial = ("no-store", "mcp-registry-proxy; hit; detail=partial");
+    assert_eq!((reply.header("cache-control"), reply.header("cache-status")), partial);
+    registry.release().await;
+    registry.behave();
+    unready.until_ready().await;
+    unready.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_found_may_be_kept_as_long_as_is_described() {
+    let proxy = Setup::new().file("quickstart", QUICKSTART).start_ready().await;
+    for (target, seconds) in [
+        ("/v0.1/servers/com.example%2Fmissing/versions", 30),
+        ("/v0.1/servers/com.example%2Fmissing/versions/latest", 30),
+        ("/registries/nobody", 10),
+        ("/v0.1/nothing", 10),
+    ] {
+        let reply = proxy.get(target).await;
+        let kept = format!("public, max-age={seconds}");
+        assert_eq!((reply.status, reply.header("cache-control")), (404, &*kept), "{target}");
+    }
+    proxy.stop().await;
 }
 
 #[tokio::test]
