@@ -30,6 +30,8 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// When the registry answered, by its own clock.
     pub(super) date: Option<Timestamp>,
+    /// Whether it says itself that its list is a part: a proxy like ours that has not asked all of its registries yet.
+    pub(super) is_partial: bool,
 }
 
 /// The client of one registry.
@@ -167,7 +169,7 @@ async fn read(mut response: reqwest::Response, timeout: Duration) -> Result<Answ
         let retry_after = retry_after(response.headers(), SystemTime::now());
         return Err(FetchError::Status { status: status.as_u16(), retry_after });
     }
-    let date = date(response.headers());
+    let (date, is_partial) = (date(response.headers()), is_partial(response.headers()));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error, timeout))? {
         if MAX_BODY_BYTES < body.len() + chunk.len() {
@@ -175,7 +177,17 @@ async fn read(mut response: reqwest::Response, timeout: Duration) -> Result<Answ
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { body, date })
+    Ok(Answer { body, date, is_partial })
+}
+
+/// Reads the mark that `serve` puts on lists before it is ready (RFC 9211, `detail`).
+fn is_partial(headers: &HeaderMap) -> bool {
+    let values = headers.get_all("cache-status").iter().filter_map(|value| value.to_str().ok());
+    let mut members = values.flat_map(|value| value.split(','));
+    members.any(|member| {
+        let mut parts = member.split(';').map(str::trim);
+        parts.next() == Some("mcp-registry-proxy") && parts.any(|part| part == "detail=partial")
+    })
 }
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {

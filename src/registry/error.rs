@@ -70,6 +70,9 @@ pub enum FetchError {
         "loop: its answers carry this proxy's own id, so it lists what we serve; take it out of our configuration, or us out of its"
     )]
     Loop,
+    /// A page of a list that is only a part yet.
+    #[error("its list is a part yet: it is a proxy that has not asked all of its own registries")]
+    Partial,
     /// A redirect that we do not follow.
     #[error("redirected {0}")]
     Redirect(String),
@@ -91,6 +94,7 @@ impl FetchError {
             | Self::Busy(_)
             | Self::NoRoom
             | Self::Interrupted(_)
+            | Self::Partial
             | Self::Status { .. }
             | Self::Loop
             | Self::Redirect(_)

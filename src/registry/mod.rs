@@ -278,7 +278,10 @@ impl Registry {
         if let Err(FetchError::Loop) = &answer {
             self.observe_loop();
         }
-        let Answer { body, date } = answer?;
+        let Answer { body, date, is_partial } = answer?;
+        if is_partial {
+            return Err(FetchError::Partial);
+        }
         Ok(Fetched { page: self.decode(body, previous).await?, date })
     }
 

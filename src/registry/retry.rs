@@ -23,6 +23,7 @@ pub fn is_retryable(error: &FetchError) -> bool {
         | FetchError::Busy(_)
         | FetchError::NoRoom
         | FetchError::Interrupted(_)
+        | FetchError::Partial
         | FetchError::Format(_) => true,
         FetchError::Status { status, .. } => match status {
             501 | 505 => false,

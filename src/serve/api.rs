@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::cache::Request;
+use super::cache::CatalogRequest;
 use super::cursor;
 use super::error::Problem;
 use super::query::ListQuery;
@@ -21,14 +21,14 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     /// Renders the answer to a request.
-    pub(super) fn render(&self, request: &Request) -> Result<Vec<u8>, Problem> {
+    pub(super) fn render(&self, request: &CatalogRequest) -> Result<Vec<u8>, Problem> {
         if !self.catalog.is_available() {
             return Err(self.nothing_available());
         }
         match request {
-            Request::List(query) => Ok(self.list(query)),
-            Request::Versions { name, include_deleted } => self.versions(name, *include_deleted),
-            Request::Version { name, version, include_deleted } => self.version(name, version, *include_deleted),
+            CatalogRequest::List(query) => Ok(self.list(query)),
+            CatalogRequest::Versions { name, include_deleted } => self.versions(name, *include_deleted),
+            CatalogRequest::Version { name, version, include_deleted } => self.version(name, version, *include_deleted),
         }
     }
 
@@ -99,7 +99,7 @@ impl<'a> View<'a> {
             return Err(Problem::Unavailable(format!("{detail}: {reasons}")));
         }
         if self.is_ready {
-            return Err(Problem::NotFound("Server not found".into()));
+            return Err(Problem::NotListed);
         }
         let detail = "Not every registry has been asked yet, so nobody can say that this is not listed";
         Err(Problem::Unavailable(format!("{detail}: {}", self.reasons(|_| true))))

@@ -5,29 +5,27 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::query::ListQuery;
 use super::representation::Representation;
+use super::respond::JSON;
 use crate::catalog::Catalog;
 use crate::catalog::page::{Filter, VersionFilter};
 
 /// What a rendered body costs besides its bytes: tags, locks, the cache's own book-keeping.
 const OVERHEAD_BYTES: usize = 1 << 10;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
 /// A request whose answer depends on the catalog alone, in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Request {
+pub(super) enum CatalogRequest {
     List(ListQuery),
     Versions { name: String, include_deleted: bool },
     Version { name: String, version: String, include_deleted: bool },
 }
 
-impl Request {
+impl CatalogRequest {
     fn heap_bytes(&self) -> usize {
         match self {
             Self::List(query) => {
@@ -62,13 +60,13 @@ pub(super) enum Origin {
     Rendered,
 }
 
-/// The cache of rendered bodies.
-#[derive(Debug)]
-pub(super) struct ResponseCache(Cache<Request, Arc<Kept>>);
+/// The cache of rendered bodies. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub(super) struct ResponseCache(Cache<CatalogRequest, Arc<Kept>>);
 
 impl ResponseCache {
     pub(super) fn new(max_bytes: u64) -> Self {
-        let weigh = |request: &Request, kept: &Arc<Kept>| {
+        let weigh = |request: &CatalogRequest, kept: &Arc<Kept>| {
             u32::try_from(OVERHEAD_BYTES + request.heap_bytes() + kept.representation.bytes()).unwrap_or(u32::MAX)
         };
         Self(Cache::builder().max_capacity(max_bytes).weigher(weigh).eviction_policy(EvictionPolicy::lru()).build())
@@ -79,8 +77,8 @@ impl ResponseCache {
     pub(super) fn get_or_render<E>(
         &self,
         catalog: &Catalog,
-        request: &Request,
-        render: impl FnOnce(&Request) -> Result<Vec<u8>, E>,
+        request: &CatalogRequest,
+        render: impl FnOnce(&CatalogRequest) -> Result<Vec<u8>, E>,
     ) -> Result<(Arc<Representation>, Origin), E> {
         let kept = self.0.get(request);
         if let Some(kept) = kept.as_ref().filter(|kept| catalog.revision <= kept.revision) {
@@ -97,14 +95,14 @@ impl ResponseCache {
     }
 
     /// Weighs an answer again that has got another encoded form.
-    pub(super) fn weigh_again(&self, request: &Request, representation: &Arc<Representation>) {
+    pub(super) fn weigh_again(&self, request: &CatalogRequest, representation: &Arc<Representation>) {
         let kept = self.0.get(request).filter(|kept| Arc::ptr_eq(&kept.representation, representation));
         if let Some(kept) = kept {
             self.keep(request, kept.revision, representation);
         }
     }
 
-    fn keep(&self, request: &Request, revision: u64, representation: &Arc<Representation>) {
+    fn keep(&self, request: &CatalogRequest, revision: u64, representation: &Arc<Representation>) {
         let representation = Arc::clone(representation);
         self.0.insert(request.clone(), Arc::new(Kept { revision, representation }));
     }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 
 /// What pages may read besides the headers that they always may.
 const EXPOSED: &str = "Content-Type, Content-Length, Content-Encoding, ETag, Last-Modified, Cache-Control, \
-     Cache-Status, Retry-After, Allow, MCP-Registry-Proxy";
+     Cache-Status, Proxy-Status, Retry-After, Allow, MCP-Registry-Proxy";
 
 /// Whose pages may read answers.
 #[derive(Debug)]

@@ -14,8 +14,10 @@ pub(super) enum Problem {
     Validation(Vec<InvalidParameter>),
     /// Something else in the request.
     BadRequest(Cow<'static, str>),
-    /// No such route, or nothing listed.
+    /// No such route, or no such registry.
     NotFound(Cow<'static, str>),
+    /// No such server or version, for certain.
+    NotListed,
     /// Another method is needed.
     MethodNotAllowed { allow: String },
     /// The client takes no form that there is.
@@ -57,7 +59,7 @@ impl Problem {
         match self {
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::NotListed => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
@@ -88,6 +90,7 @@ impl Problem {
         match self {
             Self::Validation(_) => "validation failed".into(),
             Self::BadRequest(detail) | Self::NotFound(detail) | Self::NotImplemented(detail) => detail.as_ref().into(),
+            Self::NotListed => "Server not found".into(),
             Self::MethodNotAllowed { allow } => format!("Method not allowed. Use one of {allow}.").into(),
             Self::NotAcceptable => "Accept-Encoding refuses identity and takes none of zstd, br and gzip.".into(),
             Self::PreconditionFailed => "The representation is not the one that the request insists on.".into(),

@@ -39,14 +39,13 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response};
 use http_body_util::Full;
-use jiff::Timestamp;
 
 use crate::catalog::current::Current;
 use crate::catalog::lineage::ProxyId;
 use crate::registry::{LINEAGE_HEADER, Registry};
 
 use api::View;
-use cache::{Request as Cached, ResponseCache};
+use cache::{CatalogRequest, ResponseCache};
 use coding::negotiate;
 use condition::{Verdict, judge};
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
@@ -58,7 +57,7 @@ pub use listener::Listener;
 use registries::{Registries, reason};
 use representation::{Encoders, Representation};
 pub use respond::Visibility;
-use respond::{Answer, Responder};
+use respond::{Answer, Freshness, Responder};
 use route::{Route, route};
 pub use tls::Tls;
 
@@ -95,7 +94,7 @@ enum Answered {
 impl Answered {
     fn document(document: &Arc<Representation>) -> Self {
         let (representation, origin) = (Arc::clone(document), cache::Origin::Memory);
-        Self::Found(Found { representation, cached: None, origin, stale_since: None })
+        Self::Found(Found { representation, request: None, origin, freshness: Freshness::default() })
     }
 }
 
@@ -103,10 +102,9 @@ impl Answered {
 struct Found {
     representation: Arc<Representation>,
     /// What the cache keeps it under, if it does.
-    cached: Option<Cached>,
+    request: Option<CatalogRequest>,
     origin: cache::Origin,
-    /// Since when nobody has confirmed a part of what it may hold.
-    stale_since: Option<Timestamp>,
+    freshness: Freshness,
 }
 
 /// Answers requests.
@@ -158,10 +156,10 @@ impl Service {
 
     /// Answers with a representation, in the coding that the client wants, or with less where it has that already.
     async fn represent(&self, request: &Parts, found: Found) -> Result<Response<Body>, Problem> {
-        let Found { representation, cached, origin, stale_since } = found;
+        let Found { representation, request: kept_under, origin, freshness } = found;
         let negotiated = negotiate(&request.headers, representation.body().len());
         let coding = negotiated.ok_or(Problem::NotAcceptable)?;
-        let answer = Answer { representation: &representation, coding, origin, stale_since };
+        let answer = Answer { representation: &representation, coding, origin, freshness: &freshness };
         match judge(&request.headers, &representation.tag, representation.modified()) {
             Verdict::Failed => return Err(Problem::PreconditionFailed),
             Verdict::NotModified => return Ok(self.responder.not_modified(answer)),
@@ -170,10 +168,13 @@ impl Service {
         if let Some(body) = representation.ready(coding) {
             return Ok(self.responder.represented(answer, body));
         }
-        let body = representation.encode(coding, &self.encoders).await?;
-        if let Some(cached) = cached {
-            self.cache.weigh_again(&cached, &representation);
-        }
+        let cache = self.cache.clone();
+        let weigh = move |grown: &Arc<Representation>| {
+            if let Some(request) = kept_under {
+                cache.weigh_again(&request, grown);
+            }
+        };
+        let body = representation.encode(coding, &self.encoders, weigh).await?;
         Ok(self.responder.represented(answer, body))
     }
 
@@ -183,15 +184,18 @@ impl Service {
         if MAX_URI_BYTES < path.len() + query.map_or(0, str::len) {
             return Err(Problem::UriTooLong);
         }
+        route::check_nul(path, query)?;
         if request.method == Method::OPTIONS {
             return Ok(Answered::With(self.responder.options(&request.headers, &route::allow(path))));
         }
         let include_deleted = || query::include_deleted(query);
         match route(&request.method, path)? {
-            Route::List => self.find(Cached::List(query::list(query)?)),
-            Route::Versions { name } => self.find(Cached::Versions { name, include_deleted: include_deleted()? }),
+            Route::List => self.find(CatalogRequest::List(query::list(query)?)),
+            Route::Versions { name } => {
+                self.find(CatalogRequest::Versions { name, include_deleted: include_deleted()? })
+            }
             Route::Version { name, version } => {
-                self.find(Cached::Version { name, version, include_deleted: include_deleted()? })
+                self.find(CatalogRequest::Version { name, version, include_deleted: include_deleted()? })
             }
             Route::Ping => Ok(self.momentary("{\"pong\":true}\n")),
             Route::Build => Ok(self.momentary(build())),
@@ -210,12 +214,12 @@ impl Service {
     }
 
     /// Finds the answer in the cache, or else renders it from the catalog.
-    fn find(&self, request: Cached) -> Result<Answered, Problem> {
+    fn find(&self, request: CatalogRequest) -> Result<Answered, Problem> {
         self.with_view(|view| {
             let (representation, origin) =
                 self.cache.get_or_render(view.catalog, &request, |request| view.render(request))?;
-            let stale_since = view.catalog.stale_since();
-            Ok(Answered::Found(Found { representation, cached: Some(request), origin, stale_since }))
+            let freshness = Freshness::of(view.catalog, view.is_ready);
+            Ok(Answered::Found(Found { representation, request: Some(request), origin, freshness }))
         })
     }
 

@@ -37,7 +37,7 @@ pub(super) const LIST_PARAMETERS: [&str; 11] = [
 
 /// Reads the query of a list request.
 pub(super) fn list(query: Option<&str>) -> Result<ListQuery, Problem> {
-    let parameters = Parameters::read(query)?;
+    let parameters = Parameters::read(query);
     let mut invalid = Vec::new();
     let limit = parameters.limit(&mut invalid);
     let asked = Asked::read(&parameters, &mut invalid);
@@ -60,7 +60,7 @@ pub(super) fn list(query: Option<&str>) -> Result<ListQuery, Problem> {
 /// Reads the query of a request for versions: whether deleted ones are included.
 pub(super) fn include_deleted(query: Option<&str>) -> Result<bool, Problem> {
     let mut invalid = Vec::new();
-    let flag = Parameters::read(query)?.flag("include_deleted", &mut invalid);
+    let flag = Parameters::read(query).flag("include_deleted", &mut invalid);
     if invalid.is_empty() { Ok(flag.unwrap_or_default()) } else { Err(Problem::Validation(invalid)) }
 }
 

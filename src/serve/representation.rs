@@ -130,8 +130,13 @@ impl Representation {
         }
     }
 
-    /// Makes the body in a coding, unless it is there.
-    pub(super) async fn encode(self: &Arc<Self>, coding: Coding, encoders: &Encoders) -> Result<Bytes, Problem> {
+    /// Makes the body in a coding, unless it is there, and says so to `made`: this representation has grown.
+    pub(super) async fn encode(
+        self: &Arc<Self>,
+        coding: Coding,
+        encoders: &Encoders,
+        made: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> Result<Bytes, Problem> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         if let Some(ready) = self.ready(coding) {
             return Ok(ready);
@@ -143,7 +148,9 @@ impl Representation {
             // Held to the end, also when the request that began this has gone away: the next one finds the result.
             let _held = (turn, permit);
             let encoded = coding.encode(&this.body)?;
-            Ok(this.encoded[coding as usize].get_or_init(|| encoded).clone())
+            let encoded = this.encoded[coding as usize].get_or_init(|| encoded).clone();
+            made(&this);
+            Ok(encoded)
         });
         match encoding.await {
             Ok(Ok(encoded)) => Ok(encoded),
@@ -170,5 +177,53 @@ impl Encoders {
     pub(super) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self(Arc::new(Semaphore::new(processors)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn representation() -> Arc<Representation> {
+        let body = Bytes::from("{\"servers\":[]}".repeat(1_000));
+        let at = Timestamp::from_second(10).expect("in range");
+        Arc::new(Representation::new(HeaderValue::from_static("application/json"), body, at))
+    }
+
+    #[tokio::test]
+    async fn a_coding_is_made_once_however_many_ask_and_whoever_goes_away() {
+        let (representation, encoders) = (representation(), Arc::new(Encoders::new()));
+        let made = Arc::new(AtomicUsize::new(0));
+        let ask = || {
+            let (representation, encoders) = (Arc::clone(&representation), Arc::clone(&encoders));
+            let made = Arc::clone(&made);
+            async move {
+                let count = move |_: &Arc<Representation>| {
+                    made.fetch_add(1, Ordering::SeqCst);
+                };
+                representation.encode(Coding::Brotli, &encoders, count).await.expect("memory")
+            }
+        };
+        let mut waiting = tokio::task::JoinSet::new();
+        (0..20).for_each(|_| drop(waiting.spawn(ask())));
+        // The first one has begun, and all who asked with it are gone.
+        tokio::task::yield_now().await;
+        waiting.shutdown().await;
+        let (one, other) = tokio::join!(ask(), ask());
+        assert_eq!(one.as_ptr(), other.as_ptr(), "the very same bytes");
+        assert_eq!(made.load(Ordering::SeqCst), 1);
+        assert_eq!(representation.bytes(), representation.body().len() + one.len());
+    }
+
+    #[test]
+    fn a_date_is_given_only_when_nothing_more_can_happen_in_its_second() {
+        let representation = representation();
+        let at = |second, nanosecond| SystemTime::UNIX_EPOCH + Duration::new(second, nanosecond);
+        assert_eq!(representation.last_modified(at(10, 500)), "Thu, 01 Jan 1970 00:00:10 GMT");
+        assert_eq!(representation.last_modified(at(11, 0)), "Thu, 01 Jan 1970 00:00:11 GMT");
+        assert_eq!(representation.last_modified(at(99, 0)), "Thu, 01 Jan 1970 00:00:11 GMT");
+        assert_eq!(representation.modified(), at(11, 0));
     }
 }

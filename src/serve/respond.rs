@@ -16,20 +16,26 @@ use super::coding::Coding;
 use super::cors::Cors;
 use super::error::Problem;
 use super::representation::Representation;
+use crate::catalog::{Catalog, Participant};
 
 /// How long a client should wait after a 503: about as long as the next test of a registry takes to come.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("10");
 /// How long caches may serve an answer while they ask for a new one, and while they cannot get one, in seconds.
 const STALE_WHILE_REVALIDATE: u64 = 300;
 const STALE_IF_ERROR: u64 = 86_400;
-/// How long, at most, clients may keep an answer that holds what its registry no longer confirms, and a 404, in
-/// seconds.
+/// How long, at most, clients may keep an answer that holds what its registry no longer confirms, that a server is
+/// not listed, and that there is no such route, in seconds.
 const STALE_MAX_AGE: u64 = 5;
+const NOT_LISTED_MAX_AGE: u64 = 30;
 const NOT_FOUND_MAX_AGE: u64 = 10;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// What `registry::client` of another proxy looks for: a walk must not take a part for the whole.
+const PARTIAL: HeaderValue = HeaderValue::from_static("mcp-registry-proxy; hit; detail=partial");
+/// RFC 9209.
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 /// RFC 9211.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -58,8 +64,29 @@ pub(super) struct Answer<'a> {
     pub(super) representation: &'a Representation,
     pub(super) coding: Coding,
     pub(super) origin: Origin,
+    pub(super) freshness: &'a Freshness,
+}
+
+/// How far an answer out of the catalog can be trusted to be whole and new.
+#[derive(Debug, Default)]
+pub(super) struct Freshness {
+    /// Not every registry has been asked yet: lists may be a part.
+    is_partial: bool,
     /// Since when nobody has confirmed a part of what it may hold.
-    pub(super) stale_since: Option<Timestamp>,
+    stale_since: Option<Timestamp>,
+    /// Which registries are to blame (RFC 9209).
+    proxy_status: Option<HeaderValue>,
+}
+
+impl Freshness {
+    pub(super) fn of(catalog: &Catalog, is_ready: bool) -> Self {
+        let member = |registry: &Participant| {
+            format!("mcp-registry-proxy; error=destination_unavailable; next-hop=\"{}\"", registry.rules.name)
+        };
+        let troubled: Vec<String> = catalog.troubled().map(member).collect();
+        let proxy_status = (!troubled.is_empty()).then(|| header(&troubled.join(", ")));
+        Self { is_partial: !is_ready, stale_since: catalog.stale_since(), proxy_status }
+    }
 }
 
 /// How responses are dressed; made once.
@@ -72,6 +99,7 @@ pub(super) struct Responder {
     fresh: HeaderValue,
     stale: HeaderValue,
     not_found: HeaderValue,
+    not_listed: HeaderValue,
     vary: HeaderValue,
     from_memory: HeaderValue,
     rendered: HeaderValue,
@@ -98,6 +126,7 @@ impl Responder {
             fresh: header(&format!("{who}, max-age={max_age}, {reuse}")),
             stale: header(&format!("{who}, max-age={}, {reuse}", max_age.min(STALE_MAX_AGE))),
             not_found: header(&format!("{who}, max-age={}", max_age.min(NOT_FOUND_MAX_AGE))),
+            not_listed: header(&format!("{who}, max-age={}", max_age.min(NOT_LISTED_MAX_AGE))),
             from_memory: header(&status),
             rendered: header(&format!("{status}; detail=rendered")),
         }
@@ -105,13 +134,10 @@ impl Responder {
 
     /// A 200 that clients may keep; `body` is the representation's in the answer's coding.
     pub(super) fn represented(&self, answer: Answer<'_>, body: Bytes) -> Response<Body> {
-        let mut response = self.kept(answer, StatusCode::OK, body);
+        let mut response = self.reusable(answer, StatusCode::OK, body);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, answer.representation.content_type.clone());
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
-        if let Some(policy) = &answer.representation.policy {
-            headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
-        }
         if answer.coding != Coding::Identity {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(answer.coding.name()));
         }
@@ -120,19 +146,27 @@ impl Responder {
 
     /// A 304: what a cache needs in order to go on with what it has (RFC 9110 §15.4.5).
     pub(super) fn not_modified(&self, answer: Answer<'_>) -> Response<Body> {
-        self.kept(answer, StatusCode::NOT_MODIFIED, Bytes::new())
+        self.reusable(answer, StatusCode::NOT_MODIFIED, Bytes::new())
     }
 
-    fn kept(&self, answer: Answer<'_>, status: StatusCode, body: Bytes) -> Response<Body> {
-        let Answer { representation, coding, origin, stale_since } = answer;
-        let (cache_control, cache_status) = match (stale_since, origin) {
-            (Some(since), _) => (&self.stale, self.stale_status(since)),
-            (None, Origin::Memory) => (&self.fresh, self.from_memory.clone()),
-            (None, Origin::Rendered) => (&self.fresh, self.rendered.clone()),
+    /// What a 200 and a 304 have in common: a cache replaces the one's by the other's (RFC 9111 §3.2).
+    fn reusable(&self, answer: Answer<'_>, status: StatusCode, body: Bytes) -> Response<Body> {
+        let Answer { representation, coding, origin, freshness } = answer;
+        let (cache_control, cache_status) = match (freshness, origin) {
+            (Freshness { is_partial: true, .. }, _) => (NO_STORE, PARTIAL),
+            (Freshness { stale_since: Some(since), .. }, _) => (self.stale.clone(), self.stale_status(*since)),
+            (_, Origin::Memory) => (self.fresh.clone(), self.from_memory.clone()),
+            (_, Origin::Rendered) => (self.fresh.clone(), self.rendered.clone()),
         };
         let mut response = self.respond(status, body);
         let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, cache_control.clone());
+        headers.insert(CACHE_CONTROL, cache_control);
+        if let Some(proxy_status) = &freshness.proxy_status {
+            headers.insert(PROXY_STATUS, proxy_status.clone());
+        }
+        if let Some(policy) = &representation.policy {
+            headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+        }
         headers.insert(CACHE_STATUS, cache_status);
         headers.insert(ETAG, representation.entity_tag(coding));
         headers.insert(LAST_MODIFIED, representation.last_modified(SystemTime::now()));
@@ -175,6 +209,12 @@ impl Responder {
             }
             Problem::NotFound(_) => {
                 headers.insert(CACHE_CONTROL, self.not_found.clone());
+            }
+            Problem::NotListed => {
+                headers.insert(CACHE_CONTROL, self.not_listed.clone());
+            }
+            Problem::NotAcceptable => {
+                headers.insert(VARY, self.vary.clone());
             }
             Problem::Unavailable(_) => {
                 headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);

@@ -3,6 +3,8 @@
 //! The raw path is split at its slashes before anything is decoded: a name travels as one segment
 //! (`ns%2Fname`) or, where something on the way decoded it, as two (`ns/name`).
 
+use std::borrow::Cow;
+
 use http::Method;
 use percent_encoding::percent_decode_str;
 
@@ -62,9 +64,7 @@ const DELETION: &str = "Deletion is not supported by this registry";
 
 /// Finds what a request asks for.
 pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
-    if path.contains("%00") {
-        return Err(Problem::BadRequest("Invalid request: URL path contains null bytes".into()));
-    }
+    let path = &*without_needless_escapes(path);
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
     let Recognised { read, writes } = recognise(&segments)?;
     let reads: &[Method] = if read.is_some() { &[Method::GET, Method::HEAD] } else { &[] };
@@ -144,6 +144,38 @@ fn server(name: &str, part: &str, tail: &[&str]) -> Result<Recognised, Problem> 
     }
 }
 
+/// Refuses NUL, which the official server refuses on every route.
+pub(super) fn check_nul(path: &str, query: Option<&str>) -> Result<(), Problem> {
+    if path.contains("%00") {
+        return Err(Problem::BadRequest("Invalid request: URL path contains null bytes".into()));
+    }
+    if query.is_some_and(|query| query.contains("%00")) {
+        return Err(Problem::BadRequest("Invalid request: query parameters contain null bytes".into()));
+    }
+    Ok(())
+}
+
+/// The same path with every character as itself that never needs an escape: two spellings of one URL
+/// (RFC 3986 §6.2.2.2).
+fn without_needless_escapes(path: &str) -> Cow<'_, str> {
+    let mut parts = path.split('%');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    if plain.len() == path.len() {
+        return path.into();
+    }
+    for part in parts {
+        let escaped = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        if let Some(byte) = escaped.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
+            plain.push(char::from(byte));
+            plain.push_str(&part[2..]);
+        } else {
+            plain.push('%');
+            plain.push_str(part);
+        }
+    }
+    plain.into()
+}
+
 /// Decodes a segment. Escapes that are none are an error, in the official server's words.
 fn decode(segment: &str, what: &str) -> Result<String, Problem> {
     let invalid = || Problem::BadRequest(format!("Invalid {what} encoding").into());
@@ -192,6 +224,24 @@ mod tests {
     }
 
     #[test]
+    fn escapes_that_nothing_needs_change_nothing() {
+        assert_eq!(get("/v0%2E1/%73ervers"), Ok(Route::List));
+        assert_eq!(get("/v0/servers/com%2Eexample%2Fx/ver%73ions"), get("/v0/servers/com.example%2Fx/versions"));
+        assert_eq!(
+            get("/v0/servers/com.example%252Fx/versions"),
+            Ok(Route::Versions { name: "com.example%2Fx".into() })
+        );
+        assert_eq!(get("/v0%2Fservers"), Err(404), "an escaped slash is no slash");
+    }
+
+    #[test]
+    fn nul_is_refused_wherever_it_stands() {
+        assert!(check_nul("/v0/%00", None).is_err());
+        assert!(check_nul("/livez", Some("x=%00")).is_err());
+        assert!(check_nul("/livez", Some("x=%2500")).is_ok());
+    }
+
+    #[test]
     fn names_need_no_slash() {
         let version = "latest".to_owned();
         let expected = Route::Version { name: "Salesforce DX MCP".to_owned(), version };
@@ -215,7 +265,7 @@ mod tests {
 
     #[test]
     fn broken_escapes_are_bad_requests() {
-        for path in ["/v0/servers/%/versions", "/v0/servers/%2/versions", "/v0/servers/a%ZZ/versions/1", "/v0/%00"] {
+        for path in ["/v0/servers/%/versions", "/v0/servers/%2/versions", "/v0/servers/a%ZZ/versions/1"] {
             assert_eq!(get(path), Err(400), "{path}");
         }
     }

@@ -139,10 +139,28 @@ async fn last_modified_is_when_the_page_changed_and_never_in_the_future() {
 }
 
 #[tokio::test]
+async fn a_304_has_what_the_200_has_so_that_a_cache_may_replace_the_one_by_the_other() {
+    let proxy = proxy().await;
+    for target in
+        [LIST, "/docs", "/openapi.yaml", "/openapi.json", "/v0/servers/com.example%2Fserver-0001/versions/latest"]
+    {
+        let full = proxy.get(target).await;
+        let again = proxy.get_with(target, &[("if-none-match", full.header("etag"))]).await;
+        assert_eq!(again.status, 304, "{target}");
+        for (name, value) in again.headers.iter().filter(|(name, _)| !["date", "cache-status"].contains(&name.as_str()))
+        {
+            assert_eq!(full.headers.get(name), Some(value), "{target}: {name}");
+        }
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn what_accepts_nothing_that_there_is_gets_406() {
     let proxy = proxy().await;
     let reply = accepting(&proxy, LIST, "identity;q=0, deflate").await;
     assert_eq!((reply.status, reply.header("content-type")), (406, "application/problem+json"));
+    assert_eq!(reply.header("vary"), "Accept-Encoding");
     let small = "/v0/servers/com.example%2Fserver-0001/versions/latest";
     assert_eq!(accepting(&proxy, small, "gzip, br, zstd").await.header("content-encoding"), "");
     assert_eq!(accepting(&proxy, small, "gzip, identity;q=0").await.header("content-encoding"), "gzip");
@@ -180,7 +198,7 @@ async fn caches_are_told_how_long_and_by_what() {
     assert_eq!(first.header("cache-status"), "mcp-registry-proxy; hit; ttl=30; detail=rendered");
     assert_eq!(second.header("cache-status"), "mcp-registry-proxy; hit; ttl=30");
     let rows = [
-        ("/v0/servers/a%2Fb/versions/latest", "public, max-age=10"),
+        ("/v0/servers/a%2Fb/versions/latest", "public, max-age=30"),
         ("/nothing/here", "public, max-age=10"),
         ("/v0/servers?limit=0", "no-store"),
         ("/v0/servers?updated_since=x", "no-store"),
@@ -224,6 +242,9 @@ async fn what_is_served_stale_says_so_and_is_kept_only_shortly() {
     .await;
     assert!(stale.header("cache-status").starts_with("mcp-registry-proxy; hit; ttl=-"), "{:?}", stale.headers);
     assert!(stale.header("cache-control").starts_with("public, max-age=5, "), "{:?}", stale.headers);
+    let culprit = "mcp-registry-proxy; error=destination_unavailable; next-hop=\"alpha\"";
+    assert_eq!(stale.header("proxy-status"), culprit);
+    assert_dressed("stale", &stale);
     proxy.stop().await;
 }
 

@@ -31,4 +31,5 @@ mod startup;
 mod synchronising;
 mod tidy;
 mod tls;
+mod unready;
 mod walk;

@@ -1,6 +1,8 @@
 //! The filters that a query names, and how they go together with those of its cursor.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 
 use super::parameters::Parameters;
 use crate::catalog::entry::{MAX_KEY_BYTES, Status};
@@ -112,20 +114,43 @@ fn known_status(text: &str) -> Option<Status> {
     Some(Status::from_wire(text)).filter(|status| !matches!(status, Status::Other(_)))
 }
 
-/// RFC 3339 as Go's `time.Parse` reads it: `T`, seconds and a zone are needed.
+/// RFC 3339 as Go's `time.Parse` reads it: `T`, seconds and a zone are needed, the fraction may have any number of
+/// digits. An instant beyond those that we can hold becomes the last or the first of them.
 fn timestamp(text: &str) -> Result<Timestamp, Problem> {
-    let bytes = text.as_bytes();
-    let is_strict = bytes.get(10) == Some(&b'T')
-        && bytes.get(16) == Some(&b':')
-        && (text.ends_with('Z') || has_numeric_offset(text))
-        && bytes.get(17..19) != Some(b"60");
-    let parsed = is_strict.then(|| text.parse().ok()).flatten();
-    parsed.ok_or(Problem::BadRequest(
+    read_timestamp(text).ok_or(Problem::BadRequest(
         "Invalid updated_since format: expected RFC3339 timestamp (e.g., 2025-08-07T13:15:04.280Z)".into(),
     ))
 }
 
-fn has_numeric_offset(text: &str) -> bool {
-    let offset = text.len().checked_sub(6).and_then(|start| text.as_bytes().get(start..));
-    matches!(offset, Some([b'+' | b'-', _, _, b':', _, _]))
+fn read_timestamp(text: &str) -> Option<Timestamp> {
+    let (local, offset) = split_zone(text)?;
+    let (seconds, fraction) = local.split_once('.').unwrap_or((local, "0"));
+    let is_whole = seconds.len() == "2025-08-07T13:15:04".len() && seconds.as_bytes().get(10) == Some(&b'T');
+    let has_digits = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    // A leap second is none of Go's.
+    if !is_whole || !has_digits || seconds.ends_with(":60") {
+        return None;
+    }
+    let nanoseconds = fraction.get(..9).unwrap_or(fraction);
+    let local: DateTime = format!("{seconds}.{nanoseconds}").parse().ok()?;
+    let edge = if local.year() > 0 { Timestamp::MAX } else { Timestamp::MIN };
+    Some(offset.to_timestamp(local).unwrap_or(edge))
+}
+
+/// What stands before the zone, and the zone's offset.
+fn split_zone(text: &str) -> Option<(&str, Offset)> {
+    if let Some(local) = text.strip_suffix('Z') {
+        return Some((local, Offset::UTC));
+    }
+    let (local, zone) = text.split_at_checked(text.len().checked_sub("+00:00".len())?)?;
+    let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+    let number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
+    let (hours, minutes): (i32, i32) = (number(hours)?, number(minutes)?);
+    let seconds = (hours < 24 && minutes < 60).then_some((hours * 60 + minutes) * 60)?;
+    let sign = match zone.as_bytes().first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    Some((local, Offset::from_seconds(sign * seconds).ok()?))
 }

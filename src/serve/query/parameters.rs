@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::LIST_PARAMETERS;
-use crate::serve::error::{InvalidParameter, Problem};
+use crate::serve::error::InvalidParameter;
 
 const DEFAULT_LIMIT: usize = 30;
 const LIMITS: std::ops::RangeInclusive<i64> = 1..=100;
@@ -14,16 +14,12 @@ const LIMITS: std::ops::RangeInclusive<i64> = 1..=100;
 pub(super) struct Parameters<'a>(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>);
 
 impl<'a> Parameters<'a> {
-    pub(super) fn read(query: Option<&'a str>) -> Result<Self, Problem> {
-        let query = query.unwrap_or_default();
-        if query.contains("%00") {
-            return Err(Problem::BadRequest("Invalid request: query parameters contain null bytes".into()));
-        }
-        let pairs = query.split('&').filter(|pair| !pair.is_empty()).flat_map(|pair| {
+    pub(super) fn read(query: Option<&'a str>) -> Self {
+        let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).flat_map(|pair| {
             let has_value = pair.contains('=');
             form_urlencoded::parse(pair.as_bytes()).map(move |(key, value)| (key, has_value.then_some(value)))
         });
-        Ok(Self(pairs.collect()))
+        Self(pairs.collect())
     }
 
     /// The first value; none where it is empty, or the parameter stands without one.

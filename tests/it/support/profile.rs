@@ -19,6 +19,7 @@ fn special(reply: &Reply) -> &'static str {
         (200, true) => "accept-ranges cache-control cache-status content-length content-type etag last-modified vary",
         (204, _) => "access-control-max-age allow vary",
         (304, _) => "cache-control cache-status etag last-modified vary",
+        (406, _) => "cache-control content-length content-type vary",
         (405, _) => "allow cache-control content-length content-type",
         (503, _) => "cache-control content-length content-type retry-after",
         _ => "cache-control content-length content-type",
@@ -29,7 +30,11 @@ fn special(reply: &Reply) -> &'static str {
 #[track_caller]
 pub(crate) fn assert_dressed(what: &str, reply: &Reply) {
     let expected: BTreeSet<&str> = COMMON.split_whitespace().chain(special(reply).split_whitespace()).collect();
-    let found: BTreeSet<&str> = reply.headers.keys().map(http::HeaderName::as_str).collect();
+    let mut found: BTreeSet<&str> = reply.headers.keys().map(http::HeaderName::as_str).collect();
+    // Where a registry is not usable, or served stale, answers out of the catalog say which.
+    if matches!(reply.status, 200 | 304) && found.remove("proxy-status") {
+        assert!(reply.header("proxy-status").starts_with("mcp-registry-proxy; error="), "{what}");
+    }
     assert_eq!(found, expected, "{what}: {}", reply.status);
     let values = [
         ("access-control-allow-origin", "*"),
