@@ -20,7 +20,7 @@ pub(super) fn article(description: &Description<'_>, operation: &Operation<'_>) 
             }
             @if !others.is_empty() {
                 p.also { "Also at " @for (index, other) in others.iter().enumerate() {
-                    @if index > 0 { ", " }
+                    @if index > 0 { " and " }
                     (text::code(other))
                 } }
             }

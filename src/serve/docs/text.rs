@@ -46,7 +46,7 @@ fn render(spans: &[Span<'_>]) -> Markup {
 }
 
 /// A piece of code. It stays on one line where any screen has room for it; a longer one is broken between its
-/// words, and within a word only if that alone is too long.
+/// words, or behind slashes where a word alone is too long, and anywhere else only if that does not help.
 pub(super) fn code(text: &str) -> Markup {
     let fits = |text: &str| text.len() <= UNBROKEN_CHARACTERS;
     if fits(text) {
@@ -56,8 +56,17 @@ pub(super) fn code(text: &str) -> Markup {
         code.long {
             @for (index, word) in text.split(' ').enumerate() {
                 @if index > 0 { " " }
-                @if fits(word) { span { (word) } } @else { (word) }
+                @if fits(word) { span { (word) } } @else { (breakable(word)) }
             }
+        }
+    }
+}
+
+fn breakable(word: &str) -> Markup {
+    html! {
+        @for (index, part) in word.split_inclusive('/').enumerate() {
+            @if index > 0 { wbr; }
+            (part)
         }
     }
 }
@@ -115,6 +124,10 @@ mod tests {
             (
                 "`Cache-Status: mcp-registry-proxy; hit`",
                 "<code class=\"long\"><span>Cache-Status:</span> <span>mcp-registry-proxy;</span> <span>hit</span></code>",
+            ),
+            (
+                "`/v0.1/servers/{serverName}/versions`",
+                "<code class=\"long\">/<wbr>v0.1/<wbr>servers/<wbr>{serverName}/<wbr>versions</code>",
             ),
             ("see [RFC](https://e.org/a).", "see <a href=\"https://e.org/a\">RFC</a>."),
             ("an ` alone, ** too, [x", "an ` alone, ** too, [x"),
