@@ -26,6 +26,8 @@ pub(super) enum Problem {
     PreconditionFailed,
     /// The URL is over the limit.
     UriTooLong,
+    /// More or longer headers than the limits.
+    HeadTooLarge,
     /// An optional route that we do not have.
     NotImplemented(Cow<'static, str>),
     /// The catalog cannot tell at the moment.
@@ -64,6 +66,7 @@ impl Problem {
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -95,6 +98,10 @@ impl Problem {
             Self::NotAcceptable => "Accept-Encoding refuses identity and takes none of zstd, br and gzip.".into(),
             Self::PreconditionFailed => "The representation is not the one that the request insists on.".into(),
             Self::UriTooLong => format!("The URL is longer than {} bytes.", super::MAX_URI_BYTES).into(),
+            Self::HeadTooLarge => {
+                let (count, bytes) = (super::guard::MAX_HEADERS, super::guard::MAX_HEADER_BYTES);
+                format!("The request has more than {count} headers, or more than {bytes} bytes of them.").into()
+            }
             Self::Unavailable(detail) => detail.into(),
             Self::Internal => "Internal error. The log says more.".into(),
         }

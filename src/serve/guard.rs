@@ -1,14 +1,23 @@
-//! What no route is asked about: requests whose framing or whose host two servers could read differently
-//! (RFC 9112 §3.2, §6), and the method that asks for a tunnel. Pure.
+//! What no route is asked about: heads that are too large, requests whose framing or whose host two servers could
+//! read differently (RFC 9112 §3.2, §6), and the method that asks for a tunnel. Pure.
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::error::Problem;
 
+/// The most headers of one request, over either HTTP. Hyper's own bounds are wider: what it refuses has none of our
+/// headers, so that a page of another origin could not read why.
+pub(super) const MAX_HEADERS: usize = 64;
+/// The most bytes of headers: names, values, and what stands between them.
+pub(super) const MAX_HEADER_BYTES: usize = 16 << 10;
+/// What stands between a name and its value, and behind that: `: ` and the line's end.
+const BETWEEN_BYTES: usize = 4;
+
 /// Lets a request pass, or says why it gets no further.
 pub(super) fn check(request: &Parts) -> Result<(), Problem> {
+    check_size(&request.headers)?;
     check_host(request)?;
     match request.method {
         Method::CONNECT => Err(Problem::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".to_owned() }),
@@ -17,6 +26,11 @@ pub(super) fn check(request: &Parts) -> Result<(), Problem> {
         }
         _ => Ok(()),
     }
+}
+
+fn check_size(headers: &HeaderMap) -> Result<(), Problem> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + BETWEEN_BYTES).sum();
+    if headers.len() <= MAX_HEADERS && bytes <= MAX_HEADER_BYTES { Ok(()) } else { Err(Problem::HeadTooLarge) }
 }
 
 fn check_host(request: &Parts) -> Result<(), Problem> {
@@ -139,6 +153,17 @@ mod tests {
         assert_eq!(refused(Method::GET, "http://user@b.example/x", Version::HTTP_2, &[]), Some(400));
         assert_eq!(refused(Method::CONNECT, "b.example:443", Version::HTTP_11, host), Some(405));
         assert_eq!(refused(Method::OPTIONS, "*", Version::HTTP_11, host), None);
+    }
+
+    #[test]
+    fn heads_have_bounds() {
+        let get = |headers: &[(&str, &str)]| refused(Method::GET, "/", Version::HTTP_2, headers);
+        let many = [("x-many", "x"); MAX_HEADERS + 1];
+        assert_eq!(get(&many[1..]), None);
+        assert_eq!(get(&many), Some(431));
+        let long = "x".repeat(MAX_HEADER_BYTES - "x-long: \r\n".len() + 1);
+        assert_eq!(get(&[("x-long", &long[1..])]), None);
+        assert_eq!(get(&[("x-long", &long)]), Some(431));
     }
 
     #[test]

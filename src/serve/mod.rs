@@ -181,7 +181,7 @@ impl Service {
     fn answer(&self, request: &Parts) -> Result<Answered, Problem> {
         guard::check(request)?;
         let (path, query) = (request.uri.path(), request.uri.query());
-        if MAX_URI_BYTES < path.len() + query.map_or(0, str::len) {
+        if MAX_URI_BYTES < request.uri.path_and_query().map_or(0, |target| target.as_str().len()) {
             return Err(Problem::UriTooLong);
         }
         route::check_nul(path, query)?;

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::entry::{Entry, list};
 use crate::support::proxy::{Proxy, Setup, short_deadlines};
-use crate::support::stream::{connect, exchange, header, read_to_end, status};
+use crate::support::stream::{connect, exchange, header, is_ours, read_to_end, status};
 
 const GET: &str = "GET /v0.1/ping HTTP/1.1\r\nHost: a\r\n\r\n";
 /// For requests after which the server shall not wait for more.
@@ -99,7 +99,7 @@ async fn a_hundred_requests_in_one_write_are_answered_in_order() {
 }
 
 /// A request line and headers, and the status that answers them.
-const REQUESTS: [(&str, &str, u16); 29] = [
+const REQUESTS: [(&str, &str, u16); 30] = [
     ("GET /v0.1/ping HTTP/1.1", "Host: a\r\n", 200),
     ("GET /v0.1/ping HTTP/1.1", "Host: a.example:8080\r\n", 200),
     ("GET /v0.1/ping HTTP/1.1", "Host: [::1]:8080\r\n", 200),
@@ -124,11 +124,19 @@ const REQUESTS: [(&str, &str, u16); 29] = [
     ("OPTIONS /v0.1/ping HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\n", 400),
     ("GET /v0.1/ping HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n", 400),
     ("GET /v0.1/ping HTTP/1.1", "Host: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n", 400),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a\r\nContent-Length: \r\n", 400),
     ("POST /v0.1/servers HTTP/1.1", "Host: a\r\nContent-Length: 100\r\n", 405),
     ("POST /v0.1/servers HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\n", 405),
     ("POST /v0.1/publish HTTP/1.1", "Host: a\r\nContent-Length: 100\r\nExpect: 100-continue\r\n", 501),
     ("POST /nowhere HTTP/1.1", "Host: a\r\nContent-Length: 100\r\n", 404),
     ("POST /v0.1/ping HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n", 405),
+];
+
+/// What hyper refuses by itself, since it cannot be read as HTTP. Everything else has the headers of our answers.
+const NO_HTTP: [(&str, &str); 3] = [
+    ("GET /v0.1/ping HTTP/1.1", "Host : a\r\n"),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n"),
+    ("GET /v0.1/ping HTTP/1.1", "Host: a\r\nContent-Length: \r\n"),
 ];
 
 #[tokio::test]
@@ -138,9 +146,7 @@ async fn what_two_servers_could_read_differently_is_refused_and_the_rest_answere
         let answer = exchange(proxy.address(), format!("{line}\r\n{headers}{CLOSE}")).await;
         assert_eq!(status(&answer), expected, "{line}\n{headers}{answer}");
         assert_eq!(answer.matches("HTTP/1.").count(), 1, "one request, one answer: {answer}");
-        if header(&answer, "content-type") == "application/problem+json" {
-            assert_eq!(header(&answer, "access-control-allow-origin"), "*", "{answer}");
-        }
+        assert_eq!(is_ours(&answer), !NO_HTTP.contains(&(line, headers)), "{line}\n{headers}{answer}");
         assert_eq!(header(&answer, "allow").is_empty(), !matches!(expected, 204 | 405), "{answer}");
     }
     proxy.stop().await;
@@ -185,27 +191,6 @@ async fn who_sends_a_large_body_can_read_the_answer_afterwards() {
         }
         let answer = read_to_end(&mut stream).await;
         assert_eq!(status(&answer), expected, "{answer}");
-    }
-    proxy.stop().await;
-}
-
-#[tokio::test]
-async fn heads_have_bounds_and_beyond_them_an_answer() {
-    let proxy = proxy().await;
-    let headers = |count: usize| "X-Many: x\r\n".repeat(count);
-    let request = |target: &str, headers: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\n{headers}{CLOSE}");
-    let long = |length: usize| format!("/v0.1/ping?{}", "x".repeat(length - "/v0.1/ping?".len() + 1));
-    for (request, expected) in [
-        (request("/v0.1/ping", &headers(62)), 200),
-        (request("/v0.1/ping", &headers(63)), 431),
-        (request("/v0.1/ping", &format!("X-Long: {}\r\n", "x".repeat(15 << 10))), 200),
-        (request("/v0.1/ping", &format!("X-Long: {}\r\n", "x".repeat(17 << 10))), 431),
-        (request("/v0.1/ping", &format!("X-Long: {}\r\n", "x".repeat(300 << 10))), 431),
-        (request(&long(8 << 10), ""), 200),
-        (request(&long((8 << 10) + 1), ""), 414),
-    ] {
-        let answer = exchange(proxy.address(), &request).await;
-        assert_eq!(status(&answer), expected, "{} bytes: {answer}", request.len());
     }
     proxy.stop().await;
 }

@@ -15,6 +15,7 @@ mod entries;
 mod fake;
 mod filters;
 mod formats;
+mod heads;
 mod health;
 mod http2;
 mod identity;

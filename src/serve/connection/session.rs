@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH};
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -20,12 +20,12 @@ use super::activity::{Activity, Tracked};
 use super::deadlines::Deadlines;
 use super::timed::Timed;
 
-/// The most headers of one request (HTTP/1; on HTTP/2 their bytes bound them).
-const MAX_HEADERS: usize = 64;
-/// The largest head of a request; beyond it, 431.
-const MAX_HEAD_BYTES: u16 = 16 << 10;
+/// The most headers of one request that hyper parses (HTTP/1; on HTTP/2 their bytes bound them), and the largest
+/// head. Beyond them it answers 431 by itself; `guard` refuses earlier, and with an answer that looks like ours.
+const MAX_HEADERS: usize = 128;
+const MAX_HEAD_BYTES: u16 = 32 << 10;
 /// The most that is buffered of what comes and what goes (HTTP/1).
-const MAX_BUFFER_BYTES: usize = 32 << 10;
+const MAX_BUFFER_BYTES: usize = 64 << 10;
 /// The most requests at a time on one connection (HTTP/2).
 const MAX_STREAMS: u32 = 100;
 /// How much a client may send of a body before somebody reads it (HTTP/2).
@@ -92,12 +92,16 @@ fn answer(
     let in_flight = activity.begin();
     // The body is dropped here and not later, so that hyper asks for no more of it.
     let (parts, body) = request.into_parts();
-    let leaves_body = !body.is_end_stream() && parts.version <= Version::HTTP_11;
-    let is_only_head = parts.method == Method::HEAD && parts.version == Version::HTTP_2;
+    let is_http1 = parts.version <= Version::HTTP_11;
+    let leaves_body = !body.is_end_stream() && is_http1;
+    let is_only_head = parts.method == Method::HEAD && !is_http1;
     async move {
         let mut response = service.handle(parts).await;
         if leaves_body {
             activity.leave_body();
+        }
+        // Who sends heads like that shall not send more of them at once.
+        if leaves_body || is_http1 && response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // Over HTTP/1 hyper leaves the body out itself.

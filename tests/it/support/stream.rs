@@ -44,3 +44,8 @@ pub(crate) fn header<'a>(answer: &'a str, name: &str) -> &'a str {
     });
     value.unwrap_or_default()
 }
+
+/// Whether an answer has what every one of ours has: pages of other origins may read it, and it names the proxy.
+pub(crate) fn is_ours(answer: &str) -> bool {
+    header(answer, "access-control-allow-origin") == "*" && !header(answer, "mcp-registry-proxy").is_empty()
+}
