@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use http::Method;
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt as _, Full};
 use tokio::time::Instant;
 
 use crate::support::entry::{Entry, list};
+use crate::support::http::{Reply, send_with};
 use crate::support::http2::{Client, request};
 use crate::support::proxy::{Proxy, Setup, short_deadlines};
 use crate::support::stream::connect;
@@ -38,21 +40,48 @@ async fn many_requests_share_a_connection() {
 }
 
 #[tokio::test]
-async fn head_is_get_without_the_body() {
+async fn head_has_the_headers_of_get_over_either_http() {
     let proxy = Setup::new().file("curated", "[]").start_ready().await;
     let client = client(&proxy).await;
-    for target in ["/v0.1/servers", "/nowhere"] {
-        let get = client.get(target).await;
-        let head = client.send(request(Method::HEAD, target, "")).await.expect("an answer");
-        assert_eq!((head.status, head.body.len()), (get.status, 0), "{target}");
-        assert_eq!(head.header("content-length"), get.body.len().to_string(), "{target}");
-        assert_eq!(head.header("content-length"), get.header("content-length"), "{target}");
+    let tag = proxy.get("/v0.1/servers").await.header("etag").to_owned();
+    for (target, tag, status) in [
+        ("/v0.1/servers", "", 200),
+        ("/v0.1/ping", "", 200),
+        ("/v0.1/servers", tag.as_str(), 304),
+        ("/nowhere", "", 404),
+    ] {
+        let headers = [("if-none-match", tag)];
+        let headers = if tag.is_empty() { &[][..] } else { &headers[..] };
+        let over_http2 =
+            async |method| client.send(with(request(method, target, ""), headers)).await.expect("an answer");
+        let (get, head) = (over_http2(Method::GET).await, over_http2(Method::HEAD).await);
+        assert_eq!((get.status, head.status, head.body.len()), (status, status, 0), "{target} over HTTP/2");
+        assert_eq!(described(&head), described(&get), "{target} over HTTP/2");
+        let [get, head] = [Method::GET, Method::HEAD].map(|method| send_with(proxy.address(), method, target, headers));
+        let (get, head) = tokio::join!(get, head);
+        assert_eq!((get.status, head.status, head.body.len()), (status, status, 0), "{target} over HTTP/1");
+        assert_eq!(described(&head), described(&get), "{target} over HTTP/1");
     }
     proxy.stop().await;
 }
 
+/// A request with these headers too.
+fn with(mut request: Request<Full<Bytes>>, headers: &[(&'static str, &str)]) -> Request<Full<Bytes>> {
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().expect("a value"));
+    }
+    request
+}
+
+/// The headers that say something of the answer, and not of the moment.
+fn described(reply: &Reply) -> HeaderMap {
+    let mut headers = reply.headers.clone();
+    headers.remove("date");
+    headers
+}
+
 /// As many requests at a time.
-async fn futures(client: &Client, count: usize) -> Vec<crate::support::http::Reply> {
+async fn futures(client: &Client, count: usize) -> Vec<Reply> {
     let mut requests: Vec<_> = (0..count).map(|_| Box::pin(client.get("/v0.1/ping"))).collect();
     let mut replies = Vec::new();
     std::future::poll_fn(|context| {

@@ -105,11 +105,20 @@ fn answer(
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // Over HTTP/1 hyper leaves the body out itself.
-        if is_only_head && let Some(length) = response.body().size_hint().exact() {
+        if is_only_head
+            && may_have_length(response.status())
+            && let Some(length) = response.body().size_hint().exact()
+        {
             response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
         }
         Ok(response.map(|body| Tracked::new((!is_only_head).then_some(body), part, in_flight)))
     }
+}
+
+/// Whether an answer with that status says how long a body would be (RFC 9110 §8.6). What a 304 would say is the
+/// length of the representation, and its body is not that.
+fn may_have_length(status: StatusCode) -> bool {
+    !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 /// Drives a connection until it ends, or until it is to end and has had its time for that.
