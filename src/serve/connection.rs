@@ -6,6 +6,7 @@ mod deadlines;
 mod linger;
 mod session;
 mod sniff;
+mod streams;
 mod timed;
 
 use std::io::{Error, ErrorKind, Result};

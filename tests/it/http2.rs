@@ -5,14 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt as _, Full};
-use tokio::time::Instant;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
 use crate::support::entry::{Entry, list};
 use crate::support::http::{Reply, send_with};
 use crate::support::http2::{Client, request};
 use crate::support::proxy::{Proxy, Setup, short_deadlines};
 use crate::support::stream::connect;
-use crate::support::{check, eventually};
+use crate::support::{PATIENCE, check, eventually};
 
 async fn client(proxy: &Proxy) -> Client {
     Client::new(connect(proxy.address()).await).await
@@ -127,6 +129,54 @@ async fn guards_and_bounds_hold_here_too_and_cost_only_the_request() {
 }
 
 #[tokio::test]
+async fn a_body_that_nobody_wants_is_taken_and_one_that_does_not_come_is_not_waited_for() {
+    let proxy = Setup::new().file("curated", "[]").start_ready().await;
+    let mut stream = connect(proxy.address()).await;
+    let (headers, data, reset) = (0x1, 0x0, 0x3);
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(0x4, 0, 0, b""));
+    // `:method: POST`, `:scheme: http`, `:path: /v0.1/servers`, `:authority: a` (RFC 7541)
+    let head = [b"\x83\x86\x04\x0d/v0.1/servers\x01\x01a".as_slice()].concat();
+    bytes.extend(frame(headers, 0x4, 1, &head));
+    stream.write_all(&bytes).await.expect("it reads");
+    let started = Instant::now();
+    until_frame(&mut stream, |kind, flags, _| kind == data && flags & 1 == 1).await;
+    assert!(started.elapsed() < Duration::from_millis(900), "the answer came after {:?}", started.elapsed());
+    // It goes on taking the body, and says so by making room for more of it.
+    for _ in 0..3 {
+        stream.write_all(&frame(data, 0, 1, &[b'x'; 16 << 10])).await.expect("it reads");
+    }
+    until_frame(&mut stream, |kind, _, id| kind == 0x8 && id == 1).await;
+    // And when no more of it comes for long, the stream ends: for nothing (RFC 9113 §8.1).
+    until_frame(&mut stream, |kind, _, id| kind == reset && id == 1).await;
+    drop(stream);
+    proxy.stop().await;
+}
+
+/// A frame (RFC 9113 §4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Reads frames up to the one that is wanted, by its type, its flags and its stream.
+async fn until_frame(stream: &mut TcpStream, is_wanted: impl Fn(u8, u8, u32) -> bool) {
+    let read = async {
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.expect("a frame");
+            let [l0, l1, l2, kind, flags, id @ ..] = head;
+            let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
+            stream.read_exact(&mut payload).await.expect("a whole frame");
+            if is_wanted(kind, flags, u32::from_be_bytes(id)) {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, read).await.expect("the frame comes in time");
+}
+
+#[tokio::test]
 async fn who_only_answers_pings_is_sent_away() {
     let proxy = Setup::new().file("curated", "[]").start_with(short_deadlines()).await;
     let started = Instant::now();
@@ -162,10 +212,8 @@ async fn at_the_end_answers_in_flight_are_finished() {
     let address = proxy.address();
     let read = async {
         idle.ended().await;
-        eventually("the listener closed", async || {
-            check(tokio::net::TcpStream::connect(address).await.is_err(), "it accepts")
-        })
-        .await;
+        eventually("the listener closed", async || check(TcpStream::connect(address).await.is_err(), "it accepts"))
+            .await;
         answer.collect().await.expect("the whole answer").to_bytes().len()
     };
     let ((), read) = tokio::join!(proxy.stop(), read);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::timed::Alarm;
 
 /// How much of what a client still sends is read and thrown away.
-const MAX_LINGER_BYTES: usize = 4 << 20;
+pub(super) const MAX_LINGER_BYTES: usize = 4 << 20;
 /// How much of it at a time.
 const CHUNK_BYTES: usize = 16 << 10;
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH};
@@ -12,12 +12,12 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::{Body, Service};
 use super::activity::{Activity, Tracked};
 use super::deadlines::Deadlines;
+use super::streams::Streams;
 use super::timed::Timed;
 
 /// The most headers of one request that hyper parses (HTTP/1; on HTTP/2 their bytes bound them), and the largest
@@ -46,9 +46,9 @@ impl Session {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { service, activity, deadlines } = self;
-        let requests = Arc::clone(&activity);
         // The whole body in one write.
-        let handle = service_fn(move |request| answer(&service, &requests, request, usize::MAX));
+        let answering = Answering { service, activity: Arc::clone(&activity), part: usize::MAX, streams: None };
+        let handle = service_fn(move |request| answering.answer(request));
         let connection = http1::Builder::new()
             // The stream's own clocks tell a slow head from an idle connection.
             .header_read_timeout(None)
@@ -65,9 +65,11 @@ impl Session {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { service, activity, deadlines } = self;
-        let requests = Arc::clone(&activity);
-        let handle = service_fn(move |request| answer(&service, &requests, request, PART_BYTES));
-        let connection = http2::Builder::new(Streams::default())
+        let streams = Streams::new(deadlines);
+        let answering =
+            Answering { service, activity: Arc::clone(&activity), part: PART_BYTES, streams: Some(streams.clone()) };
+        let handle = service_fn(move |request| answering.answer(request));
+        let connection = http2::Builder::new(streams)
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(u32::from(MAX_HEAD_BYTES))
@@ -81,37 +83,52 @@ impl Session {
     }
 }
 
-/// Answers a request whose body nobody reads.
-fn answer(
-    service: &Arc<Service>,
-    activity: &Arc<Activity>,
-    request: Request<Incoming>,
+/// What answers the requests of one connection.
+struct Answering {
+    service: Arc<Service>,
+    activity: Arc<Activity>,
+    /// How much of an answer is taken at a time.
     part: usize,
-) -> impl Future<Output = Result<Response<Tracked<Body>>, Infallible>> + use<> {
-    let (service, activity) = (Arc::clone(service), Arc::clone(activity));
-    let in_flight = activity.begin();
-    // The body is dropped here and not later, so that hyper asks for no more of it.
-    let (parts, body) = request.into_parts();
-    let is_http1 = parts.version <= Version::HTTP_11;
-    let leaves_body = !body.is_end_stream() && is_http1;
-    let is_only_head = parts.method == Method::HEAD && !is_http1;
-    async move {
-        let mut response = service.handle(parts).await;
-        if leaves_body {
-            activity.leave_body();
+    /// Where bodies are read that nobody wants (HTTP/2).
+    streams: Option<Streams>,
+}
+
+impl Answering {
+    /// Answers a request whose body nobody wants.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Tracked<Body>>, Infallible>> + use<> {
+        let (service, activity, part) = (Arc::clone(&self.service), Arc::clone(&self.activity), self.part);
+        let in_flight = activity.begin();
+        let (parts, body) = request.into_parts();
+        let has_body = !body.is_end_stream();
+        match &self.streams {
+            Some(streams) if has_body => streams.discard(body),
+            // Over HTTP/1 it is dropped here and not later, so that hyper asks for no more of it.
+            _ => drop(body),
         }
-        // Who sends heads like that shall not send more of them at once.
-        if leaves_body || is_http1 && response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        let is_http1 = parts.version <= Version::HTTP_11;
+        let leaves_body = has_body && is_http1;
+        let is_only_head = parts.method == Method::HEAD && !is_http1;
+        async move {
+            let mut response = service.handle(parts).await;
+            if leaves_body {
+                activity.leave_body();
+            }
+            // Who sends heads like that shall not send more of them at once.
+            if leaves_body || is_http1 && response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            // Over HTTP/1 hyper leaves the body out itself.
+            if is_only_head
+                && may_have_length(response.status())
+                && let Some(length) = response.body().size_hint().exact()
+            {
+                response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
+            }
+            Ok(response.map(|body| Tracked::new((!is_only_head).then_some(body), part, in_flight)))
         }
-        // Over HTTP/1 hyper leaves the body out itself.
-        if is_only_head
-            && may_have_length(response.status())
-            && let Some(length) = response.body().size_hint().exact()
-        {
-            response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
-        }
-        Ok(response.map(|body| Tracked::new((!is_only_head).then_some(body), part, in_flight)))
     }
 }
 
@@ -160,23 +177,6 @@ async fn until_retired(activity: &Activity, deadlines: &Deadlines) -> Duration {
         // A request that begins meanwhile may stall before an idle connection would be looked at again.
         let look_again = if activity.is_busy() { quiet_at } else { quiet_at.min(now + deadlines.stall) };
         sleep_until(look_again.min(retires_at)).await;
-    }
-}
-
-/// Where hyper runs the requests of an HTTP/2 connection: they end with it.
-#[derive(Clone, Debug, Default)]
-struct Streams(Arc<Mutex<JoinSet<()>>>);
-
-impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Streams {
-    fn execute(&self, stream: F) {
-        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that have ended; hyper bounds how many have not.
-        while let Some(ended) = streams.try_join_next() {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a request panicked");
-            }
-        }
-        streams.spawn(stream);
     }
 }
 
