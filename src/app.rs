@@ -112,6 +112,7 @@ impl App {
         if let Some(tls) = listener.tls().map(Arc::clone) {
             lifecycle.keep_running("TLS files".to_owned(), move || Arc::clone(&tls).watch());
         }
+        let drain_limit = listener.drain_limit();
         let connections = lifecycle.clone();
         let stopping = lifecycle.clone();
         let stopped = move || {
@@ -121,7 +122,7 @@ impl App {
         lifecycle.spawn(async move {
             listener.run(service, |connection| connections.spawn(connection.serve()), stopped).await;
         });
-        lifecycle.run_to_end().await.map_err(AppError::Signals)
+        lifecycle.run_to_end(drain_limit).await.map_err(AppError::Signals)
     }
 }
 

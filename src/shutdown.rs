@@ -8,8 +8,6 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long requests in flight may take to finish after the first signal.
-const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 /// The first wait before a task that panicked starts again; it doubles, up to the last.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 const RESTART_AFTER_AT_MOST: Duration = Duration::from_mins(1);
@@ -24,9 +22,10 @@ pub struct Lifecycle {
 /// How the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Everything that was in flight has finished, or had its time.
+    /// Everything that was in flight has finished, or had its time and was cut off: clients that do not read what
+    /// they asked for are no fault of this process.
     Clean,
-    /// A second signal cut off what was in flight.
+    /// A second signal ended it at once, and cut off what was in flight.
     Cut,
 }
 
@@ -64,11 +63,11 @@ impl Lifecycle {
         });
     }
 
-    /// Waits for a signal, then for everything to finish. A second signal ends it at once.
+    /// Waits for a signal, then for everything to finish, as long as that may take. A second signal ends it at once.
     ///
     /// # Errors
     /// When signals cannot be listened to.
-    pub async fn run_to_end(&self) -> std::io::Result<Ending> {
+    pub async fn run_to_end(&self, drain_limit: Duration) -> std::io::Result<Ending> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hang_up = signal(SignalKind::hangup())?;
@@ -83,19 +82,18 @@ impl Lifecycle {
         tracing::info!("stopping: requests in flight finish; a second signal ends it at once");
         self.stop();
         tokio::select! {
-            ending = self.drained() => Ok(ending),
+            ending = self.drained(drain_limit) => Ok(ending),
             _ = interrupt.recv() => Ok(Ending::Cut),
             _ = terminate.recv() => Ok(Ending::Cut),
         }
     }
 
-    async fn drained(&self) -> Ending {
+    async fn drained(&self, limit: Duration) -> Ending {
         self.tracker.close();
-        if timeout(DRAIN_LIMIT, self.tracker.wait()).await.is_ok() {
+        if timeout(limit, self.tracker.wait()).await.is_ok() {
             return Ending::Clean;
         }
-        // Clients that do not read what they asked for; that is no fault of this process.
-        tracing::warn!(connections = self.tracker.len(), "cut off what did not finish in time");
+        tracing::warn!(tasks = self.tracker.len(), "cut off what did not finish in time");
         Ending::Clean
     }
 }
@@ -142,6 +140,6 @@ mod tests {
         sleep(Duration::from_secs(10)).await;
         assert_eq!(starts.load(Ordering::SeqCst), 3);
         lifecycle.stop();
-        assert_eq!(lifecycle.drained().await, Ending::Clean);
+        assert_eq!(lifecycle.drained(Duration::from_secs(1)).await, Ending::Clean);
     }
 }

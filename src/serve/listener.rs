@@ -1,6 +1,6 @@
 //! Accepting connections: how many, and how that ends.
 
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +64,12 @@ impl Listener {
         self.address
     }
 
+    /// How long its connections may take to end once they are asked to.
+    #[must_use]
+    pub fn drain_limit(&self) -> Duration {
+        self.deadlines.drain_limit()
+    }
+
     /// The certificate that it shows, where it speaks TLS.
     #[must_use]
     pub fn tls(&self) -> Option<&Arc<Tls>> {
@@ -80,11 +86,12 @@ impl Listener {
         let Self { tcp, tls, deadlines, .. } = self;
         let shared = Arc::new(Shared { service, tls, deadlines });
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let mut wait = ACCEPT_BACKOFF;
+        let mut failures = Failures::default();
         let stop = stopped();
         tokio::pin!(stop);
         loop {
             let accepted = async {
+                failures.pause().await;
                 // The semaphore is never closed.
                 let slot = Arc::clone(&slots).acquire_owned().await.ok();
                 (tcp.accept().await, slot)
@@ -95,16 +102,42 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    wait = ACCEPT_BACKOFF;
+                    failures.end();
                     spawn(Connection { stream, shared: Arc::clone(&shared), stopped: stopped(), _slot: slot });
                 }
                 Err(error) if is_of_the_client(error.kind()) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection; trying again soon");
-                    sleep(wait).await;
-                    wait = (wait * 2).min(ACCEPT_BACKOFF_AT_MOST);
-                }
+                Err(error) => failures.count(&error),
             }
+        }
+    }
+}
+
+/// Accepts that failed in a row.
+#[derive(Debug, Default)]
+struct Failures(u32);
+
+impl Failures {
+    /// Says the first one; a process that is out of file descriptors has better to do than to say them all.
+    fn count(&mut self, error: &Error) {
+        if self.0 == 0 {
+            tracing::warn!(%error, "cannot accept connections; trying on");
+        }
+        self.0 = self.0.saturating_add(1);
+    }
+
+    /// Waits before the next attempt: longer with every failure, and not at all without one.
+    async fn pause(&self) {
+        if let Some(doublings) = self.0.checked_sub(1) {
+            let wait = ACCEPT_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings));
+            sleep(wait.min(ACCEPT_BACKOFF_AT_MOST)).await;
+        }
+    }
+
+    /// It works again.
+    fn end(&mut self) {
+        let failures = std::mem::take(&mut self.0);
+        if failures > 0 {
+            tracing::info!(failures, "accepting connections again");
         }
     }
 }
@@ -112,4 +145,28 @@ impl Listener {
 /// Whether an accept failed only because the client had gone already.
 fn is_of_the_client(error: ErrorKind) -> bool {
     matches!(error, ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_come_later_and_later_until_one_succeeds() {
+        let mut failures = Failures::default();
+        let mut waits = Vec::new();
+        for _ in 0..40 {
+            let before = Instant::now();
+            failures.pause().await;
+            waits.push(before.elapsed().as_millis());
+            failures.count(&ErrorKind::Other.into());
+        }
+        assert_eq!(waits[..4], [0, 5, 10, 20]);
+        assert_eq!(waits[39], 1_000);
+        failures.end();
+        let before = Instant::now();
+        failures.pause().await;
+        assert_eq!(before.elapsed(), Duration::ZERO);
+    }
 }

@@ -1,11 +1,12 @@
 //! How the proxy ends: requests in flight finish, idle connections close, a second signal ends it at once.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::support::binary::{Serving, Workplace};
 use crate::support::entry::{Entry, list};
@@ -105,4 +106,27 @@ async fn without_anything_in_flight_it_ends_by_itself() {
     let (_workplace, mut serving) = serve("[]").await;
     serving.signal("TERM");
     assert_eq!(serving.exit_code().await, Some(0));
+}
+
+#[tokio::test]
+async fn who_is_mute_or_has_begun_a_request_does_not_hold_up_the_end() {
+    let (_workplace, mut serving) = serve("[]").await;
+    // HTTP/2 that answers neither settings nor pings nor the goodbye, and half a head.
+    let mut streams = Vec::new();
+    for bytes in ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0", "GET / HTTP/1.1\r\nHost: a\r\n"] {
+        let mut stream = TcpStream::connect(serving.address).await.expect("a connection");
+        stream.write_all(bytes.as_bytes()).await.expect("it reads");
+        streams.push(stream);
+    }
+    // Its settings show that it has read the preface.
+    let [mute, half] = &mut streams[..] else { panic!("two connections") };
+    mute.read_exact(&mut [0; 9]).await.expect("settings");
+    // No answer shows that half a head was read; one on a later connection makes it likely.
+    assert_eq!(send(serving.address, Method::GET, "/livez").await.status, 200);
+    let started = Instant::now();
+    serving.signal("TERM");
+    let _ = half.read_to_end(&mut Vec::new()).await;
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert_eq!(serving.exit_code().await, Some(0));
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
 }

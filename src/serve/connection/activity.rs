@@ -20,6 +20,8 @@ pub(super) struct Activity {
     /// Milliseconds from `born` to the last progress.
     progress: AtomicU64,
     leaves_body: AtomicBool,
+    has_unsent: AtomicBool,
+    is_ending: AtomicBool,
 }
 
 impl Activity {
@@ -30,6 +32,8 @@ impl Activity {
             in_flight: AtomicUsize::new(0),
             progress: AtomicU64::new(0),
             leaves_body: AtomicBool::new(false),
+            has_unsent: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
         })
     }
 
@@ -51,9 +55,14 @@ impl Activity {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Whether a request is in flight.
+    /// Whether a request is in flight, or a part of an answer waits for the peer to make room for it.
     pub(super) fn is_busy(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) > 0
+        self.in_flight.load(Ordering::Relaxed) > 0 || self.has_unsent.load(Ordering::Relaxed)
+    }
+
+    /// Hyper is done with an answer of HTTP/1 before the peer is: says whether something is left to be written.
+    pub(super) fn set_unsent(&self, has_unsent: bool) {
+        self.has_unsent.store(has_unsent, Ordering::Relaxed);
     }
 
     /// The peer asked for something, or took a part of an answer.
@@ -65,6 +74,16 @@ impl Activity {
     /// When that last happened.
     pub(super) fn last_progress(&self) -> Instant {
         self.born + Duration::from_millis(self.progress.load(Ordering::Relaxed))
+    }
+
+    /// The connection is to end with what is in flight: no request need be finished that has not arrived.
+    pub(super) fn end(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection is to end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
     }
 
     /// A request's body stays unread, so the connection ends with that request.

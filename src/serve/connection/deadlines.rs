@@ -17,7 +17,7 @@ pub struct Deadlines {
     pub stall: Duration,
     /// How old a connection gets, give or take a tenth, before it is to end with its last answer.
     pub age: Duration,
-    /// How long answers in flight may then take, or when the process ends.
+    /// How long answers in flight may then take, or when the process ends. See [`Deadlines::drain_limit`].
     pub finish: Duration,
     /// How long the goodbye may take on a connection that is idle or stalled.
     pub farewell: Duration,
@@ -38,7 +38,7 @@ impl Default for Deadlines {
             idle: Duration::from_secs(75),
             stall: Duration::from_secs(30),
             age: Duration::from_hours(1),
-            finish: Duration::from_secs(30),
+            finish: Duration::from_secs(18),
             farewell: Duration::from_secs(3),
             linger: Duration::from_secs(1),
             ping_interval: Duration::from_secs(20),
@@ -47,7 +47,16 @@ impl Default for Deadlines {
     }
 }
 
+/// What is left to do when all connections have had their time.
+const LAST_STEPS: Duration = Duration::from_secs(2);
+
 impl Deadlines {
+    /// How long the end of all connections may take, from the moment when the process is asked to end.
+    #[must_use]
+    pub fn drain_limit(&self) -> Duration {
+        self.finish.max(self.farewell) + LAST_STEPS
+    }
+
     /// The age at which one connection is to end: not all that came together shall go together.
     pub(super) fn jittered_age(&self) -> Duration {
         self.age.mul_f64(0.9 + 0.2 * fastrand::f64())

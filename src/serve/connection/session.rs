@@ -12,7 +12,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::{Body, Service};
 use super::activity::{Activity, Tracked};
@@ -32,6 +32,9 @@ const MAX_STREAMS: u32 = 100;
 const WINDOW_BYTES: u32 = 64 << 10;
 /// How much of an answer is taken at a time, and waits for the client's window (HTTP/2).
 const PART_BYTES: usize = 64 << 10;
+
+/// How often a connection that is to end is looked at: whether anything is still in flight.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// One connection's requests.
 pub(super) struct Session {
@@ -147,17 +150,32 @@ async fn supervise<C: Future<Output = hyper::Result<()>>>(
     stopped: impl Future<Output = ()>,
 ) -> hyper::Result<()> {
     let mut connection = pin!(connection);
-    let time_left = tokio::select! {
+    let most = tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
-        time_left = until_retired(activity, deadlines) => time_left,
+        most = until_retired(activity, deadlines) => most,
         () = stopped => deadlines.finish,
     };
+    activity.end();
     retire(connection.as_mut());
-    timeout(time_left, connection).await.unwrap_or_else(|_| {
-        tracing::debug!("cut off a connection that did not end in time");
-        Ok(())
-    })
+    tokio::select! {
+        biased;
+        ended = connection => ended,
+        () = until_overdue(activity, most, deadlines.farewell) => {
+            tracing::debug!("cut off a connection that did not end in time");
+            Ok(())
+        }
+    }
+}
+
+/// Waits while answers are in flight, but so long at most, and then for the goodbye: an idle client that does not
+/// answer it shall not hold up the end of the process.
+async fn until_overdue(activity: &Activity, most: Duration, farewell: Duration) {
+    let ends_at = Instant::now() + most;
+    while activity.is_busy() && Instant::now() < ends_at {
+        sleep(LOOK_INTERVAL).await;
+    }
+    sleep_until(ends_at.min(Instant::now() + farewell)).await;
 }
 
 /// Waits until a connection has grown old, or has been quiet for too long: idle, or with an answer that the
@@ -203,7 +221,7 @@ mod tests {
         let activity = Activity::new();
         let busy = async {
             for _ in 0..1_000 {
-                tokio::time::sleep(Duration::from_secs(29)).await;
+                sleep(Duration::from_secs(29)).await;
                 drop(activity.begin());
             }
         };
@@ -217,10 +235,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_end_takes_as_long_as_what_is_in_flight_and_the_goodbye() {
+        let (most, farewell) = (Duration::from_secs(18), Duration::from_secs(3));
+        for (busy_for, expected) in [(0, 3), (5, 8), (17, 18), (60, 18)] {
+            let activity = Activity::new();
+            let started = Instant::now();
+            let answer = async {
+                let in_flight = activity.begin();
+                sleep(Duration::from_secs(busy_for)).await;
+                drop(in_flight);
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                biased;
+                () = answer => {}
+                () = until_overdue(&activity, most, farewell) => {}
+            }
+            assert_eq!(started.elapsed().as_secs(), expected, "busy for {busy_for} s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_request_that_stalls_late_is_noticed_in_time() {
         let activity = Activity::new();
         let stall = async {
-            tokio::time::sleep(Duration::from_secs(50)).await;
+            sleep(Duration::from_secs(50)).await;
             let in_flight = activity.begin();
             std::future::pending::<()>().await;
             drop(in_flight);

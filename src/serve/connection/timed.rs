@@ -36,6 +36,7 @@ impl<S> Timed<S> {
 
     /// The peer takes nothing. An error once that has lasted too long.
     fn stalled<T>(&mut self, context: &mut Context<'_>) -> Poll<Result<T>> {
+        self.activity.set_unsent(true);
         let since = *self.stalled_since.get_or_insert_with(Instant::now);
         self.alarm.poll_at(context, since + self.deadlines.stall).map(|()| Err(timed_out("it takes no answer")))
     }
@@ -66,6 +67,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
             }
             Poll::Pending => match head.since(&this.activity) {
                 None => Poll::Pending,
+                // Of a request that begins as the connection ends, nobody waits for the rest.
+                Some(_) if this.activity.is_ending() => Poll::Ready(Err(ErrorKind::ConnectionAborted.into())),
                 Some(since) => {
                     let deadline = since + this.deadlines.head;
                     this.alarm.poll_at(context, deadline).map(|()| Err(timed_out("it does not finish its request")))
@@ -102,6 +105,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Timed<S> {
             Poll::Pending => this.stalled(context),
             ready @ Poll::Ready(_) => {
                 this.stalled_since = None;
+                // Hyper flushes after it has written everything that it has.
+                this.activity.set_unsent(false);
                 ready
             }
         }
