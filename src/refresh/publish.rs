@@ -27,12 +27,13 @@ pub(super) async fn publish(
 ) {
     let policy = Arc::new(policy);
     let mut merged: Vec<Source> = Vec::new();
+    let mut was_cut = false;
     loop {
         let now = Timestamp::now();
         // Before the sources are read: what they hold is at least as new as what this says.
         let attempted = registries.iter().all(|registry| registry.status().attempted);
         let sources: Vec<Source> = registries.iter().map(|registry| registry.merge_source(now)).collect();
-        pass_on_lineage(&registries, &current);
+        was_cut |= pass_on_lineage(&registries, &sources, &current, was_cut);
         if !are_same(&sources, &merged) {
             let moment = Moment { now, is_ready: current.is_ready() };
             current.publish(Arc::new(merge_aside(&policy, &sources, current.load().clone(), moment).await));
@@ -51,13 +52,21 @@ pub(super) async fn publish(
 }
 
 /// Names the proxies behind the registries, before anything that came from them is published: whoever sees our
-/// content sees whose it is.
-fn pass_on_lineage(registries: &[Arc<Registry>], current: &Current) {
-    let lineages: Vec<_> = registries.iter().map(|registry| registry.lineage()).collect();
-    let lineage = Lineage::of(&lineages);
+/// content sees whose it is. Says whether some had to be left out; the first time, the log has it too.
+fn pass_on_lineage(registries: &[Arc<Registry>], sources: &[Source], current: &Current, was_cut: bool) -> bool {
+    let of = registries.iter().zip(sources);
+    let lineages: Vec<_> = of.map(|(registry, source)| registry.lineage(source.usable)).collect();
+    let (lineage, is_cut) = Lineage::of(&lineages);
+    if is_cut && !was_cut {
+        tracing::warn!(
+            named = lineage.ids().count(),
+            "there are more proxies behind the registries than can be named; a loop through the farthest stays unseen"
+        );
+    }
     if lineage != **current.lineage() {
         current.set_lineage(Arc::new(lineage));
     }
+    is_cut
 }
 
 async fn merge_aside(policy: &Arc<Policy>, sources: &[Source], previous: Arc<Catalog>, moment: Moment) -> Catalog {

@@ -2,37 +2,71 @@
 //! the proxy that answers and of all that it mirrors. Where our own id is among them, the registry lists what we
 //! serve, and taking it in would feed us ourselves.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::sync::Notify;
 
+use super::Registry;
 use super::error::FetchError;
+use super::health::{self, Outcome};
 use crate::catalog::lineage::{Lineage, ProxyId};
 
 /// The header in which proxies name themselves and those whom they mirror.
 pub const LINEAGE_HEADER: HeaderName = HeaderName::from_static("mcp-registry-proxy");
 
-/// Keeps what the last answer of one registry said.
+/// What one registry's answers say of the proxies behind it. Pure: [`LineageWatch`] shares it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard {
+    last: Arc<Lineage>,
+    /// Whether an answer said something since the last test ended.
+    is_fresh: bool,
+    /// How many tests in a row ended without one.
+    silent: u32,
+}
+
+impl Heard {
+    /// Takes in what an answer said; says whether that is news.
+    pub(super) fn answer(&mut self, lineage: Lineage) -> bool {
+        self.is_fresh = true;
+        let is_news = lineage != *self.last;
+        if is_news {
+            self.last = Arc::new(lineage);
+        }
+        is_news
+    }
+
+    /// Takes in that a test has ended, its answers before it.
+    pub(super) fn end_test(&mut self, outcome: Outcome) {
+        if std::mem::take(&mut self.is_fresh) {
+            self.silent = 0;
+        } else if outcome != Outcome::Neither {
+            self.silent = self.silent.saturating_add(1);
+        }
+    }
+
+    /// What is passed on: what the last answer said, while the registry's servers may be served and while it
+    /// answers, also where it is refused or failing. A ring in which everyone forgot whom he refuses would look
+    /// mended to all, and they would take each other back. What has been silent for as long as makes a registry
+    /// unhealthy stands for nobody.
+    pub(super) fn passed_on(&self, is_usable: bool, config: &health::Config) -> Arc<Lineage> {
+        if is_usable || self.silent < config.unhealthy_after { Arc::clone(&self.last) } else { Arc::default() }
+    }
+}
+
+/// Listens to one registry's answers.
 #[derive(Debug)]
 pub(super) struct LineageWatch {
-    /// Our own id; none for a mere test of a connection.
+    /// Our own id; none where nothing is served and none is known.
     own: Option<ProxyId>,
-    last: ArcSwap<Lineage>,
-    /// Told when it has changed.
+    heard: Mutex<Heard>,
+    /// Told when what is passed on may have changed.
     changed: Arc<Notify>,
 }
 
 impl LineageWatch {
     pub(super) fn new(own: Option<ProxyId>, changed: Arc<Notify>) -> Self {
-        Self { own, last: ArcSwap::default(), changed }
-    }
-
-    /// What the last answer said. It stays while the registry is unhealthy, and also where it is refused: a ring
-    /// in which everyone forgot whom he refuses would look mended to all, and they would take each other back.
-    pub(super) fn last(&self) -> Arc<Lineage> {
-        self.last.load_full()
+        Self { own, heard: Mutex::default(), changed }
     }
 
     /// Takes in the head of an answer, whatever its status.
@@ -40,20 +74,35 @@ impl LineageWatch {
     /// # Errors
     /// When it names our own id.
     pub(super) fn hear(&self, status: StatusCode, headers: &HeaderMap) -> Result<(), FetchError> {
+        let (lineage, is_loop) = Lineage::heard(ids(headers), self.own.as_ref());
         // A proxy like ours names itself in every answer. An error without a name was written by something on
         // the way to the registry, and says nothing of what the registry mirrors.
-        if status == StatusCode::OK || headers.contains_key(LINEAGE_HEADER) {
-            let heard: Lineage = ids(headers).collect();
-            if heard != **self.last.load() {
-                self.last.store(Arc::new(heard));
-                self.changed.notify_one();
-            }
+        if (status == StatusCode::OK || headers.contains_key(LINEAGE_HEADER)) && self.heard().answer(lineage) {
+            self.changed.notify_one();
         }
-        // Looked for in all that the header holds, also beyond what is kept of it.
-        match &self.own {
-            Some(own) if ids(headers).any(|id| id == *own) => Err(FetchError::Loop),
-            _ => Ok(()),
+        if is_loop { Err(FetchError::Loop) } else { Ok(()) }
+    }
+
+    /// Takes in that a test has ended.
+    pub(super) fn end_test(&self, outcome: Outcome, config: &health::Config) {
+        let mut heard = self.heard();
+        let before = heard.passed_on(false, config);
+        heard.end_test(outcome);
+        if heard.passed_on(false, config) != before {
+            self.changed.notify_one();
         }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registry {
+    /// The proxies behind the registry that are named to others, as long as its servers are served or it answers.
+    #[must_use]
+    pub fn lineage(&self, is_usable: bool) -> Arc<Lineage> {
+        self.lineage.heard().passed_on(is_usable, &self.settings.health)
     }
 }
 
@@ -65,42 +114,9 @@ fn ids(headers: &HeaderMap) -> impl Iterator<Item = ProxyId> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use http::HeaderValue;
+#[path = "lineage_tests.rs"]
+mod tests;
 
-    fn watch(own: &str) -> LineageWatch {
-        LineageWatch::new(ProxyId::new(own), Arc::new(Notify::new()))
-    }
-
-    fn hear(watch: &LineageWatch, status: u16, values: &[&[u8]]) -> (bool, Vec<String>) {
-        let value = |value: &&[u8]| (LINEAGE_HEADER, HeaderValue::from_bytes(value).expect("a header"));
-        let status = StatusCode::from_u16(status).expect("a status");
-        let is_loop = watch.hear(status, &values.iter().map(value).collect()).is_err();
-        (is_loop, watch.last().ids().map(|id| id.as_str().to_owned()).collect())
-    }
-
-    #[test]
-    fn ids_are_read_from_all_values_and_nonsense_is_passed_over() {
-        let values: [&[u8]; 3] = [b" a ,\tb,, b,c d,\"e\"", b"\xff\xfe, f", b"g;h=1"];
-        assert_eq!(hear(&watch("us"), 200, &values), (false, vec!["a".to_owned(), "b".to_owned(), "f".to_owned()]));
-    }
-
-    #[test]
-    fn our_own_id_is_found_wherever_it_stands() {
-        let many: Vec<u8> = (0..10_000).flat_map(|number| format!("{number}, ").into_bytes()).collect();
-        let (is_loop, kept) = hear(&watch("us"), 200, &[&many, b"us"]);
-        assert_eq!((is_loop, kept.len()), (true, 64));
-        assert!(!hear(&watch("us"), 200, &[b"US, us1, u, s"]).0, "ids are compared to the byte");
-        assert!(hear(&watch("us"), 503, &[b"them, us"]).0, "whatever the status");
-    }
-
-    #[test]
-    fn every_answer_replaces_the_one_before_but_for_errors_that_name_nobody() {
-        let watch = watch("us");
-        assert_eq!(hear(&watch, 200, &[b"a, b"]).1, ["a", "b"]);
-        assert_eq!(hear(&watch, 502, &[]).1, ["a", "b"]);
-        assert_eq!(hear(&watch, 503, &[b"a"]).1, ["a"]);
-        assert!(hear(&watch, 200, &[]).1.is_empty());
-    }
-}
+#[cfg(test)]
+#[path = "lineage_simulation.rs"]
+mod simulation;

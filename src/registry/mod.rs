@@ -32,7 +32,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::catalog::lineage::{Lineage, ProxyId};
+use crate::catalog::lineage::ProxyId;
 use crate::catalog::listing::Listing;
 use crate::catalog::merge::Source;
 use crate::catalog::rules::RegistryRules;
@@ -61,7 +61,7 @@ pub struct Settings {
     pub max_rate: f64,
     /// The `_meta` key of our provenance.
     pub provenance_key: Arc<str>,
-    /// Our own id, by which loops are found; none where nothing is served.
+    /// Our own id, by which loops are found; none where nothing is served and none is known.
     pub own_id: Option<ProxyId>,
 }
 
@@ -162,12 +162,6 @@ impl Registry {
     #[must_use]
     pub fn usable(&self, now: Timestamp) -> (bool, Option<Timestamp>) {
         self.status().usable(&self.settings.health, now)
-    }
-
-    /// The proxies behind the registry, as its last answer named them.
-    #[must_use]
-    pub fn lineage(&self) -> Arc<Lineage> {
-        self.lineage.last()
     }
 
     /// The registry's part in a merge.

@@ -47,6 +47,7 @@ impl Registry {
         let outcome = check.outcome;
         let failure = check.failure().map(|(stage, reason)| named(stage, reason));
         self.status().note_check(check);
+        self.lineage.end_test(outcome, &self.settings.health);
         self.observe(outcome, failure.as_deref());
     }
 

@@ -127,9 +127,9 @@ async fn what_a_registry_says_of_proxies_is_bounded() {
         let named = ids(&reply);
         let is_right = named[..2] == [own.clone(), "good_one".to_owned()]
             && named.contains(&"behind-the-other".to_owned())
-            && named.contains(&many[50])
-            && named.len() == 64
-            && reply.header(HEADER).len() <= 2048;
+            && named.contains(&many[100])
+            && named.len() == 128
+            && reply.header(HEADER).len() <= 3072;
         if is_right { Ok(()) } else { Err(format!("{named:?}")) }
     })
     .await;

@@ -7,6 +7,7 @@ use crate::support::lineage::{HEADER, assert_stays_refused, id, ids, until_refus
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::registry::{Behaviour, FakeRegistry, Seen};
 use crate::support::relay::Relay;
+use crate::support::{check, eventually};
 
 /// An answer that names this proxy.
 fn naming(id: &str) -> Behaviour {
@@ -79,6 +80,110 @@ async fn two_proxies_that_list_each_other_refuse_each_other() {
 #[tokio::test]
 async fn a_ring_of_three_is_refused_by_all() {
     assert_ring_is_refused(3).await;
+}
+
+#[tokio::test]
+async fn a_ring_of_four_is_refused_by_all() {
+    assert_ring_is_refused(4).await;
+}
+
+/// Waits until a proxy names exactly these, itself first.
+async fn until_named(proxy: &Proxy, expected: &[&Proxy]) {
+    let mut named = Vec::new();
+    for proxy in expected {
+        named.push(id(proxy).await);
+    }
+    eventually("it named those behind it and nobody else", async || {
+        let found = ids(&proxy.get("/livez").await);
+        check(found == named, (found, &named))
+    })
+    .await;
+}
+
+/// The first one lists the other two, the second one the first, the third one the second: two loops.
+async fn two_loops(relays: &[Relay; 3], fake: &FakeRegistry) -> [Proxy; 3] {
+    let setup = || Setup::new().registry("own", &fake.url());
+    let first = setup().registry("second", &relays[1].url()).registry("third", &relays[2].url()).start().await;
+    let second = setup().registry("first", &relays[0].url()).start().await;
+    let third = setup().registry("second", &relays[1].url()).start().await;
+    let proxies = [first, second, third];
+    for (relay, proxy) in relays.iter().zip(&proxies) {
+        relay.lead_to(proxy.address());
+    }
+    proxies
+}
+
+#[tokio::test]
+async fn those_who_refuse_each_other_do_not_keep_alive_what_is_gone() {
+    let relays = [Relay::start().await, Relay::start().await, Relay::start().await];
+    let fake = FakeRegistry::start(numbered("com.own", 3)).await;
+    let [first, second, third] = two_loops(&relays, &fake).await;
+    assert_stays_refused(&first, "second").await;
+    assert_stays_refused(&second, "first").await;
+    assert_stays_refused(&first, "third").await;
+    // Nothing comes back to the third one: the first takes nothing in.
+    third.until("second", "it was taken", |status| status["usable"] == true).await;
+    until_named(&third, &[&third, &second, &first]).await;
+
+    // The first one no longer lists the third one, and starts with another id.
+    first.stop().await;
+    let first = Setup::new().registry("own", &fake.url()).registry("second", &relays[1].url()).start_ready().await;
+    relays[0].lead_to(first.address());
+    assert_stays_refused(&first, "second").await;
+    assert_stays_refused(&second, "first").await;
+    until_named(&first, &[&first, &second]).await;
+    until_named(&second, &[&second, &first]).await;
+    until_named(&third, &[&third, &second, &first]).await;
+    assert_eq!(third.registry("second").await["usable"], true);
+    for proxy in [first, second, third] {
+        proxy.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_dies_is_named_by_nobody() {
+    let relays = [Relay::start().await, Relay::start().await, Relay::start().await];
+    let fake = FakeRegistry::start(numbered("com.own", 3)).await;
+    let [first, second, third] = two_loops(&relays, &fake).await;
+    assert_stays_refused(&first, "second").await;
+    assert_stays_refused(&first, "third").await;
+    second.stop().await;
+    // Through it alone there were loops.
+    first.until("third", "it was taken back", |status| status["usable"] == true).await;
+    until_named(&third, &[&third]).await;
+    until_named(&first, &[&first, &third]).await;
+    third.until("second", "it was dropped", |status| status["usable"] == false).await;
+    first.stop().await;
+    third.stop().await;
+}
+
+/// Two proxies that list 64 others, and each other last.
+#[tokio::test]
+async fn hubs_of_many_proxies_see_each_other() {
+    let roots: Vec<String> = (0..64).map(|number| format!("/{number}/v0/servers")).collect();
+    let fake =
+        FakeRegistry::start_at(&roots.iter().map(String::as_str).collect::<Vec<_>>(), numbered("com.own", 3)).await;
+    for (number, root) in roots.iter().enumerate() {
+        let behind: Vec<String> = (0..10).map(|depth| format!("somebody-of-{number}-at-{depth}")).collect();
+        let root = root.clone();
+        fake.when(move |seen| seen.path == root, Behaviour::Headers(vec![(HEADER, behind.join(", "))]));
+    }
+    let relays = [Relay::start().await, Relay::start().await];
+    let mut hubs = Vec::new();
+    for other in [1, 0] {
+        let spoke =
+            |setup: Setup, number| setup.registry(&format!("spoke-{number}"), &format!("{}/{number}/v0", fake.base()));
+        let setup = (0..64).fold(Setup::new().settings("[health]\ninterval = \"300ms\""), spoke);
+        hubs.push(setup.registry("other", &relays[other].url()).start().await);
+        relays[1 - other].lead_to(hubs[1 - other].address());
+    }
+    for hub in &hubs {
+        assert_stays_refused(hub, "other").await;
+        assert_eq!(hub.walk("", 100).await.len(), 3);
+    }
+    for hub in hubs {
+        hub.stop().await;
+    }
 }
 
 #[tokio::test]
