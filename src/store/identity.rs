@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::Config;
 use crate::catalog::lineage::ProxyId;
 use crate::registry::config::Config as RegistryConfig;
+use crate::registry::endpoint::parse_url;
 
 /// The file in the store's directory.
 const FILE: &str = "proxy-id";
@@ -56,7 +57,13 @@ impl Secret {
         })
     }
 
-    /// The id of a proxy that lists these registries.
+    /// The secret of the store, if there is one. Nothing is made, and nothing said where it cannot be read.
+    #[must_use]
+    pub fn find(config: &Config) -> Option<Self> {
+        read(&config.directory()?.join(FILE)).ok().flatten()
+    }
+
+    /// The id of a proxy that lists these registries, in whatever order and however their URLs are spelled.
     ///
     /// # Panics
     /// Never: base64url has the characters that ids have.
@@ -69,13 +76,9 @@ impl Secret {
             hash.update(part);
         };
         add(&self.0);
-        for registry in registries {
-            add(registry.name.as_bytes());
-            add(registry.url.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default().as_bytes());
-            // As it is written: replicas may have their configuration in different directories.
-            let file = registry.file.as_ref().map(|file| file.original().as_os_str().as_encoded_bytes());
-            add(file.unwrap_or_default());
-        }
+        let mut registries: Vec<_> = registries.iter().map(parts).collect();
+        registries.sort();
+        registries.iter().flatten().for_each(|part| add(part));
         let text = URL_SAFE_NO_PAD.encode(hash.finalize());
         ProxyId::new(&text[..ID_LENGTH]).expect("base64url has the characters that ids have")
     }
@@ -88,18 +91,13 @@ impl Secret {
 
     fn load_from(directory: &Path) -> Result<Self, Problem> {
         let path = directory.join(FILE);
-        match read(&path) {
-            Err(Problem::Inaccessible { error, .. }) if error.kind() == ErrorKind::NotFound => {}
-            other => return other,
+        if let Some(secret) = read(&path)? {
+            return Ok(secret);
         }
-        let secret = Self::random();
-        let made = fs::create_dir_all(directory).and_then(|()| create(&path, &secret));
-        match made {
-            Ok(()) => Ok(secret),
-            // Another process was faster; its secret counts.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => read(&path),
-            Err(error) => Err(Problem::Inaccessible { path, action: "written", error }),
-        }
+        let made = fs::create_dir_all(directory).and_then(|()| create(&path));
+        made.map_err(|error| Problem::Inaccessible { path: path.clone(), action: "written", error })?;
+        // Another process may have been faster; its secret counts.
+        read(&path)?.ok_or(Problem::Foreign { path })
     }
 
     fn decode(text: &[u8]) -> Option<Self> {
@@ -108,45 +106,80 @@ impl Secret {
     }
 }
 
-fn read(path: &Path) -> Result<Secret, Problem> {
+/// What tells a registry from the others: its name and where its list is.
+fn parts(registry: &RegistryConfig) -> [Vec<u8>; 3] {
+    let url = registry.url.as_ref().map(|url| normalised(url.expose_secret())).unwrap_or_default();
+    // As it is written: replicas may have their configuration in different directories.
+    let file = registry.file.as_ref().map(|file| file.original().as_os_str().as_encoded_bytes());
+    [registry.name.clone().into_bytes(), url.into_bytes(), file.unwrap_or_default().to_vec()]
+}
+
+/// A URL as it is asked, without slashes at the end of its path, which make no difference to us.
+fn normalised(text: &str) -> String {
+    parse_url(text).map_or_else(
+        |_| text.to_owned(),
+        |mut url| {
+            let path = url.path().trim_end_matches('/').to_owned();
+            url.set_path(&path);
+            url.into()
+        },
+    )
+}
+
+/// The secret in the file. A file that is empty holds none, as one that is not there: a crash may leave it so.
+fn read(path: &Path) -> Result<Option<Secret>, Problem> {
     let inaccessible = |error| Problem::Inaccessible { path: path.to_owned(), action: "read", error };
     let foreign = || Problem::Foreign { path: path.to_owned() };
     // Before it is opened: a pipe would keep us waiting.
-    if !fs::metadata(path).map_err(inaccessible)?.is_file() {
-        return Err(foreign());
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(inaccessible(error)),
+        Ok(found) if !found.is_file() => return Err(foreign()),
+        Ok(found) if found.len() == 0 => return Ok(None),
+        Ok(_) => {}
     }
     let mut text = Vec::new();
     let file = File::open(path).map_err(inaccessible)?;
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text).map_err(inaccessible)?;
-    Some(text)
-        .filter(|text| text.len() as u64 <= MAX_FILE_BYTES)
-        .and_then(|text| Secret::decode(&text))
-        .ok_or_else(foreign)
+    let text = Some(text).filter(|text| text.len() as u64 <= MAX_FILE_BYTES).ok_or_else(foreign)?;
+    Secret::decode(&text).map(Some).ok_or_else(foreign)
 }
 
-/// Writes the secret whole or not at all, and never over a file that is there: of two processes that start at the
-/// same time, one gets [`ErrorKind::AlreadyExists`].
-fn create(path: &Path, secret: &Secret) -> io::Result<()> {
-    let text = format!("{}\n", URL_SAFE_NO_PAD.encode(secret.0));
+/// Writes a new secret whole or not at all, and never over one that is there: of processes that start at the same
+/// time, one writes, and the others find what it wrote.
+fn create(path: &Path) -> io::Result<()> {
+    let text = format!("{}\n", URL_SAFE_NO_PAD.encode(Secret::random().0));
     let suffix = URL_SAFE_NO_PAD.encode(Secret::random().0);
     let temporary = path.with_file_name(format!(".{FILE}.{suffix}"));
-    let linked = write_new(&temporary, &text).and_then(|()| fs::hard_link(&temporary, path));
+    let linked =
+        write(options().create_new(true).open(&temporary), &text).and_then(|()| fs::hard_link(&temporary, path));
     // Should it stay, it is in nobody's way.
     let _ = fs::remove_file(&temporary);
-    match linked {
-        // Not every file system has hard links. There, a crash within the next lines leaves an empty file.
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => write_new(path, &text),
-        linked => linked,
-    }
+    // There is one, perhaps an empty one; or the file system has no hard links. A crash within the next lines
+    // leaves an empty file.
+    linked.or_else(|_| fill(path, &text))
 }
 
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
+/// Writes into a file that is empty or not there, in one piece and one process at a time.
+fn fill(path: &Path, text: &str) -> io::Result<()> {
+    let file = options().create(true).truncate(false).open(path)?;
+    // Where there are no locks, processes that start at the same moment may differ until they start again.
+    let _ = file.lock();
+    if file.metadata()?.len() == 0 { write(Ok(file), text) } else { Ok(()) }
+}
+
+/// How the file is opened. The id is for everyone; what it is made of is not, or it would show when a registry's
+/// URL has been guessed.
+fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    // The id is for everyone; what it is made of is not, or it would show when a registry's URL has been guessed.
+    options.write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    options
+}
+
+fn write(file: io::Result<File>, text: &str) -> io::Result<()> {
+    let mut file = file?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

@@ -23,18 +23,38 @@ fn a_secret_is_made_once_and_kept() {
 
 #[test]
 fn of_those_who_start_together_all_have_one_secret() {
+    // Also where a crash has left an empty file.
+    for is_empty in [false, true] {
+        let directory = directory();
+        if is_empty {
+            fs::write(directory.path().join(FILE), "").expect("a writable directory");
+        }
+        let secrets: Vec<Secret> = std::thread::scope(|scope| {
+            let load = || Secret::load_from(directory.path()).expect("a secret");
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(load)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert!(secrets.iter().all(|secret| *secret == secrets[0]));
+    }
+}
+
+#[test]
+fn who_only_looks_makes_nothing() {
     let directory = directory();
-    let secrets: Vec<Secret> = std::thread::scope(|scope| {
-        let load = || Secret::load_from(directory.path()).expect("a secret");
-        let threads: Vec<_> = (0..16).map(|_| scope.spawn(load)).collect();
-        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
-    });
-    assert!(secrets.iter().all(|secret| *secret == secrets[0]));
+    let store = directory.path().join("catalog");
+    let config = Config { path: Some(store.to_string_lossy().into_owned()), url: None };
+    assert_eq!(Secret::find(&config), None);
+    assert!(!store.exists());
+    let secret = Secret::load(&config);
+    assert_eq!(Secret::find(&config), Some(secret));
+    fs::write(store.join(FILE), "something else").expect("a writable directory");
+    assert_eq!(Secret::find(&config), None);
+    assert_eq!(Secret::find(&Config { path: Some("off".to_owned()), url: None }), None);
 }
 
 #[test]
 fn what_is_not_ours_is_left_as_it_is_and_named() {
-    for content in ["", "hello\n", "AAAAAAAAAAAAAAAAAAAAA", &"A".repeat(10_000)] {
+    for content in ["\n", "hello\n", "AAAAAAAAAAAAAAAAAAAAA", &"A".repeat(10_000)] {
         let directory = directory();
         let path = directory.path().join(FILE);
         fs::write(&path, content).expect("a writable directory");
@@ -71,8 +91,9 @@ fn the_id_follows_the_secret_and_the_registries() {
     let id = secret.id(&[one.clone(), two.clone()]);
     assert_eq!(id.as_str().len(), ID_LENGTH);
     assert_eq!(id, secret.id(&[one.clone(), two.clone()]));
+    assert_eq!(id, secret.id(&[two.clone(), registry("one", "https://ONE.example:443/")]), "spelled otherwise");
     let moved = registry("one", "https://one.example/v0");
-    for others in [vec![], vec![one.clone()], vec![two.clone(), one.clone()], vec![moved, two.clone()]] {
+    for others in [vec![], vec![one.clone()], vec![one.clone(), one.clone()], vec![moved, two.clone()]] {
         assert_ne!(id, secret.id(&others));
     }
     assert_ne!(id, Secret([8; SECRET_BYTES]).id(&[one, two]));

@@ -77,6 +77,22 @@ async fn the_id_outlives_the_process_where_the_store_can_hold_it() {
 }
 
 #[tokio::test]
+async fn an_empty_file_is_no_id_and_gets_one() {
+    let fake = FakeRegistry::start(numbered("com.example", 3)).await;
+    let directory = temporary();
+    let file = directory.path().join("proxy-id");
+    std::fs::write(&file, "").expect("a writable directory");
+    let proxy = Setup::new().settings(&store(&directory)).registry("alpha", &fake.url()).start().await;
+    let first = id(&proxy).await;
+    proxy.stop().await;
+    assert_ne!(std::fs::read_to_string(&file).expect("the file"), "");
+    // The same registry, spelled otherwise.
+    let proxy = Setup::new().settings(&store(&directory)).registry("alpha", &(fake.url() + "/")).start().await;
+    assert_eq!(id(&proxy).await, first);
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn every_answer_names_the_proxy() {
     let fake = FakeRegistry::start(numbered("com.example", 3)).await;
     fake.always(Behaviour::Hold);
