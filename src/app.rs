@@ -126,6 +126,16 @@ impl App {
     }
 }
 
+/// The id by which other proxies know the one that is served from this configuration, if it has been served and
+/// kept its id. None is made.
+pub async fn known_id(config: &Config) -> Option<ProxyId> {
+    let store = config.store.clone();
+    match tokio::task::spawn_blocking(move || Secret::find(&store)).await {
+        Ok(secret) => secret.map(|secret| secret.id(&config.registries)),
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
 /// The id by which other proxies know this one.
 async fn own_id(config: &Config) -> ProxyId {
     let store = config.store.clone();

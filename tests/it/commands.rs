@@ -1,11 +1,14 @@
 //! The commands as people and scripts run them: exit codes, what stands on which stream, and what a bad
 //! configuration is answered with.
 
+use http::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::binary::Workplace;
 use crate::support::entry::numbered;
+use crate::support::http::send;
+use crate::support::lineage::{HEADER, ids};
 use crate::support::raw::nobody;
 use crate::support::registry::{Behaviour, FakeRegistry, Seen};
 
@@ -157,6 +160,31 @@ async fn test_ends_with_1_exactly_when_a_registry_fails_and_reports_each_stage()
     assert_eq!(finished.code(), Some(1), "{}", finished.stdout());
     let finished = workplace.run(&["test", "nobody", "--config", "proxy.toml"]).await;
     assert_eq!(finished.code(), Some(64), "{}", finished.stderr());
+}
+
+#[tokio::test]
+async fn test_finds_the_loop_that_serve_would_find() {
+    let (alpha, beta) = (FakeRegistry::start(numbered("a", 3)).await, FakeRegistry::start(numbered("b", 3)).await);
+    let workplace = Workplace::new();
+    let head = "[server]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n".to_owned();
+    let registries = configuration(&[("alpha", &alpha.url()), ("beta", &beta.url())]);
+    let path = workplace.write("proxy.toml", head + &registries);
+    let test = ["test", "alpha", "--config", "proxy.toml"];
+    assert_eq!(workplace.run(&test).await.code(), Some(0));
+    let store = path.with_file_name("state");
+    assert!(!store.exists(), "a test makes no id");
+
+    let serving = workplace.serve(&["--config", "proxy.toml"]).await;
+    let reply = send(serving.address, Method::GET, "/livez").await;
+    alpha.always(Behaviour::Headers(vec![(HEADER, format!("somebody, {}", ids(&reply)[0]))]));
+    for arguments in [&test[..], &["test", "--url", &alpha.url(), "--config", "proxy.toml"]] {
+        let finished = workplace.run(arguments).await;
+        assert_eq!(finished.code(), Some(1), "{}", finished.stderr());
+        assert!(finished.stdout().contains("loop: "), "{}", finished.stdout());
+    }
+    assert_eq!(workplace.run(&["test", "beta", "--config", "proxy.toml"]).await.code(), Some(0));
+    std::fs::remove_dir_all(store).expect("the store");
+    assert_eq!(workplace.run(&test).await.code(), Some(0), "it does not know its id");
 }
 
 #[tokio::test]
