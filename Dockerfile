@@ -9,10 +9,13 @@ RUN mkdir -p tests/it && echo 'fn main() {}' > tests/it/main.rs
 ARG BUILD_COMMIT=unknown
 ARG BUILD_DATE=unknown
 RUN BUILD_COMMIT="$BUILD_COMMIT" BUILD_DATE="$BUILD_DATE" cargo build --release --locked --bin mcp-registry-proxy
+# The store's directory: a volume that is mounted there belongs to whom it belongs to.
+RUN mkdir /state
 
 # glibc, certificates, a user without privileges; no shell.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/mcp-registry-proxy /usr/local/bin/mcp-registry-proxy
+COPY --from=build --chown=65532:65532 /state /home/nonroot/state
 USER nonroot
 WORKDIR /home/nonroot
 # Inside a container, loopback would reach nobody.
