@@ -17,8 +17,9 @@ use super::tls::Tls;
 const MAX_CONNECTIONS: usize = 10_000;
 /// How many wait there.
 const BACKLOG: u32 = 1024;
-/// How much of an answer the kernel takes before the client does. It bounds memory, and shows a client that
-/// reads slowly apart from one that does not read: room is made in steps of a part of this.
+/// How much of an answer the kernel takes before the client does. It bounds memory. It also bounds how slowly a
+/// client may read, since the kernel tells of room only when about a third of this is free: who does not take that
+/// much within `Deadlines::stall`, some 3 to 6 KiB a second, counts as one that does not read, and is cut off.
 const SEND_BUFFER_BYTES: u32 = 256 << 10;
 /// The wait after an accept that failed, most often for want of file descriptors. It doubles, up to the last.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(5);

@@ -203,6 +203,22 @@ async fn who_does_not_take_an_answer_is_cut_off() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_takes_is_reset_however_busy_the_connection_is() {
+    let proxy = Setup::new().file("curated", large_list()).start_with(short_deadlines()).await;
+    proxy.until_ready().await;
+    // The window of the connection is larger than that of a stream, so that one stalls alone.
+    let client = Client::with_windows(connect(proxy.address()).await, 64 << 10, 1 << 20).await;
+    let answer = client.begin(request(Method::GET, LARGE, "")).await.expect("an answer");
+    let started = Instant::now();
+    while started.elapsed() < short_deadlines().stall * 3 {
+        assert_eq!(client.get("/v0.1/ping").await.status, 200);
+    }
+    assert!(answer.collect().await.is_err(), "the rest never comes");
+    assert_eq!(client.get("/v0.1/ping").await.status, 200, "the connection lives on");
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn at_the_end_answers_in_flight_are_finished() {
     let proxy = Setup::new().file("curated", large_list()).start_ready().await;
     let (idle, busy) = (client(&proxy).await, client(&proxy).await);

@@ -141,6 +141,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
             }
         }
         self.in_flight.0.progressed();
+        super::streams::progressed();
         let length = self.most.min(self.part.len());
         Poll::Ready(Some(Ok(Frame::data(self.part.split_to(length)))))
     }

@@ -30,8 +30,9 @@ const MAX_BUFFER_BYTES: usize = 64 << 10;
 const MAX_STREAMS: u32 = 100;
 /// How much a client may send of a body before somebody reads it (HTTP/2).
 const WINDOW_BYTES: u32 = 64 << 10;
-/// How much of an answer is taken at a time, and waits for the client's window (HTTP/2).
-const PART_BYTES: usize = 64 << 10;
+/// How much of an answer is taken at a time, and waits for the client's window (HTTP/2). Who takes less than this in
+/// `Deadlines::stall`, about 550 bytes a second, is cut off.
+const PART_BYTES: usize = 16 << 10;
 
 /// How often a connection that is to end is looked at: whether anything is still in flight.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);

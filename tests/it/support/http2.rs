@@ -25,8 +25,17 @@ pub(crate) struct Client {
 impl Client {
     /// Begins HTTP/2 at once, knowing that the server speaks it.
     pub(crate) async fn new(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+        Self::with_windows(stream, WINDOW, WINDOW).await
+    }
+
+    /// The same with other windows: how much of one answer, and of all, comes before somebody reads it.
+    pub(crate) async fn with_windows(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        of_stream: u32,
+        of_connection: u32,
+    ) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
+        builder.initial_stream_window_size(of_stream).initial_connection_window_size(of_connection);
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.expect("a connection");
         let mut connection = JoinSet::new();
         connection.spawn(driver);
