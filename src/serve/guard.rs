@@ -3,6 +3,7 @@
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::error::Problem;
@@ -15,13 +16,13 @@ pub(super) const MAX_HEADER_BYTES: usize = 16 << 10;
 /// What stands between a name and its value, and behind that: `: ` and the line's end.
 const BETWEEN_BYTES: usize = 4;
 
-/// Lets a request pass, or says why it gets no further.
-pub(super) fn check(request: &Parts) -> Result<(), Problem> {
+/// Lets a request pass, or says why it gets no further. `has_body` says whether anything may follow its head.
+pub(super) fn check(request: &Parts, has_body: bool) -> Result<(), Problem> {
     check_size(&request.headers)?;
     check_host(request)?;
     match request.method {
         Method::CONNECT => Err(Problem::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".to_owned() }),
-        Method::GET | Method::HEAD | Method::OPTIONS if announces_body(request) => {
+        Method::GET | Method::HEAD | Method::OPTIONS if announces_body(request, has_body) => {
             Err(Problem::BadRequest("Invalid request: this method takes no body".into()))
         }
         _ => Ok(()),
@@ -43,16 +44,30 @@ fn check_host(request: &Parts) -> Result<(), Problem> {
         _ => {}
     }
     // In absolute form, and on HTTP/2, the target names the host too.
-    match request.uri.authority() {
-        Some(authority) if !is_host(authority.as_str().as_bytes()) => refuse("Invalid request: malformed host"),
+    let Some(authority) = request.uri.authority().map(|authority| authority.as_str().as_bytes()) else {
+        return Ok(());
+    };
+    if !is_host(authority) {
+        return refuse("Invalid request: malformed host");
+    }
+    let differs = |host: &HeaderValue| !host.as_bytes().eq_ignore_ascii_case(authority);
+    if request.version == Version::HTTP_2 && request.headers.get(HOST).is_some_and(differs) {
+        return refuse("Invalid request: `:authority` and Host differ");
+    }
+    match request.uri.scheme() {
+        Some(scheme) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => {
+            refuse("Invalid request: neither http nor https")
+        }
         _ => Ok(()),
     }
 }
 
-/// Whether a request says that a body follows.
-fn announces_body(request: &Parts) -> bool {
-    let is_zero = |length: &HeaderValue| length.as_bytes().iter().all(|digit| *digit == b'0');
-    request.headers.contains_key(TRANSFER_ENCODING) || !request.headers.get_all(CONTENT_LENGTH).iter().all(is_zero)
+/// Whether a request says that a body follows. On HTTP/2 it does so without a header too, by not ending its stream.
+fn announces_body(request: &Parts, has_body: bool) -> bool {
+    let is_zero = |length: &HeaderValue| !length.is_empty() && length.as_bytes().iter().all(|digit| *digit == b'0');
+    request.headers.contains_key(TRANSFER_ENCODING)
+        || !request.headers.get_all(CONTENT_LENGTH).iter().all(is_zero)
+        || has_body && !request.headers.contains_key(CONTENT_LENGTH)
 }
 
 /// Whether this is `host` or `host:port` (RFC 3986 §3.2.2), without userinfo.
@@ -93,12 +108,22 @@ mod tests {
 
     /// The status that a request is refused with.
     fn refused(method: Method, target: &str, version: Version, headers: &[(&str, &str)]) -> Option<u16> {
+        refused_with(method, target, version, headers, false)
+    }
+
+    fn refused_with(
+        method: Method,
+        target: &str,
+        version: Version,
+        headers: &[(&str, &str)],
+        has_body: bool,
+    ) -> Option<u16> {
         let mut request = Request::builder().method(method).uri(target).version(version);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).expect("a request").into_parts();
-        check(&parts).err().map(|problem| problem.status().as_u16())
+        check(&parts, has_body).err().map(|problem| problem.status().as_u16())
     }
 
     #[test]
@@ -153,6 +178,18 @@ mod tests {
         assert_eq!(refused(Method::GET, "http://user@b.example/x", Version::HTTP_2, &[]), Some(400));
         assert_eq!(refused(Method::CONNECT, "b.example:443", Version::HTTP_11, host), Some(405));
         assert_eq!(refused(Method::OPTIONS, "*", Version::HTTP_11, host), None);
+        for scheme in ["ftp", "httpx", "ws"] {
+            assert_eq!(refused(Method::GET, &format!("{scheme}://b.example/x"), Version::HTTP_11, host), Some(400));
+        }
+        assert_eq!(refused(Method::GET, "HTTPS://b.example/x", Version::HTTP_11, host), None);
+    }
+
+    #[test]
+    fn over_http2_host_and_authority_are_the_same() {
+        let get = |host| refused(Method::GET, "http://a.example:80/x", Version::HTTP_2, &[("host", host)]);
+        assert_eq!(get("a.example:80"), None);
+        assert_eq!(get("A.example:80"), None);
+        assert_eq!(get("b.example:80"), Some(400));
     }
 
     #[test]
@@ -173,8 +210,12 @@ mod tests {
             assert_eq!(check(("content-length", "0")), None);
             assert_eq!(check(("content-length", "5")), Some(400));
             assert_eq!(check(("content-length", "nonsense")), Some(400));
+            assert_eq!(check(("content-length", "")), Some(400));
             assert_eq!(check(("transfer-encoding", "chunked")), Some(400));
         }
+        let open = |headers| refused_with(Method::GET, "/", Version::HTTP_2, headers, true);
+        assert_eq!(open(&[]), Some(400), "more may come");
+        assert_eq!(open(&[("content-length", "0")]), None, "nothing can come");
         let headers = &[("host", "a"), ("content-length", "5")];
         assert_eq!(refused(Method::POST, "/", Version::HTTP_11, headers), None, "the route knows what to say");
     }

@@ -136,9 +136,9 @@ impl Service {
         }
     }
 
-    /// Answers one request. A panic is this request's alone.
-    async fn handle(&self, request: Parts) -> Response<Body> {
-        let answered = catch_unwind(AssertUnwindSafe(|| self.answer(&request))).unwrap_or_else(|_| {
+    /// Answers one request, with or without a body behind its head. A panic is this request's alone.
+    async fn handle(&self, request: Parts, has_body: bool) -> Response<Body> {
+        let answered = catch_unwind(AssertUnwindSafe(|| self.answer(&request, has_body))).unwrap_or_else(|_| {
             tracing::error!(path = request.uri.path(), "a request handler panicked");
             Err(Problem::Internal)
         });
@@ -178,8 +178,8 @@ impl Service {
         Ok(self.responder.represented(answer, body))
     }
 
-    fn answer(&self, request: &Parts) -> Result<Answered, Problem> {
-        guard::check(request)?;
+    fn answer(&self, request: &Parts, has_body: bool) -> Result<Answered, Problem> {
+        guard::check(request, has_body)?;
         let (path, query) = (request.uri.path(), request.uri.query());
         if MAX_URI_BYTES < request.uri.path_and_query().map_or(0, |target| target.as_str().len()) {
             return Err(Problem::UriTooLong);
