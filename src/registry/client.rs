@@ -13,7 +13,7 @@ use url::Url;
 
 use super::config::{HttpTarget, Token, bearer};
 use super::connect::{Attempt, ConnectWatch};
-use super::error::{FetchError, has_cause, root_cause};
+use super::error::{FetchError, has_cause, is_want_of_descriptors, root_cause};
 use super::gate::Pass;
 use super::lineage::LineageWatch;
 use super::network::{CONNECT_TIMEOUT, Network};
@@ -127,11 +127,17 @@ impl Client {
 
 async fn read_token(path: &std::path::Path) -> Result<HeaderValue, FetchError> {
     let problem = |problem: String| FetchError::Secret(format!("the bearer_token_file {problem}"));
-    let metadata = tokio::fs::metadata(path).await.map_err(|error| problem(format!("cannot be read: {error}")))?;
+    let unreadable = |error: std::io::Error| {
+        if is_want_of_descriptors(&error) {
+            return FetchError::NoDescriptor;
+        }
+        problem(format!("cannot be read: {error}"))
+    };
+    let metadata = tokio::fs::metadata(path).await.map_err(unreadable)?;
     if metadata.len() > MAX_TOKEN_BYTES {
         return Err(problem(format!("has more than {MAX_TOKEN_BYTES} bytes")));
     }
-    let text = tokio::fs::read_to_string(path).await.map_err(|error| problem(format!("cannot be read: {error}")))?;
+    let text = tokio::fs::read_to_string(path).await.map_err(unreadable)?;
     bearer(&text).ok_or_else(|| problem("is empty or holds characters that a header cannot carry".to_owned()))
 }
 
@@ -207,6 +213,9 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 }
 
 fn classify(error: &reqwest::Error, timeout: Duration) -> FetchError {
+    if is_want_of_descriptors(error) {
+        return FetchError::NoDescriptor;
+    }
     if error.is_connect() {
         if error.is_timeout() {
             return FetchError::Connect(format!("connecting took longer than {} s", CONNECT_TIMEOUT.as_secs()));

@@ -54,6 +54,9 @@ pub enum FetchError {
     /// Nothing was asked: the rate that the registry allows left no room for it.
     #[error("not asked: `max_rate` left no room for it in time")]
     NoRoom,
+    /// Nothing was asked: this process, or the system, has no file descriptor left to ask with.
+    #[error("not asked: no file descriptor is left here (`ulimit -n`)")]
+    NoDescriptor,
     /// The exchange broke off.
     #[error("the connection broke off: {0}")]
     Interrupted(String),
@@ -93,6 +96,7 @@ impl FetchError {
             Self::Timeout(_)
             | Self::Busy(_)
             | Self::NoRoom
+            | Self::NoDescriptor
             | Self::Interrupted(_)
             | Self::Partial
             | Self::Status { .. }
@@ -106,13 +110,13 @@ impl FetchError {
     /// Whether this says nothing about the registry's health: it asked us to slow down, or was not asked.
     #[must_use]
     pub fn tells_nothing(&self) -> bool {
-        matches!(self, Self::Status { status: 429, .. } | Self::NoRoom)
+        matches!(self, Self::Status { status: 429, .. } | Self::NoRoom | Self::NoDescriptor)
     }
 
     /// Whether the registry was not asked at all.
     #[must_use]
     pub fn was_not_asked(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::NoRoom)
+        matches!(self, Self::Busy(_) | Self::NoRoom | Self::NoDescriptor)
     }
 
     /// Whether there is nothing at the URL.
@@ -152,12 +156,36 @@ pub(super) fn root_cause(error: &dyn Error) -> String {
 
 /// Whether an error has a cause of the given type.
 pub(super) fn has_cause<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(current) = cause {
-        if current.is::<E>() {
-            return true;
+    causes(error).any(<dyn Error>::is::<E>)
+}
+
+/// Whether an error comes from the want of file descriptors, which is no fault of whoever was asked.
+pub(super) fn is_want_of_descriptors(error: &(dyn Error + 'static)) -> bool {
+    /// The process has no more, and the system has no more.
+    const CODES: [i32; 2] = [24, 23];
+    let mut codes = causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>()?.raw_os_error());
+    codes.any(|code| CODES.contains(&code))
+}
+
+/// An error, what caused it, what caused that, and so on.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no connection")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn the_want_of_descriptors_is_no_verdict_on_a_registry() {
+        for (code, expected) in [(24, true), (23, true), (111, false)] {
+            let error = Outer(std::io::Error::from_raw_os_error(code));
+            assert_eq!(is_want_of_descriptors(&error), expected, "{error:?}");
         }
-        cause = current.source();
+        assert!(FetchError::NoDescriptor.tells_nothing() && FetchError::NoDescriptor.was_not_asked());
     }
-    false
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::Instant;
 
-use super::error::FetchError;
+use super::error::{FetchError, is_want_of_descriptors};
 use super::probe::{Check, Timing};
 use super::status::SyncReport;
 use super::wire::Page;
@@ -48,9 +48,9 @@ impl File {
 
     /// The file's present signature.
     pub(super) async fn signature(&self) -> Result<Signature, FetchError> {
-        let metadata = tokio::fs::metadata(&self.path).await.map_err(|error| self.problem(&error.to_string()))?;
+        let metadata = tokio::fs::metadata(&self.path).await.map_err(|error| self.problem(&error))?;
         if !metadata.is_file() {
-            return Err(self.problem("it is not a file"));
+            return Err(self.problem(&std::io::Error::other("it is not a file")));
         }
         Ok(Signature { modified: metadata.modified().ok(), length: metadata.len(), inode: inode(&metadata) })
     }
@@ -58,7 +58,7 @@ impl File {
     /// The file's content.
     pub(super) async fn read(&self) -> Result<Vec<u8>, FetchError> {
         self.signature().await?;
-        self.read_bounded().await.map_err(|error| self.problem(&error.to_string()))
+        self.read_bounded().await.map_err(|error| self.problem(&error))
     }
 
     async fn read_bounded(&self) -> std::io::Result<Vec<u8>> {
@@ -72,7 +72,10 @@ impl File {
     }
 
     /// Without the directories that lead to the file: this is shown to the public.
-    fn problem(&self, reason: &str) -> FetchError {
+    fn problem(&self, reason: &std::io::Error) -> FetchError {
+        if is_want_of_descriptors(reason) {
+            return FetchError::NoDescriptor;
+        }
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         FetchError::File(format!("cannot read the file {name}: {reason}"))
     }

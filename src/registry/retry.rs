@@ -22,6 +22,7 @@ pub fn is_retryable(error: &FetchError) -> bool {
         | FetchError::Timeout(_)
         | FetchError::Busy(_)
         | FetchError::NoRoom
+        | FetchError::NoDescriptor
         | FetchError::Interrupted(_)
         | FetchError::Partial
         | FetchError::Format(_) => true,

@@ -11,11 +11,10 @@ use tokio::time::sleep;
 
 use super::Service;
 use super::connection::{Connection, Deadlines, Shared};
+use super::descriptors;
 use super::tls::Tls;
 
-/// The most connections at a time; further ones wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 10_000;
-/// How many wait there.
+/// How many connections wait in the kernel's queue while there are too many.
 const BACKLOG: u32 = 1024;
 /// How much of an answer the kernel takes before the client does. It bounds memory. It also bounds how slowly a
 /// client may read, since the kernel tells of room only when about a third of this is free: who does not take that
@@ -32,6 +31,8 @@ pub struct Listener {
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
     deadlines: Deadlines,
+    /// How many at a time.
+    connections: usize,
 }
 
 impl Listener {
@@ -50,7 +51,7 @@ impl Listener {
         socket.bind(address)?;
         let tcp = socket.listen(BACKLOG)?;
         let address = tcp.local_addr()?;
-        Ok(Self { tcp, address, tls, deadlines: Deadlines::default() })
+        Ok(Self { tcp, address, tls, deadlines: Deadlines::default(), connections: descriptors::connections() })
     }
 
     /// The same with other deadlines, for tests.
@@ -84,9 +85,9 @@ impl Listener {
         F: Fn() -> S,
         S: Future<Output = ()> + Send + 'static,
     {
-        let Self { tcp, tls, deadlines, .. } = self;
+        let Self { tcp, tls, deadlines, connections, .. } = self;
         let shared = Arc::new(Shared { service, tls, deadlines });
-        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let slots = Arc::new(Semaphore::new(connections));
         let mut failures = Failures::default();
         let stop = stopped();
         tokio::pin!(stop);

@@ -1,7 +1,7 @@
 //! READ WING: from an accepted connection to an answer out of the catalog. Nothing here waits for a
 //! registry or for a refresh.
 //!
-//! In reading order: `listener` and `connection` who asks, `tls` under which certificate, `guard` what is refused
+//! In reading order: `listener`, `descriptors` and `connection` who asks, `tls` under which certificate, `guard` what is refused
 //! before anything else, `route` and `query` what is asked for, `cursor` where a page begins, `api` and
 //! `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that are there
 //! already, `representation` what is known of a body, `coding` and `condition` what the client wants of it and has
@@ -16,6 +16,7 @@ mod config;
 mod connection;
 mod cors;
 mod cursor;
+mod descriptors;
 mod docs;
 mod documents;
 #[cfg(test)]

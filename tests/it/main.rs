@@ -9,6 +9,7 @@ mod clients;
 mod commands;
 mod connections;
 mod description;
+mod descriptors;
 mod documents;
 mod endpoints;
 mod entries;

@@ -44,7 +44,19 @@ impl Workplace {
 
     /// Runs `serve` until it says where it listens. The configuration must have `log.format = "json"`.
     pub(crate) async fn serve(&self, arguments: &[&str]) -> Serving {
-        let mut command = self.command(&[&["serve"], arguments].concat());
+        Self::listening(self.command(&[&["serve"], arguments].concat())).await
+    }
+
+    /// The same with no more than so many open files.
+    pub(crate) async fn serve_within(&self, open_files: u32, arguments: &[&str]) -> Serving {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("ulimit -n {open_files}; exec \"$0\" serve \"$@\"")]);
+        command.arg(env!("CARGO_BIN_EXE_mcp-registry-proxy")).args(arguments);
+        command.env_clear().current_dir(self.0.path()).stdin(Stdio::null());
+        Self::listening(command).await
+    }
+
+    async fn listening(mut command: Command) -> Serving {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary runs");
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let (sender, mut lines) = mpsc::unbounded_channel();
