@@ -33,6 +33,24 @@ type Fingerprint = [u8; 32];
 /// The files, or why they could not be read, when they were last looked at.
 type Seen = Result<Fingerprint, Fault>;
 
+/// What the last look has seen, and whether that was for the first time.
+#[derive(Debug)]
+struct LastLook {
+    files: Seen,
+    was_first: bool,
+}
+
+/// How the files are, compared to the last look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// Other than they were.
+    Changed,
+    /// As they were when that was new.
+    Confirmed,
+    /// As they have been.
+    None,
+}
+
 const CERTIFICATE: &str = "tls_certificate_file";
 const KEY: &str = "tls_key_file";
 
@@ -42,7 +60,7 @@ pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
     current: ArcSwap<ServerConfig>,
-    seen: Mutex<Seen>,
+    last: Mutex<LastLook>,
 }
 
 /// Both files' contents.
@@ -57,11 +75,11 @@ impl Tls {
     /// # Errors
     /// The key of `[server]` whose file cannot be used, and why.
     pub fn load(certificate: PathBuf, key: PathBuf) -> Result<Self, (&'static str, String)> {
-        let read = |name, path: &Path| std::fs::read(path).map_err(|error| unreadable(name, path, &error));
+        let read = |name, path: &Path| read_blocking(path).map_err(|error| unreadable(name, path, &error));
         let pair = Pair { certificate: read(CERTIFICATE, &certificate)?, key: read(KEY, &key)? };
         let config = pair.config(&certificate, &key)?;
-        let seen = Mutex::new(Ok(pair.fingerprint()));
-        Ok(Self { certificate, key, current: ArcSwap::from_pointee(config), seen })
+        let last = Mutex::new(LastLook { files: Ok(pair.fingerprint()), was_first: false });
+        Ok(Self { certificate, key, current: ArcSwap::from_pointee(config), last })
     }
 
     /// What does the handshake of a new connection.
@@ -77,27 +95,36 @@ impl Tls {
         }
     }
 
-    /// Looks at the files once. What is new about them is said once.
+    /// Looks at the files once. A whole pair is taken over at once. What is wrong with one is said once, and only when
+    /// it is still so at the next look: renewals write one file after the other.
     async fn look(&self) {
         let pair = self.read().await;
-        if !self.is_news(pair.as_ref().map(Pair::fingerprint).map_err(Clone::clone)) {
+        let news = self.compare(pair.as_ref().map(Pair::fingerprint).map_err(Clone::clone));
+        if news == News::None {
             return;
         }
-        match pair.and_then(|pair| pair.config(&self.certificate, &self.key)) {
-            Ok(config) => {
+        match (pair.and_then(|pair| pair.config(&self.certificate, &self.key)), news) {
+            (Ok(config), News::Changed) => {
                 self.current.store(Arc::new(config));
                 tracing::info!(file = %self.certificate.display(), "took over the renewed certificate");
             }
-            Err((key, problem)) => tracing::warn!("`server.{key}` {problem}; the certificate in use stays"),
+            (Err((key, problem)), News::Confirmed) => {
+                tracing::warn!("`server.{key}` {problem}; the certificate in use stays");
+            }
+            _ => {}
         }
     }
 
-    /// Whether the files are other than at the last look, which is from now on this one.
-    fn is_news(&self, files: Seen) -> bool {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = *seen != files;
-        *seen = files;
-        is_news
+    /// Compares the files to the last look, which is from now on this one.
+    fn compare(&self, files: Seen) -> News {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = match (last.files == files, last.was_first) {
+            (false, _) => News::Changed,
+            (true, true) => News::Confirmed,
+            (true, false) => News::None,
+        };
+        *last = LastLook { files, was_first: news == News::Changed };
+        news
     }
 
     async fn read(&self) -> Result<Pair, Fault> {
@@ -140,6 +167,13 @@ impl Pair {
 async fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     tokio::fs::File::open(path).await?.take(MAX_FILE_BYTES).read_to_end(&mut content).await?;
+    Ok(content)
+}
+
+/// The same before anything runs that could be held up.
+fn read_blocking(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(std::fs::File::open(path)?, MAX_FILE_BYTES), &mut content)?;
     Ok(content)
 }
 

@@ -61,17 +61,19 @@ async fn only_a_whole_pair_replaces_the_one_in_use() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_once() {
+async fn what_is_wrong_is_said_once_and_at_the_second_look() {
     let one = pair();
     let (directory, tls) = load(&one.cert.pem(), &one.signing_key.serialize_pem()).expect("a good pair");
     std::fs::remove_file(directory.path().join("key.pem")).expect("it is there");
     let seen = async || {
         let pair = tls.read().await;
-        tls.is_news(pair.as_ref().map(Pair::fingerprint).map_err(Clone::clone))
+        tls.compare(pair.as_ref().map(Pair::fingerprint).map_err(Clone::clone))
     };
-    assert!(seen().await, "it is news that the key is missing");
-    assert!(!seen().await, "and then no more");
-    write(&directory, "key.pem", "nonsense");
-    assert!(seen().await, "another fault is news");
-    assert!(!seen().await);
+    for _ in 0..2 {
+        assert_eq!(seen().await, News::Changed);
+        assert_eq!(seen().await, News::Confirmed, "the fault is no passing one");
+        assert_eq!(seen().await, News::None);
+        // Another fault is news.
+        write(&directory, "key.pem", "nonsense");
+    }
 }
