@@ -1,7 +1,9 @@
 //! Logs. A line says what happened in words and has the figures as fields; it never holds credentials
 //! or bodies. Logs go to standard error, so that standard output belongs to commands.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal as _;
+use std::panic::PanicHookInfo;
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -48,12 +50,13 @@ impl Config {
         vec![("level", format!("{found:?} is not a log level; write error, warn, info or debug"))]
     }
 
-    /// A plain level is ours; what libraries have to say below a warning is theirs.
+    /// A plain level is ours; what libraries have to say below a warning is theirs. Those that speak HTTP warn of
+    /// what peers do, once for every time, so that any client could fill the log.
     fn filter(&self) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
         let directives = if self.level.contains(['=', ',']) {
             self.level.clone()
         } else {
-            format!("warn,mcp_registry_proxy={}", self.level)
+            format!("warn,h2=error,hyper=error,hyper_util=error,mcp_registry_proxy={}", self.level)
         };
         EnvFilter::builder().parse(directives)
     }
@@ -64,8 +67,36 @@ pub fn init(config: &Config) {
     // The level has been checked with the rest of the configuration.
     let filter = config.filter().unwrap_or_default();
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let _ = match config.format {
+    let started = match config.format {
         Format::Json => lines.json().flatten_event(true).try_init(),
         Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
+    if started.is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
+    }
+}
+
+/// Logs a panic where it happens, in the format of all lines: whether the task that it ends is looked at, and when,
+/// is another matter.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(panic = message, location, backtrace, "panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_level_is_ours_and_keeps_libraries_quiet_about_peers() {
+        let filter = |level: &str| Config { level: level.to_owned(), ..Config::default() }.filter().expect("a filter");
+        let plain = filter("debug").to_string();
+        for directive in ["mcp_registry_proxy=debug", "h2=error", "hyper=error", "warn"] {
+            assert!(plain.split(',').any(|part| part == directive), "{plain}");
+        }
+        assert_eq!(filter("info,h2=trace").to_string().split(',').count(), 2);
+    }
 }
