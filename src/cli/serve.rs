@@ -23,7 +23,7 @@ pub(super) async fn run(loaded: Loaded) -> Result<ExitCode, Failure> {
     }
     let app = App::build(&config).await?;
     tracing::info!(
-        address = app.base_url(),
+        address = %app.base_url(),
         registries = config.registries.len(),
         version = env!("CARGO_PKG_VERSION"),
         "listening"
