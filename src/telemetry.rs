@@ -2,6 +2,7 @@
 //! or bodies. Logs go to standard error, so that standard output belongs to commands.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::Cell;
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 
@@ -66,7 +67,9 @@ impl Config {
 pub fn init(config: &Config) {
     // The level has been checked with the rest of the configuration.
     let filter = config.filter().unwrap_or_default();
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A line that nobody reads any more is lost; saying so on the same channel would panic.
+    let lines =
+        fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).log_internal_errors(false);
     let started = match config.format {
         Format::Json => lines.json().flatten_event(true).try_init(),
         Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
@@ -76,14 +79,23 @@ pub fn init(config: &Config) {
     }
 }
 
+thread_local! {
+    static IS_LOGGING_A_PANIC: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Logs a panic where it happens, in the format of all lines: whether the task that it ends is looked at, and when,
 /// is another matter.
 fn log_panic(panic: &PanicHookInfo<'_>) {
+    // A panic of logging itself must not be logged: a second one inside the hook would end the process.
+    if IS_LOGGING_A_PANIC.replace(true) {
+        return;
+    }
     let message = panic.payload_as_str().unwrap_or("no message");
     let location = panic.location().map(ToString::to_string).unwrap_or_default();
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
     tracing::error!(panic = message, location, backtrace, "panicked");
+    IS_LOGGING_A_PANIC.set(false);
 }
 
 #[cfg(test)]

@@ -129,8 +129,9 @@ pub struct Version {
     pub is_latest: bool,
     /// What `updated_since` compares: `updatedAt`, or, where it is later, the moment at which the version came
     /// into the catalog or changed in it (content, status, `isLatest`, winner) after clients could have
-    /// synchronised; and then it is later than any `updatedAt` that was served before. So a client that asks for what is newer than the newest it has seen misses nothing,
-    /// though registries arrive late and flags move without `updatedAt` (registry-api.md §2.6).
+    /// synchronised; and then it is later than any `updatedAt` that was served before. So a client that asks for
+    /// what is newer than the newest it has seen misses nothing, though registries arrive late and flags move
+    /// without `updatedAt` (registry-api.md §2.6).
     pub effective_at: Timestamp,
     tail: Box<str>,
 }

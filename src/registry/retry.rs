@@ -8,6 +8,8 @@ use super::error::FetchError;
 const BASE: Duration = Duration::from_millis(500);
 /// The longest wait of our own choosing.
 const CAP: Duration = Duration::from_mins(1);
+/// The same for a proxy that is about to have the whole of its list.
+const PARTIAL_CAP: Duration = Duration::from_secs(5);
 /// What a registry's `Retry-After` is clamped to.
 const RETRY_AFTER: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
 
@@ -43,8 +45,9 @@ pub fn delay(attempt: u32, error: &FetchError, random: f64) -> Duration {
     if let FetchError::Status { retry_after: Some(asked), .. } = error {
         return (*asked).clamp(*RETRY_AFTER.start(), *RETRY_AFTER.end());
     }
+    let cap = if matches!(error, FetchError::Partial) { PARTIAL_CAP } else { CAP };
     let doublings = attempt.saturating_sub(1).min(16);
-    let longest = BASE.saturating_mul(1 << doublings).min(CAP);
+    let longest = BASE.saturating_mul(1 << doublings).min(cap);
     longest.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
 }
 

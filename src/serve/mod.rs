@@ -1,9 +1,9 @@
 //! READ WING: from an accepted connection to an answer out of the catalog. Nothing here waits for a
 //! registry or for a refresh.
 //!
-//! In reading order: `listener`, `descriptors` and `connection` who asks, `tls` under which certificate, `guard` what is refused
-//! before anything else, `route` and `query` what is asked for, `cursor` where a page begins, `api` and
-//! `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that are there
+//! In reading order: `listener`, `descriptors` and `connection` who asks, `tls` under which certificate, `guard`
+//! what is refused before anything else, `route` and `query` what is asked for, `cursor` where a page begins, `api`
+//! and `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that are there
 //! already, `representation` what is known of a body, `coding` and `condition` what the client wants of it and has
 //! of it, `error` the problems, `respond` and `cors` the headers, `lineage` the one that names us and those whom we
 //! mirror.
@@ -34,7 +34,7 @@ mod tls;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -67,6 +67,10 @@ type Body = Full<Bytes>;
 
 /// The longest request target.
 const MAX_URI_BYTES: usize = 8 << 10;
+
+/// How long after the start lists are said to be a part, at most. A registry whose first walk never ends shall not
+/// keep those who mirror this proxy from all the others.
+const PARTIAL_LIMIT: Duration = Duration::from_mins(15);
 
 /// The settings of the public service.
 #[derive(Clone, Debug)]
@@ -119,6 +123,7 @@ pub struct Service {
     responder: Responder,
     lineage: LineageHeader,
     shows_urls: bool,
+    started: Instant,
 }
 
 impl Service {
@@ -134,12 +139,13 @@ impl Service {
             responder: Responder::new(&settings.cors_origins, settings.max_age, settings.visibility),
             lineage: LineageHeader::new(settings.own_id.clone()),
             shows_urls: settings.shows_urls,
+            started: Instant::now(),
         }
     }
 
-    /// Answers one request, with or without a body behind its head. A panic is this request's alone.
-    async fn handle(&self, request: Parts, has_body: bool) -> Response<Body> {
-        let answered = catch_unwind(AssertUnwindSafe(|| self.answer(&request, has_body))).unwrap_or_else(|_| {
+    /// Answers one request. A panic is this request's alone.
+    async fn handle(&self, request: Parts) -> Response<Body> {
+        let answered = catch_unwind(AssertUnwindSafe(|| self.answer(&request))).unwrap_or_else(|_| {
             tracing::error!(path = request.uri.path(), "a request handler panicked");
             Err(Problem::Internal)
         });
@@ -179,8 +185,8 @@ impl Service {
         Ok(self.responder.represented(answer, body))
     }
 
-    fn answer(&self, request: &Parts, has_body: bool) -> Result<Answered, Problem> {
-        guard::check(request, has_body)?;
+    fn answer(&self, request: &Parts) -> Result<Answered, Problem> {
+        guard::check(request)?;
         let (path, query) = (request.uri.path(), request.uri.query());
         if MAX_URI_BYTES < request.uri.path_and_query().map_or(0, |target| target.as_str().len()) {
             return Err(Problem::UriTooLong);
@@ -219,7 +225,8 @@ impl Service {
         self.with_view(|view| {
             let (representation, origin) =
                 self.cache.get_or_render(view.catalog, &request, |request| view.render(request))?;
-            let freshness = Freshness::of(view.catalog, view.is_ready);
+            let is_partial = !view.is_ready && self.started.elapsed() < PARTIAL_LIMIT;
+            let freshness = Freshness::of(view.catalog, is_partial);
             Ok(Answered::Found(Found { representation, request: Some(request), origin, freshness }))
         })
     }

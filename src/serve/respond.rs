@@ -79,13 +79,13 @@ pub(super) struct Freshness {
 }
 
 impl Freshness {
-    pub(super) fn of(catalog: &Catalog, is_ready: bool) -> Self {
+    pub(super) fn of(catalog: &Catalog, is_partial: bool) -> Self {
         let member = |registry: &Participant| {
             format!("mcp-registry-proxy; error=destination_unavailable; next-hop=\"{}\"", registry.rules.name)
         };
         let troubled: Vec<String> = catalog.troubled().map(member).collect();
         let proxy_status = (!troubled.is_empty()).then(|| header(&troubled.join(", ")));
-        Self { is_partial: !is_ready, stale_since: catalog.stale_since(), proxy_status }
+        Self { is_partial, stale_since: catalog.stale_since(), proxy_status }
     }
 }
 

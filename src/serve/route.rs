@@ -157,7 +157,12 @@ pub(super) fn check_nul(path: &str, query: Option<&str>) -> Result<(), Problem> 
 
 /// The same path with every character as itself that never needs an escape: two spellings of one URL
 /// (RFC 3986 §6.2.2.2).
+///
+/// A path with a broken escape is no spelling of anything, and stays as it is.
 fn without_needless_escapes(path: &str) -> Cow<'_, str> {
+    if !has_only_whole_escapes(path) {
+        return path.into();
+    }
     let mut parts = path.split('%');
     let mut plain = parts.next().unwrap_or_default().to_owned();
     if plain.len() == path.len() {
@@ -265,7 +270,13 @@ mod tests {
 
     #[test]
     fn broken_escapes_are_bad_requests() {
-        for path in ["/v0/servers/%/versions", "/v0/servers/%2/versions", "/v0/servers/a%ZZ/versions/1"] {
+        for path in [
+            "/v0/servers/%/versions",
+            "/v0/servers/%2/versions",
+            "/v0/servers/a%ZZ/versions/1",
+            "/v0/servers/a%2%46x/versions",
+            "/v0/servers/a%0%30/versions",
+        ] {
             assert_eq!(get(path), Err(400), "{path}");
         }
     }

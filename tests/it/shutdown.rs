@@ -130,3 +130,19 @@ async fn who_is_mute_or_has_begun_a_request_does_not_hold_up_the_end() {
     assert_eq!(serving.exit_code().await, Some(0));
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
 }
+
+#[tokio::test]
+async fn it_outlives_whoever_reads_its_log() {
+    let workplace = Workplace::new();
+    workplace.write("curated.json", "[]");
+    workplace.write("proxy.toml", CONFIGURATION);
+    let mut serving = workplace.serve_unheard(&["--config", "proxy.toml"]).await;
+    until_ready(serving.address).await;
+    // Each of these is told, to nobody.
+    for _ in 0..3 {
+        serving.signal("HUP");
+        assert_eq!(send(serving.address, Method::GET, "/livez").await.status, 200);
+    }
+    serving.signal("TERM");
+    assert_eq!(serving.exit_code().await, Some(0));
+}

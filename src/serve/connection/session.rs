@@ -116,7 +116,7 @@ impl Answering {
         let leaves_body = has_body && is_http1;
         let is_only_head = parts.method == Method::HEAD && !is_http1;
         async move {
-            let mut response = service.handle(parts, has_body).await;
+            let mut response = service.handle(parts).await;
             if leaves_body {
                 activity.leave_body();
             }

@@ -144,7 +144,8 @@ fn split_zone(text: &str) -> Option<(&str, Offset)> {
     }
     let (local, zone) = text.split_at_checked(text.len().checked_sub("+00:00".len())?)?;
     let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-    let number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
+    let is_pair = |digits: &str| digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = |digits: &str| is_pair(digits).then(|| digits.parse().ok()).flatten();
     let (hours, minutes): (i32, i32) = (number(hours)?, number(minutes)?);
     let seconds = (hours < 24 && minutes < 60).then_some((hours * 60 + minutes) * 60)?;
     let sign = match zone.as_bytes().first()? {

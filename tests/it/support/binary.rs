@@ -44,7 +44,12 @@ impl Workplace {
 
     /// Runs `serve` until it says where it listens. The configuration must have `log.format = "json"`.
     pub(crate) async fn serve(&self, arguments: &[&str]) -> Serving {
-        Self::listening(self.command(&[&["serve"], arguments].concat())).await
+        Self::listening(self.command(&[&["serve"], arguments].concat()), true).await
+    }
+
+    /// The same, with nobody who reads its log from then on.
+    pub(crate) async fn serve_unheard(&self, arguments: &[&str]) -> Serving {
+        Self::listening(self.command(&[&["serve"], arguments].concat()), false).await
     }
 
     /// The same with no more than so many open files.
@@ -53,17 +58,21 @@ impl Workplace {
         command.args(["-c", &format!("ulimit -n {open_files}; exec \"$0\" serve \"$@\"")]);
         command.arg(env!("CARGO_BIN_EXE_mcp-registry-proxy")).args(arguments);
         command.env_clear().current_dir(self.0.path()).stdin(Stdio::null());
-        Self::listening(command).await
+        Self::listening(command, true).await
     }
 
-    async fn listening(mut command: Command) -> Serving {
+    async fn listening(mut command: Command, reads_on: bool) -> Serving {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary runs");
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let (sender, mut lines) = mpsc::unbounded_channel();
         // Read to the end, so that the child never waits for a reader.
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
+                let is_over = !reads_on && address_in(&line).is_some();
                 let _ = sender.send(line);
+                if is_over {
+                    break;
+                }
             }
         });
         let mut serving = Serving { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
