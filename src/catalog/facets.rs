@@ -4,14 +4,13 @@
 //! A set of facets is one canonical text, a line each, so that equal sets are equal texts: versions share
 //! them, and an index over a whole catalog holds each different one once.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use super::Server;
 use super::entry::Status;
-use super::search::push_lowercase;
+use super::search::lowercase;
 
 /// The most facets of one version. Real ones have six at most; more are noise, and would cost every filter.
 const MAX_FACETS: usize = 32;
@@ -85,12 +84,6 @@ impl Facet<'_> {
     }
 }
 
-fn lowercase(text: &str) -> String {
-    let mut lowercase = String::with_capacity(text.len());
-    push_lowercase(&mut lowercase, text);
-    lowercase
-}
-
 /// Whether a value that a registry wrote can stand in a line.
 fn is_sound(value: &str) -> bool {
     !value.is_empty() && value.len() <= MAX_VALUE_BYTES && !value.contains(char::is_control)
@@ -111,11 +104,10 @@ impl Facets {
             }
             lines.insert(facet.to_string());
         }
-        Self::of_lines(lines.into_iter())
+        Self::of_lines(lines)
     }
 
-    fn of_lines(lines: impl Iterator<Item = String>) -> Self {
-        let lines: BTreeSet<String> = lines.collect();
+    fn of_lines(lines: BTreeSet<String>) -> Self {
         Self(lines.into_iter().fold(String::new(), |text, line| text + &line + "\n").into())
     }
 
@@ -137,7 +129,7 @@ impl Facets {
                 last = Some((facets, status));
             }
         }
-        Self::of_lines(lines.into_iter())
+        Self::of_lines(lines)
     }
 }
 

@@ -11,7 +11,7 @@ use memchr::memmem::Finder;
 
 use super::entry::Status;
 use super::facets::{Facet, Kind, MatchingSets};
-use super::search::push_lowercase;
+use super::search::lowercase;
 use super::{Catalog, Server, Version};
 
 /// The `version` filter.
@@ -129,8 +129,7 @@ struct Needle {
 
 impl Needle {
     fn new(term: &str) -> Self {
-        let mut lowercase = String::with_capacity(term.len());
-        push_lowercase(&mut lowercase, term);
+        let lowercase = lowercase(term);
         let finder = Finder::new(lowercase.as_bytes()).into_owned();
         Self { lowercase, finder }
     }

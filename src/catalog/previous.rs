@@ -58,6 +58,12 @@ impl<'a> Previous<'a> {
         self.registries.get(version.registry).map(|registry| &*registry.rules.name)
     }
 
+    /// The first instant after every `updatedAt` that was ever served. It counts only where a registry dates entries
+    /// into the future, or a clock goes back: a client that has seen such a date must not miss what comes after.
+    fn after_all_updates(&self) -> Timestamp {
+        self.newest_update.checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX)
+    }
+
     /// The instant that `updated_since` compares for a version (see [`Version::effective_at`]), given the
     /// previous version of the same key.
     pub(super) fn effective_at(
@@ -79,14 +85,6 @@ impl<'a> Previous<'a> {
             _ if self.moment.is_ready => updated_at.max(self.moment.now).max(self.after_all_updates()),
             _ => updated_at,
         }
-    }
-}
-
-impl Previous<'_> {
-    /// The first instant after every `updatedAt` that was ever served. It counts only where a registry dates entries
-    /// into the future, or a clock goes back: a client that has seen such a date must not miss what comes after.
-    fn after_all_updates(&self) -> Timestamp {
-        self.newest_update.checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX)
     }
 }
 

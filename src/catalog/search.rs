@@ -55,6 +55,14 @@ impl SearchIndex {
     }
 }
 
+/// A text in lower case; see [`push_lowercase`].
+#[must_use]
+pub fn lowercase(text: &str) -> String {
+    let mut lowercase = String::with_capacity(text.len());
+    push_lowercase(&mut lowercase, text);
+    lowercase
+}
+
 /// Appends a text in lower case, as terms and indexed texts are compared: each character by itself, because
 /// a part of a text must read the same as the whole (a final sigma would not).
 pub fn push_lowercase(out: &mut String, text: &str) {

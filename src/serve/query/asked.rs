@@ -8,7 +8,7 @@ use super::parameters::Parameters;
 use crate::catalog::entry::{MAX_KEY_BYTES, Status};
 use crate::catalog::facets::Kind;
 use crate::catalog::page::{Filter, VersionFilter};
-use crate::catalog::search::push_lowercase;
+use crate::catalog::search::lowercase;
 use crate::serve::error::{InvalidParameter, Problem};
 
 /// The longest search term, in characters. Names have at most 200; cursors carry the term.
@@ -30,15 +30,16 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads all filters but the time, whose faults are told only where there are no others.
     pub(super) fn read(parameters: &Parameters<'_>, invalid: &mut Vec<InvalidParameter>) -> Self {
+        let lowered = |text: &str| lowercase(text).into();
         Self {
-            search: parameters.short("search", MAX_SEARCH_CHARS, invalid).map(lowercase),
+            search: parameters.short("search", MAX_SEARCH_CHARS, invalid).map(lowered),
             updated_since: None,
             version: parameters.short("version", MAX_KEY_BYTES, invalid).map(version_filter),
             include_deleted: parameters.flag("include_deleted", invalid),
             registry: parameters.get("registry").map(Into::into),
             kind: parameters.one_of("type", "package, remote", Kind::from_wire, invalid),
-            package_type: parameters.get("package_type").map(lowercase),
-            transport: parameters.get("transport").map(lowercase),
+            package_type: parameters.get("package_type").map(lowered),
+            transport: parameters.get("transport").map(lowered),
             status: parameters.one_of("status", "active, deprecated, deleted", known_status, invalid),
         }
     }
@@ -98,12 +99,6 @@ impl Asked {
 
 fn differs<T: PartialEq>(asked: Option<&T>, walked: Option<&T>) -> bool {
     asked.is_some() && asked != walked
-}
-
-fn lowercase(term: &str) -> Box<str> {
-    let mut lowercase = String::with_capacity(term.len());
-    push_lowercase(&mut lowercase, term);
-    lowercase.into()
 }
 
 fn version_filter(text: &str) -> VersionFilter {
