@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::cache::CatalogRequest;
 use super::cursor;
 use super::error::Problem;
+use super::escapes::readings;
 use super::query::ListQuery;
-use super::route::readings;
 use crate::catalog::{Catalog, Server, Version};
 
 /// What a request sees: one catalog, and whether all registries have been tried.

@@ -2,11 +2,11 @@
 //! registry or for a refresh.
 //!
 //! In reading order: `listener`, `descriptors` and `connection` who asks, `tls` under which certificate, `guard`
-//! what is refused before anything else, `route` and `query` what is asked for, `cursor` where a page begins, `api`
-//! and `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that are there
-//! already, `representation` what is known of a body, `coding` and `condition` what the client wants of it and has
-//! of it, `error` the problems, `respond` and `cors` the headers, `lineage` the one that names us and those whom we
-//! mirror.
+//! what is refused before anything else, `route`, `escapes` and `query` what is asked for, `cursor` where a page
+//! begins, `api` and `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that
+//! are there already, `representation` what is known of a body, `coding` and `condition` what the client wants of it
+//! and has of it, `error` the problems, `respond` and `cors` the headers, `lineage` the one that names us and those
+//! whom we mirror.
 
 mod api;
 mod cache;
@@ -22,6 +22,7 @@ mod documents;
 #[cfg(test)]
 mod drift;
 mod error;
+mod escapes;
 mod guard;
 mod lineage;
 mod listener;
@@ -36,6 +37,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response};
@@ -99,7 +101,7 @@ enum Answered {
 impl Answered {
     fn document(document: &Arc<Representation>) -> Self {
         let (representation, origin) = (Arc::clone(document), cache::Origin::Memory);
-        Self::Found(Found { representation, request: None, origin, freshness: Freshness::default() })
+        Self::Found(Found { representation, request: None, origin, freshness: Arc::default() })
     }
 }
 
@@ -109,7 +111,7 @@ struct Found {
     /// What the cache keeps it under, if it does.
     request: Option<CatalogRequest>,
     origin: cache::Origin,
-    freshness: Freshness,
+    freshness: Arc<Freshness>,
 }
 
 /// Answers requests.
@@ -124,6 +126,8 @@ pub struct Service {
     lineage: LineageHeader,
     shows_urls: bool,
     started: Instant,
+    /// Made anew only when a catalog is published.
+    freshness: ArcSwap<Freshness>,
 }
 
 impl Service {
@@ -140,6 +144,7 @@ impl Service {
             lineage: LineageHeader::new(settings.own_id.clone()),
             shows_urls: settings.shows_urls,
             started: Instant::now(),
+            freshness: ArcSwap::default(),
         }
     }
 
@@ -191,7 +196,7 @@ impl Service {
         if MAX_URI_BYTES < request.uri.path_and_query().map_or(0, |target| target.as_str().len()) {
             return Err(Problem::UriTooLong);
         }
-        route::check_nul(path, query)?;
+        escapes::check_nul(path, query)?;
         if request.method == Method::OPTIONS {
             return Ok(Answered::With(self.responder.options(&request.headers, &route::allow(path))));
         }
@@ -225,10 +230,20 @@ impl Service {
         self.with_view(|view| {
             let (representation, origin) =
                 self.cache.get_or_render(view.catalog, &request, |request| view.render(request))?;
-            let is_partial = !view.is_ready && self.started.elapsed() < PARTIAL_LIMIT;
-            let freshness = Freshness::of(view.catalog, is_partial);
+            let freshness = self.freshness(view);
             Ok(Answered::Found(Found { representation, request: Some(request), origin, freshness }))
         })
+    }
+
+    fn freshness(&self, view: View<'_>) -> Arc<Freshness> {
+        let is_partial = !view.is_ready && self.started.elapsed() < PARTIAL_LIMIT;
+        let known = self.freshness.load();
+        if known.is_of(view.catalog, is_partial) {
+            return Arc::clone(&known);
+        }
+        let freshness = Arc::new(Freshness::of(view.catalog, is_partial));
+        self.freshness.store(Arc::clone(&freshness));
+        freshness
     }
 
     fn momentary(&self, body: impl Into<Bytes>) -> Answered {

@@ -70,6 +70,7 @@ pub(super) struct Answer<'a> {
 /// How far an answer out of the catalog can be trusted to be whole and new.
 #[derive(Debug, Default)]
 pub(super) struct Freshness {
+    revision: u64,
     /// Not every registry has been asked yet: lists may be a part.
     is_partial: bool,
     /// Since when nobody has confirmed a part of what it may hold.
@@ -79,13 +80,18 @@ pub(super) struct Freshness {
 }
 
 impl Freshness {
+    /// Whether it is what [`Freshness::of`] would say.
+    pub(super) fn is_of(&self, catalog: &Catalog, is_partial: bool) -> bool {
+        (self.revision, self.is_partial) == (catalog.revision, is_partial)
+    }
+
     pub(super) fn of(catalog: &Catalog, is_partial: bool) -> Self {
         let member = |registry: &Participant| {
             format!("mcp-registry-proxy; error=destination_unavailable; next-hop=\"{}\"", registry.rules.name)
         };
         let troubled: Vec<String> = catalog.troubled().map(member).collect();
         let proxy_status = (!troubled.is_empty()).then(|| header(&troubled.join(", ")));
-        Self { is_partial, stale_since: catalog.stale_since(), proxy_status }
+        Self { revision: catalog.revision, is_partial, stale_since: catalog.stale_since(), proxy_status }
     }
 }
 

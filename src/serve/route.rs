@@ -3,12 +3,10 @@
 //! The raw path is split at its slashes before anything is decoded: a name travels as one segment
 //! (`ns%2Fname`) or, where something on the way decoded it, as two (`ns/name`).
 
-use std::borrow::Cow;
-
 use http::Method;
-use percent_encoding::percent_decode_str;
 
 use super::error::Problem;
+use super::escapes::{decode, without_needless_escapes};
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,67 +142,6 @@ fn server(name: &str, part: &str, tail: &[&str]) -> Result<Recognised, Problem> 
     }
 }
 
-/// Refuses NUL, which the official server refuses on every route.
-pub(super) fn check_nul(path: &str, query: Option<&str>) -> Result<(), Problem> {
-    if path.contains("%00") {
-        return Err(Problem::BadRequest("Invalid request: URL path contains null bytes".into()));
-    }
-    if query.is_some_and(|query| query.contains("%00")) {
-        return Err(Problem::BadRequest("Invalid request: query parameters contain null bytes".into()));
-    }
-    Ok(())
-}
-
-/// The same path with every character as itself that never needs an escape: two spellings of one URL
-/// (RFC 3986 §6.2.2.2).
-///
-/// A path with a broken escape is no spelling of anything, and stays as it is.
-fn without_needless_escapes(path: &str) -> Cow<'_, str> {
-    if !has_only_whole_escapes(path) {
-        return path.into();
-    }
-    let mut parts = path.split('%');
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    if plain.len() == path.len() {
-        return path.into();
-    }
-    for part in parts {
-        let escaped = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        if let Some(byte) = escaped.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
-            plain.push(char::from(byte));
-            plain.push_str(&part[2..]);
-        } else {
-            plain.push('%');
-            plain.push_str(part);
-        }
-    }
-    plain.into()
-}
-
-/// Decodes a segment. Escapes that are none are an error, in the official server's words.
-fn decode(segment: &str, what: &str) -> Result<String, Problem> {
-    let invalid = || Problem::BadRequest(format!("Invalid {what} encoding").into());
-    if !has_only_whole_escapes(segment) {
-        return Err(invalid());
-    }
-    percent_decode_str(segment).decode_utf8().map(Into::into).map_err(|_| invalid())
-}
-
-fn has_only_whole_escapes(text: &str) -> bool {
-    text.split('%').skip(1).all(|rest| {
-        let digits = rest.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
-}
-
-/// A key as it was decoded once, and as it reads decoded twice where that is something else: the
-/// official server decodes twice, so clients may have encoded twice (registry-api.md §1.3).
-pub(super) fn readings(key: &str) -> impl Iterator<Item = String> {
-    let twice = key.contains('%') && has_only_whole_escapes(key);
-    let twice = twice.then(|| percent_decode_str(key).decode_utf8().ok().map(Into::into)).flatten();
-    std::iter::once(key.to_owned()).chain(twice)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,13 +174,6 @@ mod tests {
             Ok(Route::Versions { name: "com.example%2Fx".into() })
         );
         assert_eq!(get("/v0%2Fservers"), Err(404), "an escaped slash is no slash");
-    }
-
-    #[test]
-    fn nul_is_refused_wherever_it_stands() {
-        assert!(check_nul("/v0/%00", None).is_err());
-        assert!(check_nul("/livez", Some("x=%00")).is_err());
-        assert!(check_nul("/livez", Some("x=%2500")).is_ok());
     }
 
     #[test]
@@ -291,11 +221,5 @@ mod tests {
         assert_eq!(status(Method::PATCH, "/v0.1/servers/a%2Fb/versions/1/status"), Some(501));
         assert_eq!(status(Method::POST, "/v0/servers"), Some(405));
         assert_eq!(status(Method::GET, "/v0/publish"), Some(405));
-    }
-
-    #[test]
-    fn a_key_reads_once_and_twice_decoded() {
-        assert_eq!(readings("a%2Fb").collect::<Vec<_>>(), ["a%2Fb", "a/b"]);
-        assert_eq!(readings("50% off").collect::<Vec<_>>(), ["50% off"]);
     }
 }
