@@ -37,7 +37,6 @@ pub(super) async fn keep_in_sync(registry: Arc<Registry>, schedule: Config) {
         walkable: registry.watch_walkable(),
         registry,
         schedule,
-        watermark: None,
         full_walk_at: Instant::now(),
     };
     let mut errand = Errand::FullWalk;
@@ -63,8 +62,6 @@ struct Keeper {
     registry: Arc<Registry>,
     schedule: Config,
     walkable: watch::Receiver<bool>,
-    /// The start of the last walk that ended well, by the registry's own clock.
-    watermark: Option<Timestamp>,
     full_walk_at: Instant,
 }
 
@@ -82,7 +79,7 @@ impl Keeper {
             // A base URL that turned out to have its list elsewhere.
             return has_moved.then_some(Errand::FullWalk);
         }
-        self.watermark = Some(run.first_date.unwrap_or(started_at).min(report.finished_at));
+        self.registry.status().marks.watermark = Some(run.first_date.unwrap_or(started_at).min(report.finished_at));
         self.registry.observe_success();
         // What changed behind a walk that an outage held up is fetched at once.
         run.has_rested.then(|| self.changes()).flatten()
@@ -91,7 +88,7 @@ impl Keeper {
     /// Hands over what a walk brought, unless a loop was found meanwhile.
     fn accept(&mut self, errand: Errand, run: &mut Run, report: SyncReport) -> Result<(), WalkError> {
         let name = self.registry.name();
-        let SyncReport { pages, versions, .. } = report;
+        let SyncReport { pages, versions, finished_at, .. } = report;
         let (listing, more) = run.walk.snapshot();
         let count = more.count;
         let refused = match errand {
@@ -104,6 +101,7 @@ impl Keeper {
         match errand {
             Errand::FullWalk => {
                 self.full_walk_at = Instant::now() + jittered(self.schedule.full_interval);
+                self.registry.status().marks.walked_at = Some(finished_at);
                 tracing::info!(registry = name, pages, versions, refused = count, "walked the whole list");
             }
             Errand::Changes(since) => tracing::info!(registry = name, pages, versions, %since, "fetched what changed"),
@@ -136,9 +134,9 @@ impl Keeper {
     /// The errand of fetching what changed since the last walk, if there is a listing of this URL to change that
     /// holds nothing of ours.
     fn changes(&self) -> Option<Errand> {
-        let since = self.watermark?.checked_sub(OVERLAP).ok()?;
         let url = self.registry.url();
         let status = self.registry.status();
+        let since = status.marks.watermark?.checked_sub(OVERLAP).ok()?;
         let is_sound = |listing: &&Arc<Listing>| *listing.url == *url && !status.loops.is_listing_tainted;
         status.listing.as_ref().filter(is_sound)?;
         Some(Errand::Changes(since))

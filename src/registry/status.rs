@@ -33,6 +33,18 @@ pub struct Status {
     pub attempted: bool,
     /// Whether it lists what we serve.
     pub loops: Loops,
+    /// How far its walks have come.
+    pub marks: Marks,
+}
+
+/// How far the walks of a registry have come: what the next one builds on. It belongs to the listing, and is kept
+/// and handed over with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The start of the last walk or increment that ended well, by the registry's own clock and never in the future.
+    pub watermark: Option<Timestamp>,
+    /// When the last full walk ended well.
+    pub walked_at: Option<Timestamp>,
 }
 
 /// What is known of our own id in a registry's answers.
@@ -85,6 +97,7 @@ impl Status {
             last_error: None,
             attempted: false,
             loops: Loops::default(),
+            marks: Marks::default(),
         }
     }
 
