@@ -1,26 +1,36 @@
 //! The composition root: the only place where parts meet. Build (binds, may fail), then addresses, then run.
+//! `members` are the registries as they run, `reload` follows the configuration while they do.
+
+mod members;
+mod reload;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::catalog::current::Current;
 use crate::catalog::lineage::ProxyId;
 use crate::catalog::merge::Policy;
-use crate::config::{Config, ConfigError};
-use crate::refresh::Refresh;
-use crate::registry::{Network, Registry, Settings};
-use crate::serve::{Deadlines, Listener, Service, ServiceSettings, Visibility};
+use crate::config::{Config, ConfigError, Loaded, Origin};
+use crate::refresh::{self, Refresh};
+use crate::registry::{Network, OwnIds, Registry};
+use crate::serve::{Configuration, Core, Deadlines, Entrance, Listener, Service, ServiceSettings, Visibility};
 use crate::shutdown::{Ending, Lifecycle};
 use crate::store::identity::Secret;
+
+pub use members::registries;
+use members::{Blueprint, Member, Surroundings};
+use reload::Reloader;
 
 /// A proxy that is bound and not yet running.
 #[derive(Debug)]
 pub struct App {
     listener: Listener,
-    service: Arc<Service>,
-    refresh: Refresh,
+    entrance: Arc<Entrance>,
+    refresh: Arc<Refresh>,
+    reloader: Reloader,
     lifecycle: Lifecycle,
 }
 
@@ -31,8 +41,10 @@ pub enum AppError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// An address could not be bound.
-    #[error("cannot listen on {address} (`server.listen`): {error}")]
+    #[error("cannot listen on {address} (`{key}`): {error}")]
     Bind {
+        /// The key that has the address.
+        key: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -44,37 +56,46 @@ pub enum AppError {
 }
 
 impl App {
-    /// Builds all parts and binds the listener.
+    /// Builds all parts and binds the listener. The configuration has been loaded from `origin`, which is followed
+    /// while the proxy runs.
     ///
     /// # Errors
     /// When the configuration is wrong or the address cannot be bound.
-    pub async fn build(config: &Config) -> Result<Self, AppError> {
-        let current = Arc::new(Current::default());
+    pub async fn build(origin: Origin, loaded: &Loaded) -> Result<Self, AppError> {
+        let config = &loaded.config;
+        let secret = secret(config, Secret::load).await;
+        let own_id = secret.id(&config.registries);
+        let own_ids = OwnIds::of(Some(own_id.clone()));
         let changed = Arc::new(Notify::new());
-        let own_id = own_id(config).await;
-        let registries = registries(config, Some(&own_id), &changed)?;
-        let schedules = config.registries.iter().map(|registry| config.refresh.overridden_by(&registry.refresh));
-        let refresh = Refresh {
-            registries: registries.iter().cloned().zip(schedules).collect(),
-            policy: Policy { mode: config.catalog.merge, provenance: config.provenance.clone() },
-            current: Arc::clone(&current),
-            changed,
-        };
-        let settings = ServiceSettings {
-            cors_origins: config.server.cors_origins.clone(),
-            cache_bytes: config.cache.max_size.as_u64(),
-            max_age: config.cache.max_age,
-            visibility: visibility(config),
-            shows_urls: config.provenance.publish_urls,
-            own_id,
-        };
-        let service = Arc::new(Service::new(current, registries, &settings));
+        let surroundings = Surroundings::new(config, own_ids, changed)?;
+        let members = surroundings.members(config)?;
+
+        let current = Arc::new(Current::default());
+        let registries: Vec<_> = members.iter().map(|member| Arc::clone(&member.registry)).collect();
+        let policy = Arc::clone(&surroundings.policy);
+        let wing = refresh::Members { registries: registries.clone(), policy };
+        let refresh = Arc::new(Refresh::new(wing, Arc::clone(&current), Arc::clone(&surroundings.changed)));
+        let configuration = Arc::new(Configuration::new(Timestamp::now()));
+        let core = Core::new(current, configuration, config.cache.max_size.as_u64());
+        let entrance = Arc::new(Entrance::new(service(core.clone(), registries, config, own_id)));
+
         let address = config.server.listen;
         let tls = config.server.tls();
         let tls = tls.map_err(|(key, problem)| ConfigError::of_key(&format!("server.{key}"), &problem))?;
         let listener = Listener::bind(address, tls.map(Arc::new)).await;
-        let listener = listener.map_err(|error| AppError::Bind { address, error })?;
-        Ok(Self { listener, service, refresh, lifecycle: Lifecycle::new() })
+        let listener = listener.map_err(|error| AppError::Bind { key: "server.listen", address, error })?;
+        let reloader = Reloader {
+            origin,
+            started_with: config.clone(),
+            running: config.clone(),
+            secret,
+            surroundings,
+            members,
+            refresh: Arc::clone(&refresh),
+            core,
+            entrances: vec![Arc::clone(&entrance)],
+        };
+        Ok(Self { listener, entrance, refresh, reloader, lifecycle: Lifecycle::new() })
     }
 
     /// Where the proxy listens.
@@ -107,8 +128,10 @@ impl App {
     /// # Errors
     /// When signals cannot be listened to.
     pub async fn run(self) -> Result<Ending, AppError> {
-        let Self { listener, service, refresh, lifecycle } = self;
-        refresh.start(|name, start| lifecycle.keep_running(name, start));
+        let Self { listener, entrance, refresh, reloader, lifecycle } = self;
+        let (name, publish) = refresh.publishing();
+        lifecycle.keep_running(name, publish);
+        reloader.start(&lifecycle).map_err(AppError::Signals)?;
         if let Some(tls) = listener.tls().map(Arc::clone) {
             lifecycle.keep_running("TLS files".to_owned(), move || Arc::clone(&tls).watch());
         }
@@ -120,7 +143,7 @@ impl App {
             async move { lifecycle.stopped().await }
         };
         lifecycle.spawn(async move {
-            listener.run(service, |connection| connections.spawn(connection.serve()), stopped).await;
+            listener.run(entrance, |connection| connections.spawn(connection.serve()), stopped).await;
         });
         lifecycle.run_to_end(drain_limit).await.map_err(AppError::Signals)
     }
@@ -129,52 +152,28 @@ impl App {
 /// The id by which other proxies know the one that is served from this configuration, if it has been served and
 /// kept its id. None is made.
 pub async fn known_id(config: &Config) -> Option<ProxyId> {
+    secret(config, Secret::find).await.map(|secret| secret.id(&config.registries))
+}
+
+/// What the store has as the secret. Its file may be on a slow disk.
+async fn secret<S: Send + 'static>(config: &Config, read: fn(&crate::store::Config) -> S) -> S {
     let store = config.store.clone();
-    match tokio::task::spawn_blocking(move || Secret::find(&store)).await {
-        Ok(secret) => secret.map(|secret| secret.id(&config.registries)),
+    match tokio::task::spawn_blocking(move || read(&store)).await {
+        Ok(secret) => secret,
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 
-/// The id by which other proxies know this one.
-async fn own_id(config: &Config) -> ProxyId {
-    let store = config.store.clone();
-    // Its file may be on a slow disk.
-    match tokio::task::spawn_blocking(move || Secret::load(&store)).await {
-        Ok(secret) => secret.id(&config.registries),
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-    }
-}
-
-/// All configured registries, in configuration order. Loops are found only where there is an id of our own.
-///
-/// # Errors
-/// What is wrong with `[network]`. The registries themselves have been checked with the configuration.
-pub fn registries(
-    config: &Config,
-    own_id: Option<&ProxyId>,
-    changed: &Arc<Notify>,
-) -> Result<Vec<Arc<Registry>>, AppError> {
-    let network = Network::new(&config.network)
-        .map_err(|(key, problem)| ConfigError::of_key(&format!("network.{key}"), &problem))?;
-    let provenance_key: Arc<str> = config.provenance.key.as_str().into();
-    let build = |registry: &crate::registry::config::Config| {
-        let problem = |problem: String| ConfigError::of_key(&format!("registries.{}", registry.name), &problem);
-        let settings = Settings {
-            health: config.health.overridden_by(&registry.health),
-            max_rate: config.refresh.overridden_by(&registry.refresh).max_rate,
-            provenance_key: Arc::clone(&provenance_key),
-            own_id: own_id.cloned(),
-        };
-        let rules = registry.rules().map_err(|error| problem(error.to_string()))?;
-        let target = registry.target().map_err(|found| {
-            problem(found.into_iter().map(|(key, found)| format!("{key} {found}")).collect::<Vec<_>>().join("; "))
-        })?;
-        Registry::new(rules, target, settings, &network, Arc::clone(changed))
-            .map(Arc::new)
-            .map_err(|error| problem(error.to_string()).into())
+/// The public service of a configuration.
+fn service(core: Core, registries: Vec<Arc<Registry>>, config: &Config, own_id: ProxyId) -> Service {
+    let settings = ServiceSettings {
+        cors_origins: config.server.cors_origins.clone(),
+        max_age: config.cache.max_age,
+        visibility: visibility(config),
+        shows_urls: config.provenance.publish_urls,
+        own_id,
     };
-    config.registries.iter().map(build).collect()
+    Service::new(core, registries, &settings)
 }
 
 /// Whoever reaches the listener sees the whole catalog; where credentials brought a part of it, that

@@ -6,6 +6,7 @@
 
 mod error;
 mod layer;
+mod origin;
 mod secrets;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use crate::{refresh, store, telemetry};
 
 pub use error::ConfigError;
 use error::{Problem, Problems};
+pub use origin::{Origin, Signature};
 
 /// The configuration that counts where no file is named.
 const DEFAULT: &str = include_str!("../config/default.toml");
@@ -77,15 +79,7 @@ pub struct Loaded {
 }
 
 /// Keys whose effect comes later (contract §3).
-const LATER: [&str; 7] = [
-    "admin.listen",
-    "admin.token_file",
-    "admin.hosts",
-    "read_through.enabled",
-    "read_through.negative_ttl",
-    "store.url",
-    "registries.read_through",
-];
+const LATER: [&str; 4] = ["read_through.enabled", "read_through.negative_ttl", "store.url", "registries.read_through"];
 
 /// Reads and checks the configuration.
 ///
@@ -160,7 +154,7 @@ fn check(config: &Config, problems: &mut Problems) {
     if let Err(problem) = Network::new(&config.network) {
         problems.add("network", vec![problem]);
     }
-    if config.admin.listen == AdminListen::At(config.server.listen) && config.server.listen.port() != 0 {
+    if config.admin.listen() == AdminListen::At(config.server.listen) && config.server.listen.port() != 0 {
         problems.push(Problem::new("admin.listen", "is the same as `server.listen`; give it another port"));
     }
     check_registries(config, problems);

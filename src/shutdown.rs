@@ -36,6 +36,12 @@ impl Lifecycle {
         Self::default()
     }
 
+    /// A life within this one: it ends with it, or before, when it is asked to by itself.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { soft: self.soft.child_token(), tracker: self.tracker.clone() }
+    }
+
     /// Asks everything to end.
     pub fn stop(&self) {
         self.soft.cancel();
@@ -70,14 +76,10 @@ impl Lifecycle {
     pub async fn run_to_end(&self, drain_limit: Duration) -> std::io::Result<Ending> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
-                () = self.stopped() => break,
-                _ = hang_up.recv() => tracing::warn!("SIGHUP: a changed configuration takes effect only after a restart"),
-            }
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = self.stopped() => {}
         }
         tracing::info!("stopping: requests in flight finish; a second signal ends it at once");
         self.stop();
@@ -124,6 +126,22 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_life_within_another_ends_alone_or_with_it() {
+        let lifecycle = Lifecycle::new();
+        let (one, two) = (lifecycle.child(), lifecycle.child());
+        for life in [&one, &two] {
+            life.keep_running("test".to_owned(), std::future::pending::<()>);
+        }
+        one.stop();
+        one.stopped().await;
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(lifecycle.tracker.len(), 1, "the other goes on");
+        lifecycle.stop();
+        two.stopped().await;
+        assert_eq!(lifecycle.drained(Duration::from_secs(1)).await, Ending::Clean);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_task_that_panics_is_started_again_and_ends_with_the_life() {

@@ -5,6 +5,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -63,6 +64,20 @@ impl Config {
     }
 }
 
+/// Changes what is logged; says whether it could.
+type SetFilter = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+
+/// The filter of the one logger that a process has.
+static SET_FILTER: OnceLock<SetFilter> = OnceLock::new();
+
+/// Changes what is logged, where logging has been started. How lines look stays as it is.
+pub fn set_level(config: &Config) {
+    let Some(set_filter) = SET_FILTER.get() else { return };
+    if !config.filter().is_ok_and(set_filter) {
+        tracing::error!(level = config.level, "the log level cannot be changed; restart the proxy for that");
+    }
+}
+
 /// Starts logging. Later calls in one process change nothing.
 pub fn init(config: &Config) {
     // The level has been checked with the rest of the configuration.
@@ -71,10 +86,20 @@ pub fn init(config: &Config) {
     let lines =
         fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).log_internal_errors(false);
     let started = match config.format {
-        Format::Json => lines.json().flatten_event(true).try_init(),
-        Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        Format::Json => {
+            let lines = lines.json().flatten_event(true).with_filter_reloading();
+            let filter = lines.reload_handle();
+            lines.try_init().map(|()| -> SetFilter { Box::new(move |new| filter.reload(new).is_ok()) })
+        }
+        Format::Text => {
+            let lines = lines.with_ansi(std::io::stderr().is_terminal()).with_filter_reloading();
+            let filter = lines.reload_handle();
+            lines.try_init().map(|()| -> SetFilter { Box::new(move |new| filter.reload(new).is_ok()) })
+        }
     };
-    if started.is_ok() {
+    if let Ok(set_filter) = started {
+        // Nobody else has started logging, or `try_init` would have failed.
+        let _ = SET_FILTER.set(set_filter);
         std::panic::set_hook(Box::new(log_panic));
     }
 }

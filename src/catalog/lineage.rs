@@ -41,24 +41,24 @@ impl ProxyId {
 pub struct Lineage(Vec<ProxyId>);
 
 impl Lineage {
-    /// What the ids in a registry's answer tell the proxy `own`: the proxies behind the registry, and whether that
-    /// is a loop.
+    /// What the ids in a registry's answer tell the proxy that has those that `is_own` knows: the proxies behind the
+    /// registry, and whether that is a loop.
     ///
     /// Of a loop, only what stands before our own id is kept. What follows it may have been learned from us, and
     /// two proxies that believed each other would name for ever what is long gone. What stands before it was
     /// learned elsewhere: an id moves back by one place at least from proxy to proxy, so one that nobody stands
     /// for any more moves back until it is out of all lists.
     #[must_use]
-    pub fn heard(ids: impl IntoIterator<Item = ProxyId>, own: Option<&ProxyId>) -> (Self, bool) {
+    pub fn heard(ids: impl IntoIterator<Item = ProxyId>, is_own: impl Fn(&ProxyId) -> bool) -> (Self, bool) {
         let mut ids = ids.into_iter();
         let mut is_loop = false;
         let before = ids.by_ref().take_while(|id| {
-            is_loop = Some(id) == own;
+            is_loop = is_own(id);
             !is_loop
         });
         let kept = before.collect();
         // Looked for in all that the answer holds, also beyond what is kept of it.
-        (kept, is_loop || ids.any(|id| Some(&id) == own))
+        (kept, is_loop || ids.any(|id| is_own(&id)))
     }
 
     /// The ids behind several registries, as they are passed on, and whether some had to be cut off: first all the
@@ -126,12 +126,12 @@ mod tests {
 
     #[test]
     fn of_a_loop_only_what_stands_before_our_own_id_is_kept() {
-        let heard = |ids: &[&str]| Lineage::heard(lineage(ids).0.clone(), ProxyId::new("us").as_ref());
+        let heard = |ids: &[&str]| Lineage::heard(lineage(ids).0.clone(), |id| id.as_str() == "us");
         assert_eq!(heard(&["a", "b"]), (lineage(&["a", "b"]).as_ref().clone(), false));
         assert_eq!(heard(&["a", "us", "b"]), (lineage(&["a"]).as_ref().clone(), true));
         assert_eq!(heard(&["us", "b"]), (Lineage::default(), true));
         let (kept, is_loop) =
-            Lineage::heard([numbered("n", 5000).0.clone(), lineage(&["us"]).0.clone()].concat(), None);
+            Lineage::heard([numbered("n", 5000).0.clone(), lineage(&["us"]).0.clone()].concat(), |_| false);
         assert_eq!((kept.0.len(), is_loop), (MAX_HEARD, false), "without an id of our own there is no loop");
     }
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::app::AppError;
-use crate::config::{self, ConfigError, Flags, Loaded};
+use crate::config::{self, ConfigError, Flags, Loaded, Origin};
 
 /// One URL in front of many MCP registries.
 #[derive(Debug, Parser)]
@@ -73,7 +73,8 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve(command) => {
             flags.listen.clone_from(&command.listen);
-            in_runtime(serve::run(load(&files, &flags)?))
+            let loaded = load(&files, &flags)?;
+            in_runtime(serve::run(Origin::new(files, flags), loaded))
         }
         Command::Test(command) => {
             let loaded = load(&files, &flags)?;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::app::App;
-use crate::config::Loaded;
+use crate::config::{Loaded, Origin};
 use crate::shutdown::Ending;
 
 #[derive(Debug, Args)]
@@ -16,12 +16,12 @@ pub(super) struct Serve {
     pub(super) listen: Option<String>,
 }
 
-pub(super) async fn run(loaded: Loaded) -> Result<ExitCode, Failure> {
-    let Loaded { config, without_effect } = loaded;
+pub(super) async fn run(origin: Origin, loaded: Loaded) -> Result<ExitCode, Failure> {
+    let Loaded { config, without_effect } = &loaded;
     if !without_effect.is_empty() {
         tracing::warn!(keys = without_effect.join(", "), "these keys are valid and have no effect in this version yet");
     }
-    let app = App::build(&config).await?;
+    let app = App::build(origin, &loaded).await?;
     tracing::info!(
         address = %app.base_url(),
         registries = config.registries.len(),

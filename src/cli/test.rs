@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 use super::Failure;
 use crate::app;
 use crate::config::{Config, ConfigError};
-use crate::registry::Registry;
 use crate::registry::config::Config as RegistryConfig;
 use crate::registry::probe::{Check, StageView};
+use crate::registry::{OwnIds, Registry};
 
 #[derive(Debug, Args)]
 pub(super) struct Test {
@@ -34,9 +34,9 @@ pub(super) struct Test {
 
 pub(super) async fn run(mut config: Config, command: Test) -> Result<ExitCode, Failure> {
     // Of all that is configured, as `serve` has it, whatever is tested of it.
-    let own_id = app::known_id(&config).await;
+    let own_ids = OwnIds::of(app::known_id(&config).await);
     select(&mut config, &command)?;
-    let registries = app::registries(&config, own_id.as_ref(), &Arc::new(Notify::new()))?;
+    let registries = app::registries(&config, &own_ids, &Arc::new(Notify::new()))?;
     let results = test_all(&registries).await;
     let all_passed = results.iter().all(|result| result.ok);
     let text = if command.json { to_json(&results) } else { to_text(&results) };

@@ -1,20 +1,67 @@
 //! What is wrong with a configuration: always the key, the file, and what would be right.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use figment::error::Kind;
 use figment::{Figment, Metadata, Source};
 
 /// A configuration that cannot be used. One line for each problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError(Vec<String>);
+pub struct ConfigError(Vec<Line>);
+
+/// One problem, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Line {
+    place: Place,
+    key: Option<String>,
+    message: String,
+}
+
+/// Where a part of the configuration was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Unknown,
+    Named(String),
+    File(PathBuf),
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Unknown => {}
+            Place::Named(name) => write!(formatter, "{name}: ")?,
+            Place::File(path) => write!(formatter, "{}: ", relative(path).display())?,
+        }
+        match &self.key {
+            None => formatter.write_str(&self.message),
+            Some(key) => write!(formatter, "`{key}` {}", self.message),
+        }
+    }
+}
+
+impl Line {
+    /// Where the problem is and not what: no directories, and no values, which may be secret.
+    fn redacted(&self) -> String {
+        let place = match &self.place {
+            Place::Unknown => None,
+            Place::Named(name) => Some(name.clone()),
+            Place::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+        };
+        let key = self.key.as_ref().map(|key| format!("`{key}`"));
+        match place.into_iter().chain(key).collect::<Vec<_>>().join(": ") {
+            none if none.is_empty() => "the configuration".to_owned(),
+            found => found,
+        }
+    }
+}
 
 impl std::error::Error for ConfigError {}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0.join("\n"))
+        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        formatter.write_str(&lines.join("\n"))
     }
 }
 
@@ -53,13 +100,20 @@ impl Problems {
 impl ConfigError {
     /// Something about the file itself.
     pub(super) fn file(file: &Path, problem: &str) -> Self {
-        Self(vec![format!("{}: {problem}", file.display())])
+        Self(vec![Line { place: Place::File(file.to_owned()), key: None, message: problem.to_owned() }])
+    }
+
+    /// The files and keys that are wrong, for everyone to see: without values and reasons, which may hold secrets.
+    #[must_use]
+    pub fn redacted(&self) -> String {
+        let places: Vec<String> = self.0.iter().map(Line::redacted).collect();
+        format!("{} cannot be used; the log says why", places.join(", "))
     }
 
     /// Something about parts that only show when they are put together.
     #[must_use]
     pub fn of_key(key: &str, problem: &str) -> Self {
-        Self(vec![format!("`{key}` {problem}")])
+        Self(vec![Line { place: Place::Unknown, key: Some(key.to_owned()), message: problem.to_owned() }])
     }
 
     /// What figment and serde found.
@@ -70,8 +124,8 @@ impl ConfigError {
     /// What the checks found.
     pub(super) fn from_problems(figment: &Figment, problems: Problems) -> Self {
         let line = |problem: Problem| {
-            let metadata = metadata_of(figment, &problem.key);
-            format!("{}`{}` {}", place(metadata), problem.key, problem.message)
+            let place = place(metadata_of(figment, &problem.key));
+            Line { place, key: Some(problem.key), message: problem.message }
         };
         Self(problems.0.into_iter().map(line).collect())
     }
@@ -99,7 +153,7 @@ fn with_registry_name(figment: &Figment, path: &mut [String]) {
     }
 }
 
-fn describe(figment: &Figment, error: &figment::Error) -> String {
+fn describe(figment: &Figment, error: &figment::Error) -> Line {
     let mut path = error.path.clone();
     with_registry_name(figment, &mut path);
     let message = match &error.kind {
@@ -119,19 +173,19 @@ fn describe(figment: &Figment, error: &figment::Error) -> String {
         other => format!("cannot be used: {other}"),
     };
     let place = place(error.metadata.as_ref());
-    if path.is_empty() { format!("{place}{message}") } else { format!("{place}`{}` {message}", path.join(".")) }
+    Line { place, key: (!path.is_empty()).then(|| path.join(".")), message }
 }
 
 fn names(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn place(metadata: Option<&Metadata>) -> String {
+fn place(metadata: Option<&Metadata>) -> Place {
     match metadata {
-        None => String::new(),
+        None => Place::Unknown,
         Some(metadata) => match &metadata.source {
-            Some(Source::File(path)) => format!("{}: ", relative(path).display()),
-            _ => format!("{}: ", metadata.name),
+            Some(Source::File(path)) => Place::File(path.clone()),
+            _ => Place::Named(metadata.name.to_string()),
         },
     }
 }

@@ -11,6 +11,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -69,45 +70,63 @@ impl Config {
     }
 }
 
-/// The write wing's tasks, to be run side by side until they are dropped.
+/// The registries of the moment and how they are merged. Replaced whole when the configuration changes.
+#[derive(Debug)]
+pub struct Members {
+    /// All registries in configuration order.
+    pub registries: Vec<Arc<Registry>>,
+    /// How they are merged.
+    pub policy: Arc<Policy>,
+}
+
+/// Makes catalogs of what is known of the registries.
 #[derive(Debug)]
 pub struct Refresh {
-    /// All registries in configuration order, each with its schedule.
-    pub registries: Vec<(Arc<Registry>, Config)>,
-    /// How they are merged.
-    pub policy: Policy,
+    members: ArcSwap<Members>,
     /// Where catalogs are published.
-    pub current: Arc<Current>,
+    current: Arc<Current>,
     /// Told by the registries whenever the catalog may have to change.
-    pub changed: Arc<Notify>,
+    changed: Arc<Notify>,
 }
 
 /// A task of the wing; boxed, because each is another future.
 pub type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+/// How a task is started, and started again should it panic. It ends only by being dropped.
+pub type Start = Box<dyn Fn() -> Task + Send>;
 
 impl Refresh {
-    /// Hands every task of the wing to `spawn`: the name it goes by in logs, and how to start it (again,
-    /// should it panic). They end only by being dropped.
-    pub fn start(self, mut spawn: impl FnMut(String, Box<dyn Fn() -> Task + Send>)) {
-        let Self { registries, policy, current, changed } = self;
-        for (registry, schedule) in registries.clone() {
-            let name = registry.name().to_owned();
-            if registry.is_file() {
-                spawn(format!("file {name}"), Box::new(move || Box::pin(watch::follow_file(Arc::clone(&registry)))));
-                continue;
-            }
-            let probed = Arc::clone(&registry);
-            spawn(format!("probe {name}"), Box::new(move || Box::pin(watch::probe(Arc::clone(&probed)))));
-            spawn(
-                format!("sync {name}"),
-                Box::new(move || Box::pin(sync::keep_in_sync(Arc::clone(&registry), schedule.clone()))),
-            );
-        }
-        let registries: Vec<_> = registries.into_iter().map(|(registry, _)| registry).collect();
-        let publish = move || -> Task {
-            let (current, changed) = (Arc::clone(&current), Arc::clone(&changed));
-            Box::pin(publish::publish(registries.clone(), policy.clone(), current, changed))
-        };
-        spawn("publish".to_owned(), Box::new(publish));
+    /// A wing that publishes to `current` whenever `changed` is told.
+    #[must_use]
+    pub fn new(members: Members, current: Arc<Current>, changed: Arc<Notify>) -> Self {
+        Self { members: ArcSwap::from_pointee(members), current, changed }
     }
+
+    /// Takes other registries, or another policy, into account from the next catalog on.
+    pub fn replace(&self, members: Members) {
+        self.members.store(Arc::new(members));
+        self.changed.notify_one();
+    }
+
+    /// The task that publishes catalogs, and the name it goes by in logs.
+    #[must_use]
+    pub fn publishing(self: &Arc<Self>) -> (String, Start) {
+        let refresh = Arc::clone(self);
+        let publish = move || -> Task { Box::pin(publish::publish(Arc::clone(&refresh))) };
+        ("publish".to_owned(), Box::new(publish))
+    }
+}
+
+/// The tasks that keep what is known of one registry up to date, each with the name it goes by in logs.
+#[must_use]
+pub fn tasks(registry: &Arc<Registry>, schedule: &Config) -> Vec<(String, Start)> {
+    let name = registry.name();
+    let (probed, synced) = (Arc::clone(registry), Arc::clone(registry));
+    if registry.is_file() {
+        let follow = move || -> Task { Box::pin(watch::follow_file(Arc::clone(&probed))) };
+        return vec![(format!("file {name}"), Box::new(follow))];
+    }
+    let schedule = schedule.clone();
+    let probe = move || -> Task { Box::pin(watch::probe(Arc::clone(&probed))) };
+    let sync = move || -> Task { Box::pin(sync::keep_in_sync(Arc::clone(&synced), schedule.clone())) };
+    vec![(format!("probe {name}"), Box::new(probe)), (format!("sync {name}"), Box::new(sync))]
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
+use super::{Members, Refresh};
 use crate::catalog::Catalog;
 use crate::catalog::current::Current;
 use crate::catalog::lineage::Lineage;
@@ -19,24 +19,21 @@ const SETTLE: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_hours(1);
 
 /// Publishes a new catalog whenever what is known of the registries calls for one.
-pub(super) async fn publish(
-    registries: Vec<Arc<Registry>>,
-    policy: Policy,
-    current: Arc<Current>,
-    changed: Arc<Notify>,
-) {
-    let policy = Arc::new(policy);
+pub(super) async fn publish(refresh: Arc<Refresh>) {
+    let Refresh { members, current, changed } = &*refresh;
     let mut merged: Vec<Source> = Vec::new();
     let mut was_cut = false;
     loop {
         let now = Timestamp::now();
+        let members = members.load_full();
+        let Members { registries, policy } = &*members;
         // Before the sources are read: what they hold is at least as new as what this says.
         let attempted = registries.iter().all(|registry| registry.status().attempted);
         let sources: Vec<Source> = registries.iter().map(|registry| registry.merge_source(now)).collect();
-        was_cut |= pass_on_lineage(&registries, &sources, &current, was_cut);
+        was_cut |= pass_on_lineage(registries, &sources, current, was_cut);
         if !are_same(&sources, &merged) {
             let moment = Moment { now, is_ready: current.is_ready() };
-            current.publish(Arc::new(merge_aside(&policy, &sources, current.load().clone(), moment).await));
+            current.publish(Arc::new(merge_aside(policy, &sources, current.load().clone(), moment).await));
             merged = sources;
         }
         if attempted && !current.is_ready() {
@@ -47,7 +44,7 @@ pub(super) async fn publish(
         // What arrives while this one settles becomes one catalog; what arrived first was published at once.
         sleep(SETTLE).await;
         // Elapsing is as good as being told: the sources are compared again.
-        let _ = timeout(next_expiry(&registries, now), changed.notified()).await;
+        let _ = timeout(next_expiry(registries, now), changed.notified()).await;
     }
 }
 
@@ -95,7 +92,11 @@ fn are_same(ours: &[Source], theirs: &[Source]) -> bool {
     };
     ours.len() == theirs.len()
         && ours.iter().zip(theirs).all(|(ours, theirs)| {
-            ours.usable == theirs.usable && ours.stale_since == theirs.stale_since && same_listing(ours, theirs)
+            // The rules stand for the policy too: another policy comes with other rules.
+            Arc::ptr_eq(&ours.rules, &theirs.rules)
+                && ours.usable == theirs.usable
+                && ours.stale_since == theirs.stale_since
+                && same_listing(ours, theirs)
         })
 }
 

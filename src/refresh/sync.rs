@@ -33,12 +33,7 @@ enum Errand {
 
 /// Keeps one registry's listing in step with the registry. A registry without a list to walk needs none of it.
 pub(super) async fn keep_in_sync(registry: Arc<Registry>, schedule: Config) {
-    let mut keeper = Keeper {
-        walkable: registry.watch_walkable(),
-        registry,
-        schedule,
-        full_walk_at: Instant::now(),
-    };
+    let mut keeper = Keeper { walkable: registry.watch_walkable(), registry, schedule, full_walk_at: Instant::now() };
     let mut errand = Errand::FullWalk;
     until_walkable(&mut keeper.walkable).await;
     while let Some(list) = keeper.registry.list_url() {

@@ -26,6 +26,16 @@ pub struct NetworkConfig {
     pub proxy: Option<SecretString>,
 }
 
+impl NetworkConfig {
+    /// Whether connections are made in the same way.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let proxy = |config: &Self| config.proxy.as_ref().map(|proxy| proxy.expose_secret().to_owned());
+        let file = |config: &Self| config.ca_file.as_ref().map(RelativePathBuf::relative);
+        proxy(self) == proxy(other) && file(self) == file(other)
+    }
+}
+
 /// One of `[[registries]]`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -102,6 +112,28 @@ pub enum Token {
 }
 
 impl Config {
+    /// Whether this is the same registry with the same settings of its own, secrets included.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        fn plain(config: &Config) -> impl PartialEq + '_ {
+            let Config { name, insecure, namespaces, include, exclude, read_through, health, refresh, .. } = config;
+            let headers: Vec<_> = config.headers.iter().map(|(name, value)| (name, value.expose_secret())).collect();
+            let token = config.bearer_token.as_ref().map(ExposeSecret::expose_secret);
+            let token_file = config.bearer_token_file.as_ref().map(RelativePathBuf::relative);
+            let rules = (namespaces, include, exclude);
+            (name, (token, token_file, headers, insecure), rules, read_through, health, refresh)
+        }
+        self.has_same_place_as(other) && plain(self) == plain(other)
+    }
+
+    /// Whether both have the same name and the same place: then what one of them lists is what the other lists.
+    #[must_use]
+    pub fn has_same_place_as(&self, other: &Self) -> bool {
+        let url = |config: &Self| config.url.as_ref().map(|url| url.expose_secret().to_owned());
+        let file = |config: &Self| config.file.as_ref().map(RelativePathBuf::relative);
+        self.name == other.name && url(self) == url(other) && file(self) == file(other)
+    }
+
     /// What the registry's keys mean.
     ///
     /// # Errors

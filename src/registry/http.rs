@@ -79,6 +79,13 @@ impl HttpOrigin {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(url);
     }
 
+    /// Takes over the endpoint that its predecessor found.
+    pub(super) fn take_over(&self, predecessor: &Self) {
+        if let Some(url) = predecessor.known() {
+            self.settle_on(url);
+        }
+    }
+
     fn known(&self) -> Option<Url> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

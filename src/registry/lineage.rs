@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::sync::Notify;
 
@@ -14,6 +15,41 @@ use crate::catalog::lineage::{Lineage, ProxyId};
 
 /// The header in which proxies name themselves and those whom they mirror.
 pub const LINEAGE_HEADER: HeaderName = HeaderName::from_static("mcp-registry-proxy");
+
+/// How many ids are remembered as our own.
+const MAX_OWN_IDS: usize = 16;
+
+/// The ids by which other proxies know this one: the present one, and those that it had before its list of registries
+/// changed, since others may still pass those on. None where nothing is served and no id is known. All clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct OwnIds(Arc<ArcSwap<Vec<ProxyId>>>);
+
+impl OwnIds {
+    /// The ids of a proxy that has this one.
+    #[must_use]
+    pub fn of(id: Option<ProxyId>) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(id.into_iter().collect())))
+    }
+
+    /// The present id.
+    #[must_use]
+    pub fn present(&self) -> Option<ProxyId> {
+        self.0.load().first().cloned()
+    }
+
+    /// Takes another id. Those before it are remembered, as many as fit.
+    pub fn replace_with(&self, id: &ProxyId) {
+        let known = self.0.load();
+        let before = known.iter().filter(|known| *known != id).take(MAX_OWN_IDS - 1).cloned();
+        self.0.store(Arc::new(std::iter::once(id.clone()).chain(before).collect()));
+    }
+
+    /// Whether an id is ours, or was.
+    #[must_use]
+    pub fn include(&self, id: &ProxyId) -> bool {
+        self.0.load().contains(id)
+    }
+}
 
 /// What one registry's answers say of the proxies behind it. Pure: [`LineageWatch`] shares it.
 #[derive(Clone, Debug, Default)]
@@ -57,15 +93,14 @@ impl Heard {
 /// Listens to one registry's answers.
 #[derive(Debug)]
 pub(super) struct LineageWatch {
-    /// Our own id; none where nothing is served and none is known.
-    own: Option<ProxyId>,
+    own: OwnIds,
     heard: Mutex<Heard>,
     /// Told when what is passed on may have changed.
     changed: Arc<Notify>,
 }
 
 impl LineageWatch {
-    pub(super) fn new(own: Option<ProxyId>, changed: Arc<Notify>) -> Self {
+    pub(super) fn new(own: OwnIds, changed: Arc<Notify>) -> Self {
         Self { own, heard: Mutex::default(), changed }
     }
 
@@ -74,7 +109,7 @@ impl LineageWatch {
     /// # Errors
     /// When it names our own id.
     pub(super) fn hear(&self, status: StatusCode, headers: &HeaderMap) -> Result<(), FetchError> {
-        let (lineage, is_loop) = Lineage::heard(ids(headers), self.own.as_ref());
+        let (lineage, is_loop) = Lineage::heard(ids(headers), |id| self.own.include(id));
         // A proxy like ours names itself in every answer. An error without a name was written by something on
         // the way to the registry, and says nothing of what the registry mirrors.
         if (status == StatusCode::OK || headers.contains_key(LINEAGE_HEADER)) && self.heard().answer(lineage) {
@@ -91,6 +126,12 @@ impl LineageWatch {
         if heard.passed_on(false, config) != before {
             self.changed.notify_one();
         }
+    }
+
+    /// Takes over what the answers said to the one that this one replaces.
+    pub(super) fn take_over(&self, predecessor: &Self) {
+        let heard = predecessor.heard().clone();
+        *self.heard() = heard;
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {

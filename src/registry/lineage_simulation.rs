@@ -58,7 +58,7 @@ impl Link {
         let (config, now) = (Config::default(), Timestamp::UNIX_EPOCH);
         let mut outcome = Outcome::Failure;
         if self.is_live {
-            let (lineage, is_loop) = Lineage::heard(answer, Some(own));
+            let (lineage, is_loop) = Lineage::heard(answer, |id| id == own);
             self.heard.answer(lineage);
             outcome = if is_loop { Outcome::Loop } else { Outcome::Success };
         }

@@ -5,7 +5,7 @@ use http::HeaderValue;
 use super::*;
 
 fn watch(own: &str) -> LineageWatch {
-    LineageWatch::new(ProxyId::new(own), Arc::new(Notify::new()))
+    LineageWatch::new(OwnIds::of(ProxyId::new(own)), Arc::new(Notify::new()))
 }
 
 fn hear(watch: &LineageWatch, status: u16, values: &[&[u8]]) -> (bool, Vec<String>) {
@@ -54,4 +54,21 @@ fn a_registry_that_has_fallen_silent_stands_for_nobody() {
     assert_eq!(ends(Outcome::Failure, false), 0, "an error that names nobody is none of its answers");
     hear(&watch, 503, &[b"them"]);
     assert_eq!(ends(Outcome::Failure, false), 1, "it is back");
+}
+
+#[test]
+fn an_id_that_we_had_before_is_still_ours() {
+    let own = OwnIds::of(ProxyId::new("first"));
+    let watch = LineageWatch::new(own.clone(), Arc::new(Notify::new()));
+    let id = |text: &str| ProxyId::new(text).expect("an id");
+    own.replace_with(&id("second"));
+    assert_eq!(own.present(), Some(id("second")));
+    for ours in [&b"first"[..], b"second"] {
+        assert!(hear(&watch, 200, &[ours]).0);
+    }
+    for number in 0..100 {
+        own.replace_with(&id(&format!("id{number}")));
+        own.replace_with(&id("second"));
+    }
+    assert!(own.include(&id("second")) && own.include(&id("id99")) && !own.include(&id("first")), "bounded");
 }

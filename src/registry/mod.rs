@@ -24,6 +24,7 @@ mod http;
 mod lineage;
 mod network;
 mod observe;
+mod succession;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,7 +33,6 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::catalog::lineage::ProxyId;
 use crate::catalog::listing::Listing;
 use crate::catalog::merge::Source;
 use crate::catalog::rules::RegistryRules;
@@ -45,8 +45,8 @@ use file::File;
 pub use file::{FileLoad, FileVersion};
 use http::HttpOrigin;
 pub use http::ListUrl;
-pub use lineage::LINEAGE_HEADER;
 use lineage::LineageWatch;
+pub use lineage::{LINEAGE_HEADER, OwnIds};
 pub use network::Network;
 use probe::{Check, Timing};
 use status::Status;
@@ -61,8 +61,8 @@ pub struct Settings {
     pub max_rate: f64,
     /// The `_meta` key of our provenance.
     pub provenance_key: Arc<str>,
-    /// Our own id, by which loops are found; none where nothing is served and none is known.
-    pub own_id: Option<ProxyId>,
+    /// Our own ids, by which loops are found.
+    pub own_ids: OwnIds,
 }
 
 /// One configured registry: how to ask it, and what is known of it.
@@ -98,7 +98,7 @@ impl Registry {
         network: &Network,
         changed: Arc<Notify>,
     ) -> Result<Self, reqwest::Error> {
-        let lineage = Arc::new(LineageWatch::new(settings.own_id.clone(), Arc::clone(&changed)));
+        let lineage = Arc::new(LineageWatch::new(settings.own_ids.clone(), Arc::clone(&changed)));
         let source = match target {
             Target::File(path) => Origin::File(File::new(path)),
             Target::Http(target) => {

@@ -15,8 +15,8 @@ use crate::catalog::{Catalog, Server, Version};
 pub(super) struct View<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) is_ready: bool,
-    /// Says why a registry is not usable, by its position.
-    pub(super) reason: &'a dyn Fn(usize) -> String,
+    /// Says why a registry is not usable, by its name.
+    pub(super) reason: &'a dyn Fn(&str) -> String,
 }
 
 impl<'a> View<'a> {
@@ -113,9 +113,10 @@ impl<'a> View<'a> {
 
     fn reasons(&self, mut concerns: impl FnMut(usize) -> bool) -> String {
         let mut text = String::new();
-        for (index, registry) in self.catalog.registries.iter().enumerate().filter(|(index, _)| concerns(*index)) {
+        for (_, registry) in self.catalog.registries.iter().enumerate().filter(|(index, _)| concerns(*index)) {
             let separator = if text.is_empty() { "" } else { "; " };
-            let _ = write!(text, "{separator}{} ({})", registry.rules.name, (self.reason)(index));
+            let name = &*registry.rules.name;
+            let _ = write!(text, "{separator}{name} ({})", (self.reason)(name));
         }
         if text.is_empty() { "the registries have not been looked at yet".to_owned() } else { text }
     }

@@ -1,6 +1,6 @@
 //! `[server]`, `[admin]`, `[cache]` and `[read_through]` of the configuration.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -77,23 +77,19 @@ fn is_origin(text: &str) -> bool {
 }
 
 /// `[admin]`: the listener for people who run the proxy.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminConfig {
-    /// Where it listens; `off` for nowhere.
-    pub listen: AdminListen,
+    /// Where it listens; `off` for nowhere; by default `127.0.0.1:9090`, or nowhere where that is taken.
+    pub listen: Option<AdminListen>,
     /// A file with the token that requests must show.
     pub token_file: Option<RelativePathBuf>,
     /// Names that `Host` may have besides loopback ones.
     pub hosts: Vec<String>,
 }
 
-impl Default for AdminConfig {
-    fn default() -> Self {
-        let listen = AdminListen::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)));
-        Self { listen, token_file: None, hosts: Vec::new() }
-    }
-}
+/// Where the admin listener is unless the configuration says otherwise.
+const DEFAULT_ADMIN_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
 /// Where the admin listener is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,10 +101,16 @@ pub enum AdminListen {
 }
 
 impl AdminConfig {
+    /// Where it listens.
+    #[must_use]
+    pub fn listen(&self) -> AdminListen {
+        self.listen.unwrap_or(AdminListen::At(DEFAULT_ADMIN_ADDRESS))
+    }
+
     /// The keys whose values make no sense, and why.
     #[must_use]
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        match self.listen {
+        match self.listen() {
             AdminListen::At(address) if !address.ip().is_loopback() && self.token_file.is_none() => {
                 vec![("token_file", "is missing; a listener that is not on loopback needs a token".to_owned())]
             }

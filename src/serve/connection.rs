@@ -20,7 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::Service;
+use super::Entrance;
 use super::tls::Tls;
 use activity::Activity;
 pub use deadlines::Deadlines;
@@ -31,7 +31,7 @@ use timed::Timed;
 /// What all connections of a listener share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) service: Arc<Service>,
+    pub(super) entrance: Arc<Entrance>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) deadlines: Deadlines,
 }
@@ -102,7 +102,7 @@ async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let protocol = negotiated.unwrap_or(sniffed);
     let activity = Activity::new();
     let stream = Timed::new(stream, protocol, Arc::clone(&activity), shared.deadlines);
-    let session = Session { service: Arc::clone(&shared.service), activity, deadlines: shared.deadlines };
+    let session = Session { entrance: Arc::clone(&shared.entrance), activity, deadlines: shared.deadlines };
     let ended = match protocol {
         Protocol::Http1 => session.http1(stream, stopped).await,
         Protocol::Http2 => Box::pin(session.http2(stream, stopped)).await,

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use super::Service;
+use super::Entrance;
 use super::connection::{Connection, Deadlines, Shared};
 use super::descriptors;
 use super::tls::Tls;
@@ -80,13 +80,13 @@ impl Listener {
 
     /// Accepts connections until `stopped` ends. Then idle connections are closed and the others after
     /// the request in flight. Every connection is handed to `spawn`, handshake included.
-    pub async fn run<S, F>(self, service: Arc<Service>, spawn: impl Fn(Connection<S>), stopped: F)
+    pub async fn run<S, F>(self, entrance: Arc<Entrance>, spawn: impl Fn(Connection<S>), stopped: F)
     where
         F: Fn() -> S,
         S: Future<Output = ()> + Send + 'static,
     {
         let Self { tcp, tls, deadlines, connections, .. } = self;
-        let shared = Arc::new(Shared { service, tls, deadlines });
+        let shared = Arc::new(Shared { entrance, tls, deadlines });
         let slots = Arc::new(Semaphore::new(connections));
         let mut failures = Failures::default();
         let stop = stopped();

@@ -1,8 +1,8 @@
 //! READ WING: from an accepted connection to an answer out of the catalog. Nothing here waits for a
 //! registry or for a refresh.
 //!
-//! In reading order: `listener`, `descriptors` and `connection` who asks, `tls` under which certificate, `guard`
-//! what is refused before anything else, `route`, `escapes` and `query` what is asked for, `cursor` where a page
+//! In reading order: `listener`, `descriptors` and `connection` who asks, `tls` under which certificate, `entrance`
+//! which service is to answer, `core` what all services share, `guard` what is refused before anything else, `route`, `escapes` and `query` what is asked for, `cursor` where a page
 //! begins, `api` and `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that
 //! are there already, `representation` what is known of a body, `coding` and `condition` what the client wants of it
 //! and has of it, `error` the problems, `respond` and `cors` the headers, `lineage` the one that names us and those
@@ -13,7 +13,9 @@ mod cache;
 mod coding;
 mod condition;
 mod config;
+mod configuration;
 mod connection;
+mod core;
 mod cors;
 mod cursor;
 mod descriptors;
@@ -21,6 +23,7 @@ mod docs;
 mod documents;
 #[cfg(test)]
 mod drift;
+mod entrance;
 mod error;
 mod escapes;
 mod guard;
@@ -35,7 +38,7 @@ mod tls;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -43,22 +46,23 @@ use http::request::Parts;
 use http::{Method, Response};
 use http_body_util::Full;
 
-use crate::catalog::current::Current;
 use crate::catalog::lineage::ProxyId;
 use crate::registry::{LINEAGE_HEADER, Registry};
 
 use api::View;
-use cache::{CatalogRequest, ResponseCache};
+use cache::CatalogRequest;
 use coding::negotiate;
 use condition::{Verdict, judge};
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
+pub use configuration::{Configuration, Refusal};
 pub use connection::{Connection, Deadlines};
-use documents::Documents;
+pub use core::Core;
+pub use entrance::Entrance;
 use error::Problem;
 use lineage::LineageHeader;
 pub use listener::Listener;
 use registries::{Registries, reason};
-use representation::{Encoders, Representation};
+use representation::Representation;
 pub use respond::Visibility;
 use respond::{Answer, Freshness, Responder};
 use route::{Route, route};
@@ -79,8 +83,6 @@ const PARTIAL_LIMIT: Duration = Duration::from_mins(15);
 pub struct ServiceSettings {
     /// The origins whose pages may read answers.
     pub cors_origins: Vec<String>,
-    /// How much memory rendered bodies may take.
-    pub cache_bytes: u64,
     /// How long clients may keep answers.
     pub max_age: Duration,
     /// Whether shared caches may.
@@ -117,33 +119,25 @@ struct Found {
 /// Answers requests.
 #[derive(Debug)]
 pub struct Service {
-    current: Arc<Current>,
+    core: Core,
     registries: Vec<Arc<Registry>>,
-    cache: ResponseCache,
-    encoders: Encoders,
-    documents: Documents,
     responder: Responder,
     lineage: LineageHeader,
     shows_urls: bool,
-    started: Instant,
     /// Made anew only when a catalog is published.
     freshness: ArcSwap<Freshness>,
 }
 
 impl Service {
-    /// A service over the catalog of the moment and the registries, in configuration order.
+    /// A service of the registries, in configuration order.
     #[must_use]
-    pub fn new(current: Arc<Current>, registries: Vec<Arc<Registry>>, settings: &ServiceSettings) -> Self {
+    pub fn new(core: Core, registries: Vec<Arc<Registry>>, settings: &ServiceSettings) -> Self {
         Self {
-            current,
+            core,
             registries,
-            cache: ResponseCache::new(settings.cache_bytes),
-            encoders: Encoders::new(),
-            documents: Documents::new(),
             responder: Responder::new(&settings.cors_origins, settings.max_age, settings.visibility),
             lineage: LineageHeader::new(settings.own_id.clone()),
             shows_urls: settings.shows_urls,
-            started: Instant::now(),
             freshness: ArcSwap::default(),
         }
     }
@@ -162,7 +156,7 @@ impl Service {
         let mut response = answered.unwrap_or_else(|problem| self.responder.problem(&problem));
         self.responder.allow_origin(&request.headers, response.headers_mut());
         // After the catalog was read: whoever sees content of another proxy sees its id.
-        response.headers_mut().insert(LINEAGE_HEADER, self.lineage.value(&self.current));
+        response.headers_mut().insert(LINEAGE_HEADER, self.lineage.value(&self.core.current));
         response
     }
 
@@ -180,13 +174,13 @@ impl Service {
         if let Some(body) = representation.ready(coding) {
             return Ok(self.responder.represented(answer, body));
         }
-        let cache = self.cache.clone();
+        let cache = self.core.cache.clone();
         let weigh = move |grown: &Arc<Representation>| {
             if let Some(request) = kept_under {
                 cache.weigh_again(&request, grown);
             }
         };
-        let body = representation.encode(coding, &self.encoders, weigh).await?;
+        let body = representation.encode(coding, &self.core.encoders, weigh).await?;
         Ok(self.responder.represented(answer, body))
     }
 
@@ -219,9 +213,9 @@ impl Service {
             }
             Route::Health | Route::Live => Ok(self.momentary("{\"status\":\"ok\"}\n")),
             Route::Ready => self.with_view(|view| view.readiness()).map(|body| self.momentary(body)),
-            Route::OpenapiYaml => Ok(Answered::document(&self.documents.yaml)),
-            Route::OpenapiJson => Ok(Answered::document(&self.documents.json)),
-            Route::Docs => Ok(Answered::document(&self.documents.page)),
+            Route::OpenapiYaml => Ok(Answered::document(&self.core.documents.yaml)),
+            Route::OpenapiJson => Ok(Answered::document(&self.core.documents.json)),
+            Route::Docs => Ok(Answered::document(&self.core.documents.page)),
         }
     }
 
@@ -229,14 +223,14 @@ impl Service {
     fn find(&self, request: CatalogRequest) -> Result<Answered, Problem> {
         self.with_view(|view| {
             let (representation, origin) =
-                self.cache.get_or_render(view.catalog, &request, |request| view.render(request))?;
+                self.core.cache.get_or_render(view.catalog, &request, |request| view.render(request))?;
             let freshness = self.freshness(view);
             Ok(Answered::Found(Found { representation, request: Some(request), origin, freshness }))
         })
     }
 
     fn freshness(&self, view: View<'_>) -> Arc<Freshness> {
-        let is_partial = !view.is_ready && self.started.elapsed() < PARTIAL_LIMIT;
+        let is_partial = !view.is_ready && self.core.started.elapsed() < PARTIAL_LIMIT;
         let known = self.freshness.load();
         if known.is_of(view.catalog, is_partial) {
             return Arc::clone(&known);
@@ -253,15 +247,24 @@ impl Service {
     /// Lets a request see one catalog.
     fn with_view<T>(&self, see: impl FnOnce(View<'_>) -> T) -> T {
         // In this order: whoever sees "ready" also sees a catalog that holds what made it so.
-        let is_ready = self.current.is_ready();
-        let catalog = self.current.load();
-        let reason = |index: usize| self.registries.get(index).map(|registry| reason(registry)).unwrap_or_default();
+        let is_ready = self.core.current.is_ready();
+        let catalog = self.core.current.load();
+        let reason = |name: &str| {
+            let registry = self.registries.iter().find(|registry| registry.name() == name);
+            // The catalog may be from before a change of the configuration.
+            registry.map_or_else(|| "no longer configured".to_owned(), |registry| reason(registry))
+        };
         see(View { catalog: &catalog, is_ready, reason: &reason })
     }
 
     fn describe<T>(&self, show: impl FnOnce(Registries<'_>) -> T) -> T {
-        let catalog = self.current.load();
-        show(Registries { known: &self.registries, catalog: &catalog, shows_urls: self.shows_urls })
+        let catalog = self.core.current.load();
+        show(Registries {
+            known: &self.registries,
+            catalog: &catalog,
+            configuration: &self.core.configuration.load(),
+            shows_urls: self.shows_urls,
+        })
     }
 }
 

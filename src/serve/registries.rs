@@ -5,10 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::configuration::State;
 use crate::catalog::rules::Omission;
 use crate::catalog::{Catalog, Contribution, Standing};
 use crate::registry::Registry;
-use crate::registry::health::State;
+use crate::registry::health;
 use crate::registry::probe::{Check, StageView};
 use crate::registry::status::{Status, SyncReport};
 use crate::registry::wire::{MAX_REFUSED, Refused};
@@ -16,12 +17,14 @@ use crate::registry::wire::{MAX_REFUSED, Refused};
 #[derive(Serialize)]
 struct ListBody<'a> {
     registries: Vec<Summary<'a>>,
-    metadata: Metadata,
+    metadata: Metadata<'a>,
 }
 
 #[derive(Serialize)]
-struct Metadata {
+struct Metadata<'a> {
     count: usize,
+    /// What became of the configuration since the start.
+    configuration: &'a State,
 }
 
 #[derive(Serialize)]
@@ -32,7 +35,7 @@ struct Summary<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
     kind: &'static str,
-    state: State,
+    state: health::State,
     since: Timestamp,
     usable: bool,
     /// Whether there is a complete listing, a part of one, or none.
@@ -105,25 +108,27 @@ pub(super) enum Detail {
 pub(super) struct Registries<'a> {
     pub(super) known: &'a [Arc<Registry>],
     pub(super) catalog: &'a Catalog,
+    pub(super) configuration: &'a State,
     pub(super) shows_urls: bool,
 }
 
 impl Registries<'_> {
     /// The body of `GET /registries`.
     pub(super) fn list(&self) -> Vec<u8> {
-        let registries: Vec<_> = (0..self.known.len()).map(|index| self.summary(index, Detail::Counts)).collect();
-        let metadata = Metadata { count: registries.len() };
+        let registries: Vec<_> = self.known.iter().map(|registry| self.summary(registry, Detail::Counts)).collect();
+        let metadata = Metadata { count: registries.len(), configuration: self.configuration };
         to_line(&ListBody { registries, metadata })
     }
 
     /// The body of `GET /registries/{name}`.
     pub(super) fn one(&self, name: &str) -> Option<Vec<u8>> {
-        let index = self.known.iter().position(|registry| registry.name() == name)?;
-        Some(to_line(&self.summary(index, Detail::Entries)))
+        let registry = self.known.iter().find(|registry| registry.name() == name)?;
+        Some(to_line(&self.summary(registry, Detail::Entries)))
     }
 
-    fn summary(&self, index: usize, detail: Detail) -> Summary<'_> {
-        let registry = &self.known[index];
+    fn summary<'a>(&self, registry: &'a Registry, detail: Detail) -> Summary<'a> {
+        // Where the catalog is from before a change of the configuration, it may be elsewhere there, or nowhere.
+        let index = self.catalog.registries.iter().position(|known| *known.rules.name == *registry.name());
         let (usable, _) = registry.usable(Timestamp::now());
         let status = registry.status();
         let counts = self.counts(index, &status);
@@ -152,8 +157,8 @@ impl Registries<'_> {
     }
 
     /// What the registry lists, and what the catalog made of it.
-    fn counts(&self, index: usize, status: &Status) -> Counts {
-        let made = self.catalog.registries.get(index).map(|participant| participant.counts).unwrap_or_default();
+    fn counts(&self, index: Option<usize>, status: &Status) -> Counts {
+        let made = index.map(|index| self.catalog.registries[index].counts).unwrap_or_default();
         let listing = status.served_listing();
         Counts {
             servers: listing.map_or(0, |listing| listing.servers.len()),
@@ -166,10 +171,10 @@ impl Registries<'_> {
 
     /// The entries that were refused: those that clients could not decode, then those whose name belongs
     /// to other registries.
-    fn refused(&self, index: usize, status: &Status) -> Vec<Refused> {
+    fn refused(&self, index: Option<usize>, status: &Status) -> Vec<Refused> {
         let servers = self.catalog.servers().iter().chain(self.catalog.unserved());
         let foreign = servers
-            .filter_map(|server| server.contributions.iter().find(|contribution| contribution.registry == index))
+            .filter_map(|server| server.contributions.iter().find(|contribution| Some(contribution.registry) == index))
             .filter(|contribution| contribution.standing == Standing::LeftOut(Omission::OwnedElsewhere))
             .flat_map(foreign);
         status.refused.entries.iter().cloned().chain(foreign).take(MAX_REFUSED).collect()
@@ -188,15 +193,15 @@ fn foreign(contribution: &Contribution) -> impl Iterator<Item = Refused> {
 pub(super) fn reason(registry: &Registry) -> String {
     let status = registry.status();
     let progress = match (status.health.state, &status.listing, &status.partial) {
-        (State::Unhealthy, _, _) => "unhealthy",
-        (State::Starting, _, _) if status.last_check.is_none() => "starting, not tested yet",
-        (State::Starting, _, _) => "starting, no test has told anything yet",
-        (State::Healthy, _, _) if status.loops.is_listing_tainted => {
+        (health::State::Unhealthy, _, _) => "unhealthy",
+        (health::State::Starting, _, _) if status.last_check.is_none() => "starting, not tested yet",
+        (health::State::Starting, _, _) => "starting, no test has told anything yet",
+        (health::State::Healthy, _, _) if status.loops.is_listing_tainted => {
             "healthy, its list is being fetched anew: what there is of it may come from us"
         }
-        (State::Healthy, Some(_), _) => return "healthy".to_owned(),
-        (State::Healthy, None, Some(_)) => "healthy, its list is being fetched",
-        (State::Healthy, None, None) => "healthy, its first page is being fetched",
+        (health::State::Healthy, Some(_), _) => return "healthy".to_owned(),
+        (health::State::Healthy, None, Some(_)) => "healthy, its list is being fetched",
+        (health::State::Healthy, None, None) => "healthy, its first page is being fetched",
     };
     match &status.last_error {
         None => progress.to_owned(),

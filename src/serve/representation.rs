@@ -170,7 +170,7 @@ fn failed(coding: Coding, error: &std::io::Error) -> Problem {
 }
 
 /// How many bodies may be encoded at the same time: as many as there are processors.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Encoders(Arc<Semaphore>);
 
 impl Encoders {

@@ -31,6 +31,13 @@ impl Config {
         }
     }
 
+    /// Whether it is the same store.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let url = |config: &Self| config.url.as_ref().map(|url| url.expose_secret().to_owned());
+        self.path == other.path && url(self) == url(other)
+    }
+
     /// The keys whose values make no sense, and why. The URL is not repeated: it may hold a password.
     #[must_use]
     pub fn problems(&self) -> Vec<(&'static str, String)> {

@@ -25,6 +25,7 @@ mod loops;
 mod merge;
 mod paging;
 mod recovery;
+mod reload;
 mod requests;
 mod retries;
 mod shutdown;

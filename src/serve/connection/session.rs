@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::super::{Body, Service};
+use super::super::{Body, Entrance};
 use super::activity::{Activity, Tracked};
 use super::deadlines::Deadlines;
 use super::streams::Streams;
@@ -39,7 +39,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// One connection's requests.
 pub(super) struct Session {
-    pub(super) service: Arc<Service>,
+    pub(super) entrance: Arc<Entrance>,
     pub(super) activity: Arc<Activity>,
     pub(super) deadlines: Deadlines,
 }
@@ -49,9 +49,9 @@ impl Session {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { service, activity, deadlines } = self;
+        let Self { entrance, activity, deadlines } = self;
         // The whole body in one write.
-        let answering = Answering { service, activity: Arc::clone(&activity), part: usize::MAX, streams: None };
+        let answering = Answering { entrance, activity: Arc::clone(&activity), part: usize::MAX, streams: None };
         let handle = service_fn(move |request| answering.answer(request));
         let connection = http1::Builder::new()
             // The stream's own clocks tell a slow head from an idle connection.
@@ -68,10 +68,10 @@ impl Session {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { service, activity, deadlines } = self;
+        let Self { entrance, activity, deadlines } = self;
         let streams = Streams::new(deadlines);
         let answering =
-            Answering { service, activity: Arc::clone(&activity), part: PART_BYTES, streams: Some(streams.clone()) };
+            Answering { entrance, activity: Arc::clone(&activity), part: PART_BYTES, streams: Some(streams.clone()) };
         let handle = service_fn(move |request| answering.answer(request));
         let connection = http2::Builder::new(streams)
             .timer(TokioTimer::new())
@@ -89,7 +89,7 @@ impl Session {
 
 /// What answers the requests of one connection.
 struct Answering {
-    service: Arc<Service>,
+    entrance: Arc<Entrance>,
     activity: Arc<Activity>,
     /// How much of an answer is taken at a time.
     part: usize,
@@ -103,7 +103,7 @@ impl Answering {
         &self,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Tracked<Body>>, Infallible>> + use<> {
-        let (service, activity, part) = (Arc::clone(&self.service), Arc::clone(&self.activity), self.part);
+        let (entrance, activity, part) = (Arc::clone(&self.entrance), Arc::clone(&self.activity), self.part);
         let in_flight = activity.begin();
         let (parts, body) = request.into_parts();
         let has_body = !body.is_end_stream();
@@ -116,7 +116,7 @@ impl Answering {
         let leaves_body = has_body && is_http1;
         let is_only_head = parts.method == Method::HEAD && !is_http1;
         async move {
-            let mut response = service.handle(parts).await;
+            let mut response = entrance.handle(parts).await;
             if leaves_body {
                 activity.leave_body();
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::Method;
 use mcp_registry_proxy::app::{App, AppError};
-use mcp_registry_proxy::config::{self, Flags};
+use mcp_registry_proxy::config::{Flags, Origin};
 use mcp_registry_proxy::serve::Deadlines;
 use mcp_registry_proxy::shutdown::{Ending, Lifecycle};
 use serde_json::Value;
@@ -29,6 +29,8 @@ proxy = "off"
 [health]
 interval = "50ms"
 timeout = "5s"
+[admin]
+listen = "off"
 [refresh]
 interval = "100ms"
 max_rate = 1000
@@ -107,8 +109,9 @@ impl Setup {
             std::fs::write(&path, text).expect("a writable directory");
             path
         });
-        let loaded = config::load(&paths, &Flags::default()).expect("a valid configuration");
-        let app = App::build(&loaded.config).await.expect("a proxy").with_deadlines(deadlines);
+        let origin = Origin::new(paths.to_vec(), Flags::default());
+        let loaded = origin.load().expect("a valid configuration");
+        let app = App::build(origin, &loaded).await.expect("a proxy").with_deadlines(deadlines);
         let (address, lifecycle) = (app.address(), app.lifecycle());
         let mut running = JoinSet::new();
         running.spawn(app.run());
@@ -203,6 +206,31 @@ impl Proxy {
         eventually("the list had the entries that it should have", async move || {
             let listed = try_walk(self.address, "include_deleted=true", 100).await.map(|entries| keys(&entries));
             check(listed.as_deref().is_ok_and(|listed| listed == expected), listed)
+        })
+    }
+
+    /// Puts other settings and registries in the place of those that it was started with, in one step.
+    pub(crate) fn reconfigure(&self, setup: Setup) {
+        self.rewrite(&(setup.settings + &setup.registries));
+    }
+
+    /// Puts another text in the place of the configuration file that tests write to.
+    pub(crate) fn rewrite(&self, text: &str) {
+        let new = self.directory.path().join("new");
+        std::fs::write(&new, text).expect("a writable directory");
+        std::fs::rename(&new, self.directory.path().join("test.toml")).expect("a writable directory");
+    }
+
+    /// Waits until what `/registries` says of the configuration is as described.
+    #[track_caller]
+    pub(crate) fn until_configuration(
+        &self,
+        what: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> impl Future<Output = Value> {
+        eventually(what, async move || {
+            let configuration = self.json("/registries").await["metadata"]["configuration"].take();
+            if holds(&configuration) { Ok(configuration) } else { Err(configuration.to_string()) }
         })
     }
 

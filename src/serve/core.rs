@@ -1,0 +1,59 @@
+//! What all services have in common, and what outlives a change of the configuration.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::cache::ResponseCache;
+use super::configuration::{Configuration, Refusal};
+use super::documents::Documents;
+use super::representation::Encoders;
+use crate::catalog::current::Current;
+
+/// The catalog of the moment, rendered bodies, and the rest that services share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Core {
+    pub(super) current: Arc<Current>,
+    pub(super) configuration: Arc<Configuration>,
+    pub(super) cache: ResponseCache,
+    cache_bytes: u64,
+    pub(super) encoders: Encoders,
+    pub(super) documents: Arc<Documents>,
+    pub(super) started: Instant,
+}
+
+impl Core {
+    /// A core over the catalog of the moment whose rendered bodies may take that many bytes.
+    #[must_use]
+    pub fn new(current: Arc<Current>, configuration: Arc<Configuration>, cache_bytes: u64) -> Self {
+        Self {
+            current,
+            configuration,
+            cache: ResponseCache::new(cache_bytes),
+            cache_bytes,
+            encoders: Encoders::new(),
+            documents: Arc::new(Documents::new()),
+            started: Instant::now(),
+        }
+    }
+
+    /// Notes that a changed configuration has taken effect, but for the keys that wait for a restart.
+    pub fn note_change(&self, now: Timestamp, pending: Vec<&'static str>) {
+        self.configuration.note_change(now, pending);
+    }
+
+    /// Notes that a changed configuration was refused.
+    pub fn note_refusal(&self, refusal: Refusal) {
+        self.configuration.note_refusal(refusal);
+    }
+
+    /// The same where rendered bodies may take that many bytes. What is there stays, unless that changes.
+    #[must_use]
+    pub fn with_cache_bytes(self, cache_bytes: u64) -> Self {
+        if self.cache_bytes == cache_bytes {
+            return self;
+        }
+        Self { cache: ResponseCache::new(cache_bytes), cache_bytes, ..self }
+    }
+}

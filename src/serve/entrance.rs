@@ -1,0 +1,31 @@
+//! Where requests come in: the service of the moment, which another one replaces when the configuration changes.
+//! Requests that are being answered stay with the one that they found.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::Response;
+use http::request::Parts;
+
+use super::{Body, Service};
+
+/// The entrance of one listener.
+#[derive(Debug)]
+pub struct Entrance(ArcSwap<Service>);
+
+impl Entrance {
+    /// An entrance that leads to this service.
+    #[must_use]
+    pub fn new(service: Service) -> Self {
+        Self(ArcSwap::from_pointee(service))
+    }
+
+    /// Lets requests that come from now on find another service.
+    pub fn replace(&self, service: Service) {
+        self.0.store(Arc::new(service));
+    }
+
+    pub(super) async fn handle(&self, request: Parts) -> Response<Body> {
+        self.0.load_full().handle(request).await
+    }
+}
