@@ -1,6 +1,7 @@
 //! The composition root: the only place where parts meet. Build (binds, may fail), then addresses, then run.
-//! `members` are the registries as they run, `reload` follows the configuration while they do.
+//! `members` are the registries as they run, `entrances` what listeners lead to, `reload` follows the configuration while they do.
 
+mod entrances;
 mod members;
 mod reload;
 
@@ -16,10 +17,11 @@ use crate::catalog::merge::Policy;
 use crate::config::{Config, ConfigError, Loaded, Origin};
 use crate::refresh::{self, Refresh};
 use crate::registry::{Network, OwnIds, Registry};
-use crate::serve::{Configuration, Core, Deadlines, Entrance, Listener, Service, ServiceSettings, Visibility};
+use crate::serve::{AdminListen, Configuration, Core, Deadlines, Entrance, Listener};
 use crate::shutdown::{Ending, Lifecycle};
 use crate::store::identity::Secret;
 
+use entrances::{Entrances, Materials};
 pub use members::registries;
 use members::{Blueprint, Member, Surroundings};
 use reload::Reloader;
@@ -28,7 +30,7 @@ use reload::Reloader;
 #[derive(Debug)]
 pub struct App {
     listener: Listener,
-    entrance: Arc<Entrance>,
+    admin: Option<Listener>,
     refresh: Arc<Refresh>,
     reloader: Reloader,
     lifecycle: Lifecycle,
@@ -77,13 +79,11 @@ impl App {
         let refresh = Arc::new(Refresh::new(wing, Arc::clone(&current), Arc::clone(&surroundings.changed)));
         let configuration = Arc::new(Configuration::new(Timestamp::now()));
         let core = Core::new(current, configuration, config.cache.max_size.as_u64());
-        let entrance = Arc::new(Entrance::new(service(core.clone(), registries, config, own_id)));
+        let materials = Materials { core: &core, registries: &registries, config, own_id: &own_id };
+        let entrances = Entrances::new(&materials);
 
-        let address = config.server.listen;
-        let tls = config.server.tls();
-        let tls = tls.map_err(|(key, problem)| ConfigError::of_key(&format!("server.{key}"), &problem))?;
-        let listener = Listener::bind(address, tls.map(Arc::new)).await;
-        let listener = listener.map_err(|error| AppError::Bind { key: "server.listen", address, error })?;
+        let listener = bind(config).await?;
+        let admin = bind_admin(config).await?;
         let reloader = Reloader {
             origin,
             started_with: config.clone(),
@@ -93,15 +93,21 @@ impl App {
             members,
             refresh: Arc::clone(&refresh),
             core,
-            entrances: vec![Arc::clone(&entrance)],
+            entrances,
         };
-        Ok(Self { listener, entrance, refresh, reloader, lifecycle: Lifecycle::new() })
+        Ok(Self { listener, admin, refresh, reloader, lifecycle: Lifecycle::new() })
     }
 
     /// Where the proxy listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listener.address()
+    }
+
+    /// Where those who run the proxy reach it, if it listens for them.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Listener::address)
     }
 
     /// Where clients reach the proxy.
@@ -128,7 +134,8 @@ impl App {
     /// # Errors
     /// When signals cannot be listened to.
     pub async fn run(self) -> Result<Ending, AppError> {
-        let Self { listener, entrance, refresh, reloader, lifecycle } = self;
+        let Self { listener, admin, refresh, reloader, lifecycle } = self;
+        let entrances = reloader.entrances.clone();
         let (name, publish) = refresh.publishing();
         lifecycle.keep_running(name, publish);
         reloader.start(&lifecycle).map_err(AppError::Signals)?;
@@ -136,16 +143,44 @@ impl App {
             lifecycle.keep_running("TLS files".to_owned(), move || Arc::clone(&tls).watch());
         }
         let drain_limit = listener.drain_limit();
-        let connections = lifecycle.clone();
-        let stopping = lifecycle.clone();
-        let stopped = move || {
-            let lifecycle = stopping.clone();
-            async move { lifecycle.stopped().await }
-        };
-        lifecycle.spawn(async move {
-            listener.run(entrance, |connection| connections.spawn(connection.serve()), stopped).await;
-        });
+        accept(listener, entrances.public, &lifecycle);
+        if let Some(admin) = admin {
+            accept(admin, entrances.admin, &lifecycle);
+        }
         lifecycle.run_to_end(drain_limit).await.map_err(AppError::Signals)
+    }
+}
+
+/// Accepts connections until the life ends.
+fn accept(listener: Listener, entrance: Arc<Entrance>, lifecycle: &Lifecycle) {
+    let (connections, stopping) = (lifecycle.clone(), lifecycle.clone());
+    let stopped = move || {
+        let lifecycle = stopping.clone();
+        async move { lifecycle.stopped().await }
+    };
+    lifecycle.spawn(async move {
+        listener.run(entrance, |connection| connections.spawn(connection.serve()), stopped).await;
+    });
+}
+
+async fn bind(config: &Config) -> Result<Listener, AppError> {
+    let address = config.server.listen;
+    let tls = config.server.tls();
+    let tls = tls.map_err(|(key, problem)| ConfigError::of_key(&format!("server.{key}"), &problem))?;
+    let listener = Listener::bind(address, tls.map(Arc::new)).await;
+    listener.map_err(|error| AppError::Bind { key: "server.listen", address, error })
+}
+
+async fn bind_admin(config: &Config) -> Result<Option<Listener>, AppError> {
+    let AdminListen::At(address) = config.admin.listen() else { return Ok(None) };
+    match Listener::bind(address, None).await {
+        Ok(listener) => Ok(Some(listener)),
+        // Nobody asked for this very address: a second proxy on one machine shall not fail for it.
+        Err(error) if config.admin.listen.is_none() => {
+            tracing::warn!(%address, %error, "there is no admin listener: its usual address is taken; set `admin.listen`");
+            Ok(None)
+        }
+        Err(error) => Err(AppError::Bind { key: "admin.listen", address, error }),
     }
 }
 
@@ -162,30 +197,4 @@ async fn secret<S: Send + 'static>(config: &Config, read: fn(&crate::store::Conf
         Ok(secret) => secret,
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
-}
-
-/// The public service of a configuration.
-fn service(core: Core, registries: Vec<Arc<Registry>>, config: &Config, own_id: ProxyId) -> Service {
-    let settings = ServiceSettings {
-        cors_origins: config.server.cors_origins.clone(),
-        max_age: config.cache.max_age,
-        visibility: visibility(config),
-        shows_urls: config.provenance.publish_urls,
-        own_id,
-    };
-    Service::new(core, registries, &settings)
-}
-
-/// Whoever reaches the listener sees the whole catalog; where credentials brought a part of it, that
-/// deserves a word.
-fn visibility(config: &Config) -> Visibility {
-    let has_credentials = config.registries.iter().any(crate::registry::config::Config::has_credentials);
-    if !has_credentials || config.server.listen.ip().is_loopback() {
-        return Visibility::Public;
-    }
-    tracing::warn!(
-        address = %config.server.listen,
-        "a registry that needs credentials is served, without any, to whoever reaches this listener"
-    );
-    Visibility::Private
 }

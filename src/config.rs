@@ -157,6 +157,12 @@ fn check(config: &Config, problems: &mut Problems) {
     if config.admin.listen() == AdminListen::At(config.server.listen) && config.server.listen.port() != 0 {
         problems.push(Problem::new("admin.listen", "is the same as `server.listen`; give it another port"));
     }
+    if let Some(file) = &config.admin.token_file
+        && let Err(error) = std::fs::File::open(file.relative())
+    {
+        let problem = format!("{} cannot be read: {error}", file.relative().display());
+        problems.push(Problem::new("admin.token_file", problem));
+    }
     check_registries(config, problems);
 }
 

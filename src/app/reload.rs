@@ -11,10 +11,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::{AppError, Blueprint, Member, Surroundings, refresh, service};
+use super::{AppError, Blueprint, Entrances, Materials, Member, Surroundings, refresh};
 use crate::config::{Config, ConfigError, Loaded, Origin, Signature};
 use crate::refresh::Refresh;
-use crate::serve::{Core, Entrance, Refusal};
+use crate::serve::{Core, Refusal};
 use crate::shutdown::Lifecycle;
 use crate::store::identity::Secret;
 use crate::telemetry;
@@ -34,7 +34,7 @@ pub(super) struct Reloader {
     pub(super) members: Vec<Member>,
     pub(super) refresh: Arc<Refresh>,
     pub(super) core: Core,
-    pub(super) entrances: Vec<Arc<Entrance>>,
+    pub(super) entrances: Entrances,
 }
 
 impl Reloader {
@@ -180,10 +180,9 @@ impl Reloader {
         let registries: Vec<_> = self.members.iter().map(|member| Arc::clone(&member.registry)).collect();
         let policy = Arc::clone(&self.surroundings.policy);
         self.refresh.replace(refresh::Members { registries: registries.clone(), policy });
-        for entrance in &self.entrances {
-            let own_id = self.secret.id(&self.running.registries);
-            entrance.replace(service(self.core.clone(), registries.clone(), &self.running, own_id));
-        }
+        let own_id = self.secret.id(&self.running.registries);
+        let Self { core, running: config, .. } = self;
+        self.entrances.replace(&Materials { core, registries: &registries, config, own_id: &own_id });
     }
 
     /// The configuration where what waits for a restart is as it was.

@@ -22,8 +22,10 @@ pub(super) async fn run(origin: Origin, loaded: Loaded) -> Result<ExitCode, Fail
         tracing::warn!(keys = without_effect.join(", "), "these keys are valid and have no effect in this version yet");
     }
     let app = App::build(origin, &loaded).await?;
+    let admin = app.admin_address().map(|address| format!("http://{address}"));
     tracing::info!(
         address = %app.base_url(),
+        admin = admin.as_ref().map(tracing::field::display),
         registries = config.registries.len(),
         version = env!("CARGO_PKG_VERSION"),
         "listening"

@@ -14,6 +14,10 @@ pub(super) enum Problem {
     Validation(Vec<InvalidParameter>),
     /// Something else in the request.
     BadRequest(Cow<'static, str>),
+    /// The admin listener wants its token.
+    Unauthorized,
+    /// The admin listener is not for who asks.
+    Forbidden(Cow<'static, str>),
     /// No such route, or no such registry.
     NotFound(Cow<'static, str>),
     /// No such server or version, for certain.
@@ -61,6 +65,8 @@ impl Problem {
         match self {
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NotListed => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
@@ -92,7 +98,11 @@ impl Problem {
     fn detail(&self) -> Cow<'_, str> {
         match self {
             Self::Validation(_) => "validation failed".into(),
-            Self::BadRequest(detail) | Self::NotFound(detail) | Self::NotImplemented(detail) => detail.as_ref().into(),
+            Self::BadRequest(detail)
+            | Self::Forbidden(detail)
+            | Self::NotFound(detail)
+            | Self::NotImplemented(detail) => detail.as_ref().into(),
+            Self::Unauthorized => "Show the token of `admin.token_file`, as Bearer or as the password of Basic.".into(),
             Self::NotListed => "Server not found".into(),
             Self::MethodNotAllowed { allow } => format!("Method not allowed. Use one of {allow}.").into(),
             Self::NotAcceptable => "Accept-Encoding refuses identity and takes none of zstd, br and gzip.".into(),

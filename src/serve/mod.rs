@@ -6,8 +6,9 @@
 //! begins, `api` and `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that
 //! are there already, `representation` what is known of a body, `coding` and `condition` what the client wants of it
 //! and has of it, `error` the problems, `respond` and `cors` the headers, `lineage` the one that names us and those
-//! whom we mirror.
+//! whom we mirror; `admin` what only those who run the proxy may do.
 
+mod admin;
 mod api;
 mod cache;
 mod coding;
@@ -49,6 +50,7 @@ use http_body_util::Full;
 use crate::catalog::lineage::ProxyId;
 use crate::registry::{LINEAGE_HEADER, Registry};
 
+use admin::Access;
 use api::View;
 use cache::CatalogRequest;
 use coding::negotiate;
@@ -57,6 +59,7 @@ pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, Serve
 pub use configuration::{Configuration, Refusal};
 pub use connection::{Connection, Deadlines};
 pub use core::Core;
+use cors::Cors;
 pub use entrance::Entrance;
 use error::Problem;
 use lineage::LineageHeader;
@@ -81,8 +84,8 @@ const PARTIAL_LIMIT: Duration = Duration::from_mins(15);
 /// The settings of the public service.
 #[derive(Clone, Debug)]
 pub struct ServiceSettings {
-    /// The origins whose pages may read answers.
-    pub cors_origins: Vec<String>,
+    /// Who is let in, and whose pages may read answers.
+    pub door: Door,
     /// How long clients may keep answers.
     pub max_age: Duration,
     /// Whether shared caches may.
@@ -91,6 +94,15 @@ pub struct ServiceSettings {
     pub shows_urls: bool,
     /// Our own id, by which other proxies know us.
     pub own_id: ProxyId,
+}
+
+/// Whom a service is for.
+#[derive(Clone, Debug)]
+pub enum Door {
+    /// Everyone; pages of these origins may read answers.
+    Public(Vec<String>),
+    /// Those who run the proxy.
+    Admin(AdminConfig),
 }
 
 /// How a request is answered.
@@ -123,6 +135,8 @@ pub struct Service {
     registries: Vec<Arc<Registry>>,
     responder: Responder,
     lineage: LineageHeader,
+    /// The rules of the admin listener, if that is what the service is for.
+    access: Option<Access>,
     shows_urls: bool,
     /// Made anew only when a catalog is published.
     freshness: ArcSwap<Freshness>,
@@ -132,10 +146,15 @@ impl Service {
     /// A service of the registries, in configuration order.
     #[must_use]
     pub fn new(core: Core, registries: Vec<Arc<Registry>>, settings: &ServiceSettings) -> Self {
+        let (origins, access) = match &settings.door {
+            Door::Public(origins) => (Cors::new(origins), None),
+            Door::Admin(config) => (Cors::Nobody, Some(Access::new(config))),
+        };
         Self {
             core,
             registries,
-            responder: Responder::new(&settings.cors_origins, settings.max_age, settings.visibility),
+            responder: Responder::new(origins, settings.max_age, settings.visibility),
+            access,
             lineage: LineageHeader::new(settings.own_id.clone()),
             shows_urls: settings.shows_urls,
             freshness: ArcSwap::default(),
@@ -144,10 +163,18 @@ impl Service {
 
     /// Answers one request. A panic is this request's alone.
     async fn handle(&self, request: Parts) -> Response<Body> {
-        let answered = catch_unwind(AssertUnwindSafe(|| self.answer(&request))).unwrap_or_else(|_| {
-            tracing::error!(path = request.uri.path(), "a request handler panicked");
-            Err(Problem::Internal)
-        });
+        let administered = match &self.access {
+            Some(access) => self.administer(access, &request).await,
+            None => Ok(None),
+        };
+        let answered = match administered {
+            Ok(Some(answered)) => Ok(answered),
+            Ok(None) => catch_unwind(AssertUnwindSafe(|| self.answer(&request))).unwrap_or_else(|_| {
+                tracing::error!(path = request.uri.path(), "a request handler panicked");
+                Err(Problem::Internal)
+            }),
+            Err(problem) => Err(problem),
+        };
         let answered = match answered {
             Ok(Answered::With(response)) => Ok(response),
             Ok(Answered::Found(found)) => self.represent(&request, found).await,
@@ -257,13 +284,22 @@ impl Service {
         see(View { catalog: &catalog, is_ready, reason: &reason })
     }
 
+    /// What became of the configuration; what is wrong with it in full, for those who may know.
+    fn configuration(&self) -> configuration::State {
+        let mut state = configuration::State::clone(&self.core.configuration.load());
+        if let Some(refusal) = state.refused.as_mut().filter(|_| self.access.is_some()) {
+            refusal.error.clone_from(&refusal.detail);
+        }
+        state
+    }
+
     fn describe<T>(&self, show: impl FnOnce(Registries<'_>) -> T) -> T {
         let catalog = self.core.current.load();
         show(Registries {
             known: &self.registries,
             catalog: &catalog,
-            configuration: &self.core.configuration.load(),
-            shows_urls: self.shows_urls,
+            configuration: &self.configuration(),
+            shows_urls: self.shows_urls || self.access.is_some(),
         })
     }
 }

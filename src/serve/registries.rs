@@ -50,8 +50,9 @@ struct Summary<'a> {
     last_error: Option<ErrorView>,
 }
 
+/// A test as it is shown.
 #[derive(Serialize)]
-struct CheckView {
+pub(super) struct CheckView {
     at: Timestamp,
     ok: bool,
     stages: [StageView; 3],
@@ -209,7 +210,8 @@ pub(super) fn reason(registry: &Registry) -> String {
     }
 }
 
-fn to_line(body: &impl Serialize) -> Vec<u8> {
+/// A body in JSON and a line end.
+pub(super) fn to_line(body: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec(body).expect("a status holds only texts, numbers and times");
     bytes.push(b'\n');
     bytes

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-    LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
@@ -18,6 +18,10 @@ use super::error::Problem;
 use super::representation::Representation;
 use crate::catalog::{Catalog, Participant};
 
+/// How the admin listener asks for its token; browsers know Basic.
+const CHALLENGE: HeaderValue = HeaderValue::from_static(
+    "Bearer realm=\"mcp-registry-proxy\", Basic realm=\"mcp-registry-proxy\", charset=\"UTF-8\"",
+);
 /// How long a client should wait after a 503: about as long as the next test of a registry takes to come.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("10");
 /// How long caches may serve an answer while they ask for a new one, and while they cannot get one, in seconds.
@@ -112,13 +116,12 @@ pub(super) struct Responder {
 }
 
 impl Responder {
-    pub(super) fn new(origins: &[String], max_age: Duration, visibility: Visibility) -> Self {
-        let cors = Cors::new(origins);
+    pub(super) fn new(cors: Cors, max_age: Duration, visibility: Visibility) -> Self {
         let mut common = HeaderMap::new();
         common.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         common.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
         common.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        common.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+        common.insert(CROSS_ORIGIN_RESOURCE_POLICY, cors.resource_policy());
         cors.add_common(&mut common);
         let max_age = max_age.as_secs();
         let who = visibility.as_str();
@@ -212,6 +215,9 @@ impl Responder {
         match problem {
             Problem::MethodNotAllowed { allow } => {
                 headers.insert(ALLOW, header(allow));
+            }
+            Problem::Unauthorized => {
+                headers.insert(WWW_AUTHENTICATE, CHALLENGE);
             }
             Problem::NotFound(_) => {
                 headers.insert(CACHE_CONTROL, self.not_found.clone());

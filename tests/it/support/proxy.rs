@@ -112,10 +112,10 @@ impl Setup {
         let origin = Origin::new(paths.to_vec(), Flags::default());
         let loaded = origin.load().expect("a valid configuration");
         let app = App::build(origin, &loaded).await.expect("a proxy").with_deadlines(deadlines);
-        let (address, lifecycle) = (app.address(), app.lifecycle());
+        let (address, admin, lifecycle) = (app.address(), app.admin_address(), app.lifecycle());
         let mut running = JoinSet::new();
         running.spawn(app.run());
-        Proxy { address, lifecycle, running, directory: self.directory }
+        Proxy { address, admin, lifecycle, running, directory: self.directory }
     }
 
     /// Starts the proxy and waits until each registry's first attempt has ended.
@@ -129,6 +129,7 @@ impl Setup {
 /// A running proxy.
 pub(crate) struct Proxy {
     address: SocketAddr,
+    admin: Option<SocketAddr>,
     lifecycle: Lifecycle,
     running: JoinSet<Result<Ending, AppError>>,
     directory: TempDir,
@@ -137,6 +138,11 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its admin listener is; it must have one.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin.expect("the configuration has an `admin.listen`")
     }
 
     /// The directory of its configuration.

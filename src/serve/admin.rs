@@ -1,0 +1,100 @@
+//! The admin listener (contract §5): who may use it, what it does besides reading, and figures. Everything that only
+//! reads is answered as on the public listener, without CORS.
+
+mod access;
+mod metrics;
+
+use http::request::Parts;
+use http::{HeaderValue, Method};
+use serde::Serialize;
+
+use super::error::Problem;
+use super::escapes::decode;
+use super::registries::CheckView;
+use super::{Answered, Service};
+use crate::registry::Registry;
+
+pub(super) use access::Access;
+
+/// What the admin listener does that the public one does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Action {
+    /// Figures for Prometheus.
+    Metrics,
+    /// Test Connection.
+    Test { name: String },
+}
+
+/// What a test came to.
+#[derive(Serialize)]
+struct Tested<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    check: CheckView,
+}
+
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+impl Service {
+    /// Lets a request into the admin listener, and answers what only that one does; `None` for everything else.
+    pub(super) async fn administer(&self, access: &Access, request: &Parts) -> Result<Option<Answered>, Problem> {
+        access.check(request).await?;
+        let Some(action) = action(&request.method, request.uri.path())? else { return Ok(None) };
+        super::guard::check(request)?;
+        match action {
+            Action::Metrics => {
+                let mut response = self.responder.momentary(self.metrics());
+                response.headers_mut().insert(http::header::CONTENT_TYPE, OPEN_METRICS);
+                Ok(Some(Answered::With(response)))
+            }
+            Action::Test { name } => {
+                let registry = self.registry(&name)?;
+                let check = registry.check().await;
+                let tested = Tested { name: &name, check: CheckView::from(&check) };
+                let body = super::registries::to_line(&tested);
+                registry.observe_check(check);
+                Ok(Some(self.momentary(body)))
+            }
+        }
+    }
+
+    fn registry(&self, name: &str) -> Result<&Registry, Problem> {
+        let found = self.registries.iter().find(|registry| registry.name() == name);
+        found.map(AsRef::as_ref).ok_or_else(|| Problem::NotFound("No registry of that name is configured".into()))
+    }
+}
+
+/// Finds what a request asks for, if that is for the admin listener alone.
+fn action(method: &Method, path: &str) -> Result<Option<Action>, Problem> {
+    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
+    let (methods, action): (&[Method], _) = match segments[..] {
+        ["metrics"] => (&[Method::GET, Method::HEAD], Action::Metrics),
+        ["registries", name, "test"] => (&[Method::POST], Action::Test { name: decode(name, "registry name")? }),
+        _ => return Ok(None),
+    };
+    if methods.contains(method) {
+        return Ok(Some(action));
+    }
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    Err(Problem::MethodNotAllowed { allow: names.join(", ") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(method: &Method, target: &str) -> Result<Option<Action>, u16> {
+        action(method, target).map_err(|problem| problem.status().as_u16())
+    }
+
+    #[test]
+    fn actions_have_a_path_and_a_method() {
+        assert_eq!(find(&Method::GET, "/metrics"), Ok(Some(Action::Metrics)));
+        let name = || "acme".to_owned();
+        assert_eq!(find(&Method::POST, "/registries/acme/test"), Ok(Some(Action::Test { name: name() })));
+        assert_eq!(find(&Method::GET, "/registries/acme/test"), Err(405));
+        assert_eq!(find(&Method::POST, "/metrics"), Err(405));
+        assert_eq!(find(&Method::GET, "/registries/acme"), Ok(None));
+    }
+}

@@ -1,0 +1,135 @@
+//! Figures for Prometheus, in the text format of `OpenMetrics`. They are read off what is known when somebody asks; no
+//! figure is kept for its own sake.
+
+use jiff::Timestamp;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry as Figures;
+
+use super::super::Service;
+use crate::registry::Registry;
+use crate::registry::health::State;
+
+/// A figure of one registry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRegistry {
+    registry: String,
+}
+
+/// One state of one registry: 1 for the one that it is in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InState {
+    registry: String,
+    state: StateLabel,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum StateLabel {
+    #[expect(non_camel_case_types, reason = "the label's values are as `/registries` writes them")]
+    starting,
+    #[expect(non_camel_case_types, reason = "see above")]
+    healthy,
+    #[expect(non_camel_case_types, reason = "see above")]
+    unhealthy,
+}
+
+type PerRegistry = Family<OfRegistry, Gauge>;
+
+impl Service {
+    /// All figures as they are now.
+    pub(super) fn metrics(&self) -> String {
+        let mut figures = Figures::with_prefix("mcp_registry_proxy");
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        figures.register("build", "The build that is running", Info::new(vec![("version", version)]));
+        self.add_configuration(&mut figures);
+        self.add_catalog(&mut figures);
+        self.add_registries(&mut figures);
+        let mut text = String::new();
+        // Writing to a text cannot fail.
+        let _ = encode(&mut text, &figures);
+        text
+    }
+
+    fn add_configuration(&self, figures: &mut Figures) {
+        let state = self.core.configuration.load();
+        let is_good = i64::from(state.refused.is_none());
+        add(
+            figures,
+            "config_last_reload_successful",
+            "Whether the last change of the configuration was taken",
+            is_good,
+        );
+        let loaded_at = state.loaded_at.as_second();
+        let help = "When the configuration in effect was read, in seconds since 1970";
+        add(figures, "config_last_reload_success_timestamp_seconds", help, loaded_at);
+        add(figures, "config_pending_keys", "Changed keys that wait for a restart", length(state.pending.len()));
+    }
+
+    fn add_catalog(&self, figures: &mut Figures) {
+        let catalog = self.core.current.load();
+        let is_ready = i64::from(self.core.current.is_ready());
+        add(figures, "ready", "Whether the first attempt to fetch each registry has ended", is_ready);
+        let revision = i64::try_from(catalog.revision).unwrap_or(i64::MAX);
+        add(figures, "catalog_revision", "How often a catalog has been published", revision);
+        add(figures, "catalog_servers", "Names in the catalog", length(catalog.servers().len()));
+        add(figures, "catalog_versions", "Versions in the catalog, deleted ones included", length(catalog.versions()));
+    }
+
+    fn add_registries(&self, figures: &mut Figures) {
+        let now = Timestamp::now();
+        let by_state: Family<InState, Gauge> = Family::default();
+        let usable = PerRegistry::default();
+        let versions = PerRegistry::default();
+        let refused = PerRegistry::default();
+        let synced = PerRegistry::default();
+        let failing = PerRegistry::default();
+        for registry in &self.registries {
+            let of = OfRegistry { registry: registry.name().to_owned() };
+            add_states(&by_state, registry);
+            usable.get_or_create(&of).set(i64::from(registry.usable(now).0));
+            let status = registry.status();
+            let listed = status.served_listing().map_or(0, |listing| listing.versions);
+            versions.get_or_create(&of).set(length(listed));
+            refused.get_or_create(&of).set(length(status.refused.count));
+            if let Some(listed_at) = status.listed_at {
+                synced.get_or_create(&of).set(listed_at.as_second());
+            }
+            if let Some(sync) = &status.last_sync {
+                failing.get_or_create(&of).set(i64::from(sync.error.is_some()));
+            }
+        }
+        figures.register("registry_state", "The state that a registry is in, as 1", by_state);
+        figures.register("registry_usable", "Whether a registry's servers may be served", usable);
+        figures.register("registry_versions", "Versions that a registry lists", versions);
+        figures.register("registry_refused_entries", "Entries of a registry that would break clients", refused);
+        let help = "When a registry last confirmed its listing, in seconds since 1970";
+        figures.register("registry_last_sync_timestamp_seconds", help, synced);
+        figures.register("registry_last_sync_failed", "Whether the last walk through a registry failed", failing);
+    }
+}
+
+fn add_states(states: &Family<InState, Gauge>, registry: &Registry) {
+    let present = registry.status().health.state;
+    let labels = [
+        (State::Starting, StateLabel::starting),
+        (State::Healthy, StateLabel::healthy),
+        (State::Unhealthy, StateLabel::unhealthy),
+    ];
+    for (state, label) in labels {
+        let of = InState { registry: registry.name().to_owned(), state: label };
+        states.get_or_create(&of).set(i64::from(state == present));
+    }
+}
+
+fn add(figures: &mut Figures, name: &str, help: &str, value: i64) {
+    let gauge: Gauge = Gauge::default();
+    gauge.set(value);
+    figures.register(name, help, gauge);
+}
+
+fn length(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
