@@ -80,11 +80,57 @@ impl Listing {
         self.servers.iter().flat_map(|listed| &listed.entries).map(|entry| entry.bytes()).sum()
     }
 
+    /// The same listing after these changes: versions are added and replaced, none is removed. What is in the same
+    /// form as before stays where it was.
+    #[must_use]
+    pub fn with_changes(&self, changes: &Self) -> Self {
+        let mut additions = changes.servers.iter().peekable();
+        let mut servers = Vec::with_capacity(self.servers.len() + changes.servers.len());
+        for listed in &self.servers {
+            while let Some(new) = additions.next_if(|new| new.name < listed.name) {
+                servers.push(Arc::clone(new));
+            }
+            match additions.next_if(|new| new.name == listed.name) {
+                Some(new) => servers.push(updated(listed, new)),
+                None => servers.push(Arc::clone(listed)),
+            }
+        }
+        servers.extend(additions.map(Arc::clone));
+        let versions = servers.iter().map(|listed| listed.entries.len()).sum();
+        Self { url: Arc::clone(&self.url), servers, versions }
+    }
+
+    /// How many of its versions another listing lacks. A deleted version that is listed as such is not lacking.
+    #[must_use]
+    pub fn missing_from(&self, other: &Self) -> usize {
+        let missing = self.servers.iter().map(|listed| match other.server(listed.name.as_str()) {
+            Some(theirs) => listed.entries.iter().filter(|entry| theirs.entry(&entry.version).is_none()).count(),
+            None => listed.entries.len(),
+        });
+        missing.sum()
+    }
+
+    /// Whether another listing has the same versions of the same names, whatever their content.
+    #[must_use]
+    pub fn has_same_versions_as(&self, other: &Self) -> bool {
+        self.versions == other.versions && self.missing_from(other) == 0
+    }
+
     /// One version of one name.
     #[must_use]
     pub fn entry(&self, name: &str, version: &str) -> Option<&Arc<Entry>> {
         self.server(name)?.entry(version)
     }
+}
+
+/// A server after these changes; the very same where they change nothing.
+fn updated(listed: &Arc<Listed>, changes: &Listed) -> Arc<Listed> {
+    let is_news = |entry: &&Arc<Entry>| listed.entry(&entry.version).is_none_or(|known| known.form != entry.form);
+    let mut updated = Arc::clone(listed);
+    for entry in changes.entries.iter().filter(is_news) {
+        Arc::make_mut(&mut updated).put(Arc::clone(entry));
+    }
+    updated
 }
 
 /// Collects a listing while its pages arrive, in any order.
@@ -104,17 +150,9 @@ impl ListingBuilder {
         Self { url, previous, servers: BTreeMap::new(), versions: 0, bytes: 0 }
     }
 
-    /// A listing that starts as `base` and takes changes.
-    #[must_use]
-    pub fn on_top_of(base: &Arc<Listing>) -> Self {
-        let servers = base.servers.iter().map(|listed| (listed.name.clone(), Arc::clone(listed))).collect();
-        Self {
-            url: Arc::clone(&base.url),
-            previous: Some(Arc::clone(base)),
-            servers,
-            versions: base.versions,
-            bytes: base.bytes(),
-        }
+    /// Shares with this listing instead, which has taken the place of the one before.
+    pub fn share_with(&mut self, previous: Arc<Listing>) {
+        self.previous = Some(previous);
     }
 
     /// The number of versions so far.

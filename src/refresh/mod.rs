@@ -1,10 +1,13 @@
 //! WRITE WING: schedule, collect, merge, publish.
 //!
-//! Per registry two tasks: one tests it (`watch`), one walks it (`sync`). Both only change what is known of
-//! the registry; a single `publish` task turns that into catalogs. So walks never wait for one another, and
-//! a catalog never depends on who answered first.
+//! Per registry two tasks: one tests it (`watch`), one walks it (`sync`; when and what, `schedule` and `keeper`
+//! decide). Both only change what is known of the registry; a single `publish` task turns that into catalogs. So
+//! walks never wait for one another, and a catalog never depends on who answered first.
 
+mod keeper;
 mod publish;
+mod run;
+mod schedule;
 mod sync;
 mod watch;
 
@@ -20,11 +23,14 @@ use crate::catalog::merge::Policy;
 use crate::registry::config::{RATE_ADVICE, RefreshOverrides, is_rate};
 use crate::registry::{Registry, duration};
 
+/// The longest sleep when nothing is due.
+const IDLE: Duration = Duration::from_hours(1);
+
 /// `[refresh]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Time from a failed walk to the next one. (Scheduled increments, which it is named for, do not exist yet.)
+    /// Time from one increment to the next, and from a failed walk to the next one.
     #[serde(deserialize_with = "duration::required")]
     pub interval: Duration,
     /// Time from one full walk to the next.

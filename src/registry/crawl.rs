@@ -2,7 +2,8 @@
 //! what came of it; a thin loop in `refresh` does the asking.
 //!
 //! A walk resumes at the page that failed. It ends well on the last page, and badly on an answer that
-//! asking again cannot mend, on signs that it would never end, or after [`GIVE_UP_AFTER`] without progress.
+//! asking again cannot mend, on signs that it would never end, after [`GIVE_UP_AFTER`] without progress, or
+//! after [`WALK_AT_MOST`] in all.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -15,16 +16,20 @@ use tokio::time::Instant;
 use super::error::FetchError;
 use super::retry;
 use super::wire::{Page, RefusedEntries};
+use crate::catalog::entry::{Entry, Name};
 use crate::catalog::listing::{Listing, ListingBuilder};
 
 /// A walk is given up after this long without a new page.
 pub const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
+/// A walk is given up after this long, however many pages it has brought: by then, its first page is too old to
+/// stand beside its last one.
+pub const WALK_AT_MOST: Duration = Duration::from_hours(12);
 /// The most pages of one walk: twenty times what the official registry has today.
 const MAX_PAGES: u32 = 20_000;
 /// The most versions of one registry.
-const MAX_VERSIONS: usize = 2_000_000;
+pub(super) const MAX_VERSIONS: usize = 2_000_000;
 /// The most JSON of one registry's listing, in bytes: two million entries of the usual size.
-const MAX_LISTING_BYTES: usize = 2 << 30;
+pub(super) const MAX_LISTING_BYTES: usize = 2 << 30;
 
 /// What to ask of the list endpoint, besides `limit=100`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +79,12 @@ pub enum WalkError {
         /// What the last attempt brought.
         error: String,
     },
+    /// Its pages come, and yet it does not end.
+    #[error("page {page}: given up after {} hours in all; its pages come too slowly", WALK_AT_MOST.as_secs() / 3600)]
+    Overlong {
+        /// The page, from 1.
+        page: u32,
+    },
     /// The list leads in circles, or is larger than any list may be.
     #[error("page {page}: {reason}")]
     Unbounded {
@@ -102,7 +113,10 @@ pub struct Walk {
     attempts: u32,
     last_error: Option<String>,
     wait_until: Option<Instant>,
+    began_at: Instant,
     last_page_at: Instant,
+    /// How many entries its own pages have brought.
+    brought: usize,
     seen: Seen,
 }
 
@@ -115,12 +129,22 @@ impl Walk {
         Self::new(ListingBuilder::new(url, previous), query, previous_versions, now)
     }
 
-    /// A walk through what changed since an instant; nothing is removed.
+    /// A walk through what changed since an instant. Its listing is the changes alone.
     #[must_use]
-    pub fn since(base: &Arc<Listing>, updated_since: Timestamp, now: Instant) -> Self {
+    pub fn since(url: Arc<str>, updated_since: Timestamp, now: Instant) -> Self {
         // `updated_since` brings deleted versions by itself (registry-api.md §2.6).
         let query = PageQuery { updated_since: Some(updated_since), ..PageQuery::default() };
-        Self::new(ListingBuilder::on_top_of(base), query, 0, now)
+        Self::new(ListingBuilder::new(url, None), query, 0, now)
+    }
+
+    /// Takes in what an increment brought while this walk was on its way. Pages that arrive later count over it.
+    pub fn insert(&mut self, name: &Name, entry: Arc<Entry>) {
+        self.builder.insert(name, entry);
+    }
+
+    /// Shares with this listing from now on, which an increment has put in the place of the one before.
+    pub fn share_with(&mut self, listing: Arc<Listing>) {
+        self.builder.share_with(listing);
     }
 
     fn new(builder: ListingBuilder, query: PageQuery, previous_versions: usize, now: Instant) -> Self {
@@ -133,7 +157,9 @@ impl Walk {
             attempts: 0,
             last_error: None,
             wait_until: None,
+            began_at: now,
             last_page_at: now,
+            brought: 0,
             seen: Seen::default(),
         }
     }
@@ -165,14 +191,17 @@ impl Walk {
     /// When the walk is given up unless a page arrives.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        self.last_page_at + GIVE_UP_AFTER
+        (self.last_page_at + GIVE_UP_AFTER).min(self.began_at + WALK_AT_MOST)
     }
 
     /// What to do next.
     ///
     /// # Errors
-    /// When the walk has gone too long without a page.
+    /// When the walk has gone too long without a page, or in all.
     pub fn next(&self, now: Instant) -> Result<Next, WalkError> {
+        if self.began_at + WALK_AT_MOST <= now {
+            return Err(WalkError::Overlong { page: self.pages + 1 });
+        }
         if self.deadline() <= now {
             let error = self.last_error.clone().unwrap_or_else(|| "no attempt could be made".to_owned());
             return Err(WalkError::Stalled { page: self.pages + 1, error });
@@ -241,6 +270,7 @@ impl Walk {
         for (name, entry) in entries {
             news += usize::from(self.seen.is_new(name.as_str(), &entry.version, ""));
             self.builder.insert(&name, entry);
+            self.brought += 1;
         }
         if news == 0 && !(is_empty && next_cursor.is_none()) {
             return Err(self.unbounded("it brings nothing that earlier pages did not".to_owned()));
@@ -273,7 +303,7 @@ impl Walk {
     }
 
     fn finish(&self) -> Result<Progress, WalkError> {
-        if self.builder.versions() == 0 && self.previous_versions > 0 {
+        if self.brought == 0 && self.previous_versions > 0 {
             return Err(WalkError::Emptied { before: self.previous_versions });
         }
         Ok(Progress::Finished)

@@ -17,6 +17,16 @@ fn page_after(previous: Option<&Listing>, numbers: std::ops::Range<u32>, next_cu
     decode(document.to_string().as_bytes(), &context).expect("a list")
 }
 
+fn page_of(description: &str, numbers: std::ops::Range<u32>) -> Page {
+    let entries: Vec<_> = numbers
+        .map(|number| {
+            serde_json::json!({"server": {"name": format!("a/{number}"), "description": description, "version": "1"}})
+        })
+        .collect();
+    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None };
+    decode(serde_json::Value::from(entries).to_string().as_bytes(), &context).expect("a list")
+}
+
 fn status(status: u16) -> FetchError {
     FetchError::Status { status, retry_after: None }
 }
@@ -167,8 +177,52 @@ fn an_increment_adds_and_replaces_and_removes_nothing() {
     let (mut walk, now) = full(None);
     walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
     let base = Arc::new(walk.snapshot().0);
-    let mut walk = Walk::since(&base, Timestamp::UNIX_EPOCH, now);
+    let mut walk = Walk::since(Arc::clone(&base.url), Timestamp::UNIX_EPOCH, now);
     assert_eq!(query(&walk, now).updated_since, Some(Timestamp::UNIX_EPOCH));
-    assert!(matches!(walk.observe(Ok(page(2..5, None)), now, 0.0), Ok(Progress::Finished)));
-    assert_eq!(walk.snapshot().0.versions, 5);
+    assert!(matches!(walk.observe(Ok(page_after(Some(&base), 2..5, None)), now, 0.0), Ok(Progress::Finished)));
+    let after = base.with_changes(&walk.snapshot().0);
+    assert_eq!(after.versions, 5);
+    let is_shared = |name: &str| Arc::ptr_eq(base.server(name).expect("listed"), after.server(name).expect("listed"));
+    assert!(["a/0", "a/1", "a/2"].into_iter().all(is_shared), "what did not change stays where it was");
+    assert!(after.servers.is_sorted_by(|before, next| before.name < next.name));
+}
+
+#[test]
+fn a_full_walk_keeps_what_an_increment_brought_meanwhile_and_later_pages_count_over_it() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0).expect("goes on");
+    let changed = page_of("changed", 0..6);
+    for (name, entry) in &changed.entries {
+        walk.insert(name, Arc::clone(entry));
+    }
+    walk.observe(Ok(page(3..5, None)), now, 0.0).expect("finishes");
+    let listing = walk.snapshot().0;
+    let is_changed =
+        |number: u32| listing.entry(&format!("a/{number}"), "1").expect("listed").server.contains("changed");
+    assert_eq!((0..6).map(is_changed).collect::<Vec<_>>(), [true, true, true, false, false, true]);
+}
+
+#[test]
+fn what_an_increment_brought_does_not_make_an_empty_list_believable() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
+    let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
+    let changed = page_of("changed", 0..1);
+    walk.insert(&changed.entries[0].0, Arc::clone(&changed.entries[0].1));
+    assert!(matches!(walk.observe(Ok(page(0..0, None)), now, 0.0), Err(WalkError::Emptied { before: 3 })));
+}
+
+#[test]
+fn a_walk_has_a_bound_in_all() {
+    let (mut walk, mut now) = full(None);
+    let began_at = now;
+    let mut pages = 0;
+    while walk.next(now).is_ok() {
+        let cursor = format!("c{pages}");
+        walk.observe(Ok(page(pages..pages + 1, Some(&cursor))), now, 0.0).expect("goes on");
+        pages += 1;
+        now = (now + GIVE_UP_AFTER / 2).min(walk.deadline());
+    }
+    assert_eq!(now, began_at + WALK_AT_MOST);
+    assert!(matches!(walk.next(now), Err(WalkError::Overlong { page }) if page == pages + 1));
 }

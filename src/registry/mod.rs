@@ -10,7 +10,9 @@ pub mod crawl;
 pub mod duration;
 pub mod endpoint;
 pub mod error;
+pub mod guard;
 pub mod health;
+pub mod increments;
 pub mod probe;
 pub mod retry;
 pub mod status;
@@ -48,6 +50,7 @@ pub use http::ListUrl;
 use lineage::LineageWatch;
 pub use lineage::{LINEAGE_HEADER, OwnIds};
 pub use network::Network;
+pub use observe::RefreshRequests;
 use probe::{Check, Timing};
 use status::Status;
 use wire::{FormatError, Page};
@@ -75,6 +78,8 @@ pub struct Registry {
     status: Mutex<Status>,
     /// Whether walking it makes sense now.
     walkable: watch::Sender<bool>,
+    /// What administrators ask for.
+    requests: watch::Sender<RefreshRequests>,
     /// Told whenever the catalog may have to change.
     changed: Arc<Notify>,
 }
@@ -113,6 +118,7 @@ impl Registry {
             lineage,
             status: Mutex::new(Status::starting(Timestamp::now())),
             walkable: watch::Sender::new(false),
+            requests: watch::Sender::new(RefreshRequests::default()),
             changed,
         })
     }
@@ -254,6 +260,12 @@ impl Registry {
             Origin::File(_) => None,
         }
     }
+
+    /// A full walk begins.
+    pub fn begin_walk(&self) {}
+
+    /// A full walk has come to its end.
+    pub fn end_walk(&self) {}
 
     /// Fetches and decodes one page of the list.
     ///

@@ -4,14 +4,26 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::Registry;
+use super::crawl::{MAX_LISTING_BYTES, MAX_VERSIONS};
 use super::error::{FetchError, Stage};
+use super::guard::Trust;
 use super::health::{Outcome, State};
 use super::probe::Check;
-use super::status::SyncReport;
+use super::status::{SyncReport, Taken};
 use super::wire::RefusedEntries;
 use crate::catalog::listing::Listing;
+
+/// How often administrators have asked for a full walk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RefreshRequests {
+    /// In all.
+    pub asked: u64,
+    /// So that whatever it brings is believed.
+    pub accepted: u64,
+}
 
 impl Registry {
     /// Takes over a complete listing, unless a loop was found since `loops` was read of the status: then what was
@@ -23,6 +35,70 @@ impl Registry {
             self.changed.notify_one();
         }
         accepted
+    }
+
+    /// Takes over what a full walk brought, unless the collapse guard keeps it aside, or a loop was found since `loops`
+    /// was read of the status.
+    #[must_use]
+    pub fn take_walk(
+        &self,
+        listing: Listing,
+        refused: RefusedEntries,
+        sync: SyncReport,
+        loops: u64,
+        trust: Trust,
+    ) -> Taken {
+        let taken = self.status().take_walk(Arc::new(listing), refused, sync, loops, trust);
+        self.changed.notify_one();
+        taken
+    }
+
+    /// Takes over what an increment brought, unless a loop was found since `loops` was read of the status, or the
+    /// listing is of another URL.
+    #[must_use]
+    pub fn take_changes(&self, changes: &Listing, refused: RefusedEntries, sync: SyncReport, loops: u64) -> Taken {
+        let taken = self.status().take_changes(changes, refused, sync, loops);
+        self.changed.notify_one();
+        taken
+    }
+
+    /// Whether the listing has room for these changes.
+    ///
+    /// # Errors
+    /// A sentence that names the limit.
+    pub fn check_room_for(&self, changes: &Listing) -> Result<(), String> {
+        let Some(listing) = self.status().listing.clone().filter(|_| changes.versions > 0) else { return Ok(()) };
+        if MAX_VERSIONS < listing.versions + changes.versions {
+            return Err(format!("the list would have more than {MAX_VERSIONS} versions"));
+        }
+        if MAX_LISTING_BYTES < listing.bytes() + changes.bytes() {
+            return Err(format!("the list would have more than {MAX_LISTING_BYTES} bytes"));
+        }
+        Ok(())
+    }
+
+    /// Asks for a full walk as soon as may be: at once, or after the walk that is in progress, which is not cut short;
+    /// of a registry that is unhealthy, once it is healthy again. Several requests that come before it begins are one.
+    /// A file is read again.
+    ///
+    /// With `accept`, a listing that the collapse guard holds is believed at once, and so is whatever the walk in
+    /// progress and the one that follows bring. Without it, the walk cannot confirm what is held: only a scheduled one
+    /// can.
+    pub fn request_refresh(&self, accept: bool) {
+        if accept && self.status().accept_held() {
+            tracing::info!(registry = self.name(), "believed the listing that was held: an administrator accepts it");
+            self.changed.notify_one();
+        }
+        self.requests.send_modify(|requests| {
+            requests.asked += 1;
+            requests.accepted += u64::from(accept);
+        });
+    }
+
+    /// Follows what administrators ask for.
+    #[must_use]
+    pub fn watch_requests(&self) -> watch::Receiver<RefreshRequests> {
+        self.requests.subscribe()
     }
 
     /// Shows what a first walk has brought so far. Never replaces a complete listing.

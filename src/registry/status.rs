@@ -2,10 +2,13 @@
 //! Plain state; `Registry` guards it, and `serve` shows it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::guard::{Held, Trust, Verdict, judge};
 use super::health::{Config, Health, Outcome, State, WhenUnhealthy};
+use super::increments::UpdatedSince;
 use super::probe::Check;
 use super::wire::{Refused, RefusedEntries};
 use crate::catalog::listing::Listing;
@@ -35,6 +38,8 @@ pub struct Status {
     pub loops: Loops,
     /// How far its walks have come.
     pub marks: Marks,
+    /// A listing that is kept aside, because it would remove most of the last good one.
+    pub held: Option<Held>,
 }
 
 /// How far the walks of a registry have come: what the next one builds on. It belongs to the listing, and is kept
@@ -43,8 +48,37 @@ pub struct Status {
 pub struct Marks {
     /// The start of the last walk or increment that ended well, by the registry's own clock and never in the future.
     pub watermark: Option<Timestamp>,
-    /// When the last full walk ended well.
+    /// When the last full walk came to its end, whether it was believed or held.
     pub walked_at: Option<Timestamp>,
+    /// How long it took.
+    pub walk_duration: Option<Duration>,
+    /// What the registry makes of `updated_since`.
+    pub updated_since: UpdatedSince,
+    /// When that was last found out.
+    pub judged_at: Option<Timestamp>,
+}
+
+impl Marks {
+    /// Moves the watermark to the start of a walk or increment that ended well, never back: a long walk may end after
+    /// an increment that began later.
+    pub fn advance(&mut self, watermark: Timestamp) {
+        self.watermark = self.watermark.max(Some(watermark));
+    }
+
+    /// Notes what an increment showed.
+    pub fn judge(&mut self, updated_since: UpdatedSince, now: Timestamp) {
+        self.updated_since = updated_since;
+        self.judged_at = Some(now);
+    }
+}
+
+/// What became of the listing that a walk brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// What the collapse guard says.
+    Judged(Verdict),
+    /// Nothing of it is taken: a loop was found meanwhile, or the registry has another URL now.
+    Nothing,
 }
 
 /// What is known of our own id in a registry's answers.
@@ -74,6 +108,10 @@ pub struct SyncReport {
     pub error: Option<String>,
 }
 
+/// What is said of a registry whose list collapsed.
+const HELD: &str = "walk: lists less than half of what it listed; what it listed before stays until the next full walk \
+                    lists the same, or an administrator accepts it";
+
 impl SyncReport {
     /// One that ended well.
     #[must_use]
@@ -98,6 +136,7 @@ impl Status {
             attempted: false,
             loops: Loops::default(),
             marks: Marks::default(),
+            held: None,
         }
     }
 
@@ -132,6 +171,7 @@ impl Status {
             self.loops.found += 1;
             self.loops.is_present = true;
             self.loops.is_listing_tainted = self.served_listing().is_some();
+            self.held = None;
         }
         self.loops.is_present &= self.health.state == State::Unhealthy;
         // A registry that does not respond has had its first attempt; its walk would wait for it.
@@ -157,6 +197,11 @@ impl Status {
         if self.loops.found != loops {
             return false;
         }
+        if self.listing.as_ref().is_some_and(|known| known.url != listing.url) {
+            // Cursors, clocks and habits belong to the URL.
+            self.marks = Marks::default();
+        }
+        self.held = None;
         self.listed_at = Some(sync.finished_at);
         // A walk that found everything as it was changes nothing: whoever compares by pointer sees that.
         let is_news = self.listing.as_ref().is_none_or(|known| !known.is_same_as(&listing));
@@ -169,6 +214,68 @@ impl Status {
         self.attempted = true;
         // Only full walks come this far where the listing before was tainted.
         self.loops.is_listing_tainted = false;
+        true
+    }
+
+    /// Takes over what a full walk brought, if the collapse guard lets it.
+    pub(super) fn take_walk(
+        &mut self,
+        listing: Arc<Listing>,
+        refused: RefusedEntries,
+        sync: SyncReport,
+        loops: u64,
+        trust: Trust,
+    ) -> Taken {
+        if self.loops.found != loops {
+            return Taken::Nothing;
+        }
+        // What may come from us, or was listed elsewhere, is no measure.
+        let is_sound = |known: &&Arc<Listing>| known.url == listing.url && !self.loops.is_listing_tainted;
+        let previous = self.listing.as_ref().filter(is_sound);
+        let verdict = judge(previous.map(AsRef::as_ref), self.held.as_ref(), &listing, trust);
+        let removed = match verdict {
+            Verdict::Believed | Verdict::Confirmed => {
+                self.accept(listing, refused, sync, loops);
+                return Taken::Judged(verdict);
+            }
+            Verdict::TooEarly => None,
+            Verdict::Held { removed } => Some(removed),
+        };
+        self.last_error = Some((sync.finished_at, HELD.to_owned()));
+        if let Some(removed) = removed {
+            self.held = Some(Held { listing, refused, since: sync.finished_at, removed });
+        }
+        self.last_sync = Some(sync);
+        Taken::Judged(verdict)
+    }
+
+    /// Takes over what an increment brought: into the listing, and into the one that is held.
+    pub(super) fn take_changes(
+        &mut self,
+        changes: &Listing,
+        refused: RefusedEntries,
+        mut sync: SyncReport,
+        loops: u64,
+    ) -> Taken {
+        let known = self.listing.as_ref().filter(|known| known.url == changes.url && !self.loops.is_listing_tainted);
+        let Some(known) = known.filter(|_| self.loops.found == loops) else { return Taken::Nothing };
+        let listing =
+            if changes.servers.is_empty() { Arc::clone(known) } else { Arc::new(known.with_changes(changes)) };
+        let held = self.held.take().map(|held| Held { listing: Arc::new(held.listing.with_changes(changes)), ..held });
+        let refused = self.refused_after_changes(&listing, refused);
+        sync.versions = listing.versions;
+        self.accept(listing, refused, sync, loops);
+        self.held = held;
+        Taken::Judged(Verdict::Believed)
+    }
+
+    /// Believes the listing that is held. Says whether there was one.
+    pub(super) fn accept_held(&mut self) -> bool {
+        let Some(held) = self.held.take() else { return false };
+        // Increments may have confirmed it later than the walk that brought it.
+        self.listed_at = self.listed_at.max(Some(held.since));
+        self.listing = Some(held.listing);
+        self.refused = held.refused;
         true
     }
 
@@ -216,66 +323,5 @@ impl Status {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn unhealthy(when_unhealthy: WhenUnhealthy, listed_at: Option<i64>, now: i64) -> (bool, Option<i64>) {
-        let at = |second| Timestamp::from_second(second).expect("in range");
-        let mut status = Status::starting(at(0));
-        status.health.state = State::Unhealthy;
-        status.listed_at = listed_at.map(at);
-        let config = Config { when_unhealthy, max_stale: std::time::Duration::from_secs(100), ..Config::default() };
-        let (usable, until) = status.usable(&config, at(now));
-        (usable, until.map(Timestamp::as_second))
-    }
-
-    #[test]
-    fn a_walk_that_begins_again_never_shrinks_what_is_shown() {
-        let at = Timestamp::UNIX_EPOCH;
-        let mut status = Status::starting(at);
-        let part = |versions| Arc::new(Listing { versions, ..Listing::default() });
-        for (arriving, shown) in [(100, 100), (1600, 1600), (100, 1600), (1700, 1700)] {
-            status.accept_partial(part(arriving), RefusedEntries::default());
-            assert_eq!(status.served_listing().map(|listing| listing.versions), Some(shown));
-        }
-    }
-
-    #[test]
-    fn after_a_loop_nothing_is_served_until_a_later_walk_has_ended() {
-        let at = Timestamp::UNIX_EPOCH;
-        let config = Config { when_unhealthy: WhenUnhealthy::ServeStale, ..Config::default() };
-        let mut status = Status::starting(at);
-        let accept = |status: &mut Status, loops| {
-            let sync = SyncReport::finished(at, at, 1, 1);
-            status.accept(Arc::default(), RefusedEntries::default(), sync, loops)
-        };
-        assert!(accept(&mut status, 0) && status.usable(&config, at).0);
-        assert!(status.observe(Outcome::Loop, &config, at), "that is news");
-        assert!(!status.observe(Outcome::Loop, &config, at), "and that is none");
-        assert!(!status.usable(&config, at).0, "not even with serve-stale");
-        assert!(!accept(&mut status, 0), "a walk that began before");
-        for news in [false, true] {
-            assert_eq!(status.observe(Outcome::Success, &config, at), news);
-            assert!(!status.usable(&config, at).0, "the listing may still hold what we serve");
-        }
-        assert!(accept(&mut status, 2) && status.usable(&config, at).0);
-    }
-
-    #[test]
-    fn that_a_failing_registry_is_a_loop_is_news() {
-        let (at, config) = (Timestamp::UNIX_EPOCH, Config::default());
-        let mut status = Status::starting(at);
-        let news = [Outcome::Failure, Outcome::Loop, Outcome::Failure, Outcome::Loop]
-            .map(|outcome| status.observe(outcome, &config, at));
-        assert_eq!(news, [true, true, false, false]);
-        assert!(!status.loops.is_listing_tainted, "there is none");
-    }
-
-    #[test]
-    fn unhealthy_registries_are_dropped_or_served_for_max_stale() {
-        assert_eq!(unhealthy(WhenUnhealthy::Drop, Some(0), 1), (false, None));
-        assert_eq!(unhealthy(WhenUnhealthy::ServeStale, Some(0), 99), (true, Some(100)));
-        assert_eq!(unhealthy(WhenUnhealthy::ServeStale, Some(0), 100), (false, None));
-        assert_eq!(unhealthy(WhenUnhealthy::ServeStale, None, 1), (false, None));
-    }
-}
+#[path = "status_tests.rs"]
+mod tests;

@@ -9,7 +9,9 @@ use super::configuration::State;
 use crate::catalog::rules::Omission;
 use crate::catalog::{Catalog, Contribution, Standing};
 use crate::registry::Registry;
+use crate::registry::guard::Held;
 use crate::registry::health;
+use crate::registry::increments::UpdatedSince;
 use crate::registry::probe::{Check, StageView};
 use crate::registry::status::{Status, SyncReport};
 use crate::registry::wire::{MAX_REFUSED, Refused};
@@ -46,6 +48,12 @@ struct Summary<'a> {
     last_sync: Option<SyncView>,
     counts: Counts,
     refused: RefusedView,
+    /// What the registry makes of `updated_since`, where it does not honour it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_since: Option<&'static str>,
+    /// A list that has collapsed, and is not believed yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<HeldView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<ErrorView>,
 }
@@ -90,6 +98,13 @@ struct RefusedView {
     count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     entries: Option<Vec<Refused>>,
+}
+
+#[derive(Serialize)]
+struct HeldView {
+    since: Timestamp,
+    versions: usize,
+    removed: usize,
 }
 
 #[derive(Serialize)]
@@ -153,6 +168,10 @@ impl Registries<'_> {
             last_sync: status.last_sync.as_ref().map(SyncView::from),
             counts,
             refused,
+            updated_since: Some(status.marks.updated_since)
+                .filter(|found| *found != UpdatedSince::Honoured)
+                .map(UpdatedSince::as_str),
+            held: status.held.as_ref().map(HeldView::from),
             last_error: status.last_error.clone().map(|(at, message)| ErrorView { at, message }),
         }
     }
@@ -220,6 +239,12 @@ pub(super) fn to_line(body: &impl Serialize) -> Vec<u8> {
 impl From<&Check> for CheckView {
     fn from(check: &Check) -> Self {
         Self { at: check.at, ok: check.failure().is_none(), stages: check.views() }
+    }
+}
+
+impl From<&Held> for HeldView {
+    fn from(held: &Held) -> Self {
+        Self { since: held.since, versions: held.listing.versions, removed: held.removed }
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::support::entry::{Entry, keys, keys_of, numbered};
-use crate::support::proxy::{Proxy, Setup, walk};
+use crate::support::proxy::{NO_INCREMENTS, Proxy, Setup, walk};
 use crate::support::raw::nobody;
 use crate::support::registry::{Behaviour, FakeRegistry, Seen};
 use crate::support::{check, eventually};
@@ -56,6 +56,7 @@ async fn an_unhealthy_registry_leaves_and_comes_back() {
     let (alpha, beta) = (FakeRegistry::start(failing.clone()).await, FakeRegistry::start(steady.clone()).await);
     let proxy = Setup::new()
         .settings("[health]\ntimeout = \"60s\"")
+        .settings(NO_INCREMENTS)
         .registry("alpha", &alpha.url())
         .registry("beta", &beta.url())
         .start_ready()
@@ -186,7 +187,8 @@ async fn tests_keep_their_interval_while_a_registry_is_unhealthy() {
 async fn a_test_that_is_not_answered_in_time_fails() {
     let registry = FakeRegistry::start(numbered("com.example", 3)).await;
     let settings = "[health]\ntimeout = \"200ms\"";
-    let proxy = Setup::new().settings(settings).registry("alpha", &registry.url()).start_ready().await;
+    let proxy =
+        Setup::new().settings(settings).settings(NO_INCREMENTS).registry("alpha", &registry.url()).start_ready().await;
     registry.when(Seen::is_probe, Behaviour::Hold);
     let status = proxy.until_state("alpha", "unhealthy").await;
     assert_eq!(failure(&status), ("response", "no complete answer within 0.2 s"));

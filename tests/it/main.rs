@@ -21,6 +21,7 @@ mod heads;
 mod health;
 mod http2;
 mod identity;
+mod increments;
 mod lists;
 mod loops;
 mod merge;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::entry::numbered;
-use crate::support::proxy::Setup;
+use crate::support::proxy::{NO_INCREMENTS, Setup};
 use crate::support::registry::{Behaviour, FakeRegistry, Seen};
 
 /// Walks three pages, the second of which fails so the first time. Returns how long the registry was left
@@ -11,7 +11,8 @@ use crate::support::registry::{Behaviour, FakeRegistry, Seen};
 async fn wait_before_retry(fault: Behaviour) -> Duration {
     let registry = FakeRegistry::start(numbered("com.example", 250)).await;
     registry.next_when(1, Seen::has_cursor, fault);
-    let proxy = Setup::new().registry("alpha", &registry.url()).start_ready().await;
+    let setup = Setup::new().settings(NO_INCREMENTS).registry("alpha", &registry.url());
+    let proxy = setup.start_ready().await;
     assert_eq!(proxy.walk("", 100).await.len(), 250);
     assert_eq!(proxy.registry("alpha").await["lastSync"]["pages"], 3);
 

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::support::entry::{Entry, keys, keys_of, list, numbered};
-use crate::support::proxy::{Proxy, Setup};
+use crate::support::proxy::{NO_INCREMENTS, Proxy, Setup};
 use crate::support::registry::{Behaviour, FakeRegistry, Seen};
 use crate::support::{check, eventually};
 
@@ -17,7 +17,7 @@ async fn a_walk_brings_every_version_of_every_page_once() {
     entries.push(Entry::new("com.example/server-0100", "1.0.0-rc.1"));
     entries.push(Entry::new("Com.Example/upper", "2025.11.13+pr147"));
     let registry = FakeRegistry::start(entries).await;
-    let proxy = Setup::new().registry("alpha", &registry.url()).start_ready().await;
+    let proxy = Setup::new().settings(NO_INCREMENTS).registry("alpha", &registry.url()).start_ready().await;
 
     let walked = keys(&proxy.walk("", 100).await);
     assert_eq!(walked.len(), 242);
@@ -31,7 +31,7 @@ async fn a_walk_brings_every_version_of_every_page_once() {
 #[tokio::test]
 async fn pages_of_a_hundred_are_asked_for_with_deleted_versions() {
     let registry = FakeRegistry::start(numbered("com.example", 150)).await;
-    let proxy = Setup::new().registry("alpha", &registry.url()).start_ready().await;
+    let proxy = Setup::new().settings(NO_INCREMENTS).registry("alpha", &registry.url()).start_ready().await;
 
     let pages = registry.requests_where(Seen::is_page);
     assert_eq!(pages.len(), 2, "{pages:?}");
@@ -60,7 +60,7 @@ async fn a_registry_that_refuses_include_deleted_is_asked_without_it() {
 #[tokio::test]
 async fn an_empty_last_page_ends_a_walk_well() {
     let registry = FakeRegistry::start(numbered("com.example", 200)).await;
-    let proxy = Setup::new().registry("alpha", &registry.url()).start_ready().await;
+    let proxy = Setup::new().settings(NO_INCREMENTS).registry("alpha", &registry.url()).start_ready().await;
     assert_eq!(proxy.walk("", 100).await.len(), 200);
     let sync = &proxy.registry("alpha").await["lastSync"];
     assert_eq!((&sync["ok"], &sync["pages"]), (&Value::Bool(true), &3.into()));

@@ -36,6 +36,9 @@ interval = "100ms"
 max_rate = 1000
 "#;
 
+/// For tests that count requests or look at the last walk: increments do not come between.
+pub(crate) const NO_INCREMENTS: &str = "[refresh]\ninterval = \"1h\"";
+
 /// Deadlines that a test can wait for.
 pub(crate) fn short_deadlines() -> Deadlines {
     let short = Duration::from_millis(200);

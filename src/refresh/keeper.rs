@@ -1,0 +1,453 @@
+//! Keeps one registry's listing in step: decides what is asked for next, and what becomes of what comes. It opens no
+//! sockets and reads no clock; `sync` does both for it.
+//!
+//! At most one full walk and one increment are in progress. They take turns page by page, so a walk of many hours
+//! does not hold up what changed, and an increment that waits before a retry does not hold up the walk.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Config;
+use super::run::{Errand, Run};
+use super::schedule::{Now, Schedule};
+use crate::catalog::listing::Listing;
+use crate::registry::crawl::{Next, PageQuery, Progress, WalkError};
+use crate::registry::error::FetchError;
+use crate::registry::guard::{Trust, Verdict};
+use crate::registry::increments::{UpdatedSince, is_ignored, is_refused};
+use crate::registry::status::{Marks, SyncReport, Taken};
+use crate::registry::wire::Page;
+use crate::registry::{Fetched, ListUrl, RefreshRequests, Registry};
+
+/// What to do next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Ask for a page.
+    Fetch(Request),
+    /// Wait until then, or for news.
+    Wait(Instant),
+}
+
+/// A page to ask for.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) list: ListUrl,
+    pub(super) query: PageQuery,
+    pub(super) previous: Option<Arc<Listing>>,
+    turn: Turn,
+}
+
+/// Whose page it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Walk,
+    Increment,
+}
+
+/// One registry's schedule, and what is in progress.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    registry: Arc<Registry>,
+    schedule: Schedule,
+    walk: Option<Run>,
+    increment: Option<Run>,
+    /// Whose page was asked for last, so that both get on.
+    last: Turn,
+    is_walkable: bool,
+    requests: RefreshRequests,
+    /// Whether an administrator wants a full walk that has not begun.
+    is_asked_for: bool,
+    /// How far the walk in progress and the one that an administrator wants are trusted.
+    trust: Trust,
+    asked_trust: Trust,
+    random: fn() -> f64,
+}
+
+impl Keeper {
+    /// Starts with what the registry's status says. `random` is asked for numbers in `0.0..1.0`.
+    pub(super) fn new(registry: Arc<Registry>, config: Config, now: Now, random: fn() -> f64) -> Self {
+        let marks = marks(&registry);
+        let schedule = Schedule::new(config, &marks, now, random());
+        let requests = *registry.watch_requests().borrow();
+        Self {
+            registry,
+            schedule,
+            walk: None,
+            increment: None,
+            last: Turn::Walk,
+            is_walkable: false,
+            requests,
+            is_asked_for: false,
+            trust: Trust::Scheduled,
+            asked_trust: Trust::AskedFor,
+            random,
+        }
+    }
+
+    pub(super) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Takes in whether walking the registry makes sense now. While it does not, what is in progress rests. After an
+    /// outage, what changed meanwhile comes first.
+    pub(super) fn set_walkable(&mut self, is_walkable: bool, now: Now) {
+        if self.is_walkable == is_walkable {
+            return;
+        }
+        self.is_walkable = is_walkable;
+        for run in self.walk.iter_mut().chain(&mut self.increment) {
+            run.rest(!is_walkable, now.at);
+        }
+        if is_walkable {
+            self.schedule.hasten_increment(now);
+            if self.updated_since(now).is_none() {
+                self.schedule.hasten_walk(now);
+            }
+        }
+    }
+
+    /// Takes in what administrators ask for.
+    pub(super) fn set_requests(&mut self, requests: RefreshRequests) {
+        if requests.asked != self.requests.asked {
+            self.is_asked_for = true;
+        }
+        if requests.accepted != self.requests.accepted {
+            self.asked_trust = Trust::Accepted;
+            self.trust = if self.walk.is_some() { Trust::Accepted } else { self.trust };
+        }
+        self.requests = requests;
+    }
+
+    /// What to do next.
+    pub(super) fn next(&mut self, now: Now) -> Step {
+        self.end_what_cannot_go_on(now);
+        if !self.is_walkable {
+            let deadlines = self.walk.iter().chain(&self.increment).map(|run| run.walk.deadline());
+            return Step::Wait(deadlines.min().unwrap_or_else(|| far(now)));
+        }
+        self.start_what_is_due(now);
+        let turns = [Turn::Walk, Turn::Increment].map(|turn| self.ask(turn, now));
+        let other = |turn: &Turn| *turn != self.last;
+        let fetches = turns.iter().flatten().filter_map(|(turn, next)| matches!(next, Next::Fetch(_)).then_some(*turn));
+        let fetches: Vec<Turn> = fetches.collect();
+        let turn = fetches.iter().copied().find(other).or_else(|| fetches.first().copied());
+        if let Some(turn) = turn {
+            self.last = turn;
+            return self.request(turn, now);
+        }
+        let waits = turns.into_iter().flatten().filter_map(|(_, next)| match next {
+            Next::Wait(until) => Some(until),
+            Next::Fetch(_) => None,
+        });
+        Step::Wait(waits.chain(self.due(now)).min().unwrap_or_else(|| far(now)))
+    }
+
+    /// When something is due that is not in progress.
+    fn due(&self, now: Now) -> impl Iterator<Item = Instant> {
+        let walk = self.walk.is_none().then(|| self.schedule.walk_at());
+        let increment = self.increment.is_none().then(|| self.schedule.increment_at(&marks(&self.registry), now));
+        walk.into_iter().chain(increment)
+    }
+
+    fn run(&self, turn: Turn) -> Option<&Run> {
+        match turn {
+            Turn::Walk => self.walk.as_ref(),
+            Turn::Increment => self.increment.as_ref(),
+        }
+    }
+
+    /// What one of the two wants. A walk that has gone on for too long has been ended before.
+    fn ask(&self, turn: Turn, now: Now) -> Option<(Turn, Next)> {
+        Some((turn, self.run(turn)?.walk.next(now.at).ok()?))
+    }
+
+    fn request(&self, turn: Turn, now: Now) -> Step {
+        match (self.ask(turn, now), self.run(turn)) {
+            (Some((_, Next::Fetch(query))), Some(run)) => {
+                Step::Fetch(Request { list: run.list.clone(), query, previous: run.previous.clone(), turn })
+            }
+            _ => Step::Wait(now.at),
+        }
+    }
+
+    fn end_what_cannot_go_on(&mut self, now: Now) {
+        for turn in [Turn::Increment, Turn::Walk] {
+            let slot = if turn == Turn::Walk { &mut self.walk } else { &mut self.increment };
+            let Some(run) = slot else { continue };
+            let ended = run.end_at_loop(&self.registry, now).and_then(|()| run.walk.next(now.at).map(|_| ()));
+            if let Err(error) = ended
+                && let Some(run) = slot.take()
+            {
+                self.fail(&run, &error, now);
+            }
+        }
+    }
+
+    fn start_what_is_due(&mut self, now: Now) {
+        let marks = marks(&self.registry);
+        if self.increment.is_none() && self.schedule.increment_at(&marks, now) <= now.at {
+            if let Some(since) = self.updated_since(now) {
+                self.increment = self.begin(Errand::Changes(since), now);
+            } else {
+                if has_listing(&self.registry) && self.walk.is_none() {
+                    // There is one that cannot be brought up to date: its URL is another now.
+                    self.schedule.hasten_walk(now);
+                }
+                self.schedule.fail_increment(now, (self.random)());
+            }
+        }
+        let is_due = self.is_asked_for || self.schedule.walk_at() <= now.at;
+        let is_free = self.increment.as_ref().is_none_or(Run::is_in_trouble);
+        if self.walk.is_none() && is_due && is_free {
+            self.walk = self.begin(Errand::FullWalk, now);
+            self.trust = if self.is_asked_for { self.asked_trust } else { Trust::Scheduled };
+            (self.is_asked_for, self.asked_trust) = (false, Trust::AskedFor);
+            self.catch_up();
+        }
+    }
+
+    fn begin(&self, errand: Errand, now: Now) -> Option<Run> {
+        let list = self.registry.list_url()?;
+        if errand == Errand::FullWalk {
+            self.registry.begin_walk();
+        }
+        Some(Run::new(&self.registry, errand, list, now))
+    }
+
+    /// Gives a walk that begins beside an increment what that has brought so far.
+    fn catch_up(&mut self) {
+        if let (Some(walk), Some(increment)) = (&mut self.walk, &self.increment) {
+            for listed in increment.walk.snapshot().0.servers {
+                for entry in &listed.entries {
+                    walk.walk.insert(&listed.name, Arc::clone(entry));
+                }
+            }
+        }
+    }
+
+    /// What an increment would ask for, if there is a listing of this URL to change that holds nothing of ours.
+    fn updated_since(&self, now: Now) -> Option<Timestamp> {
+        let url = self.registry.url();
+        let status = self.registry.status();
+        let is_sound = |listing: &&Arc<Listing>| *listing.url == *url && !status.loops.is_listing_tainted;
+        status.listing.as_ref().filter(is_sound)?;
+        Schedule::updated_since(&status.marks, now)
+    }
+
+    /// Takes in what a request brought.
+    pub(super) fn observe(&mut self, request: &Request, fetched: Result<Fetched, FetchError>, now: Now) {
+        match request.turn {
+            Turn::Walk => self.observe_walk(fetched, now),
+            Turn::Increment => self.observe_increment(fetched, now),
+        }
+    }
+
+    fn observe_walk(&mut self, fetched: Result<Fetched, FetchError>, now: Now) {
+        let Some(mut run) = self.walk.take() else { return };
+        let taken = run.end_at_loop(&self.registry, now);
+        match taken.and_then(|()| run.take(&self.registry, fetched, now, (self.random)())) {
+            Ok(Progress::Continues) => {
+                run.show_partial(&self.registry, now.at);
+                self.walk = Some(run);
+            }
+            Ok(Progress::Finished) => self.end_walk(run, now),
+            Err(error) => self.fail(&run, &error, now),
+        }
+    }
+
+    fn observe_increment(&mut self, fetched: Result<Fetched, FetchError>, now: Now) {
+        let Some(mut run) = self.increment.take() else { return };
+        if let Some(found) = judged(&run, &fetched) {
+            // What it brought is not wrong, but there is no end to it.
+            if fetched.is_ok() {
+                self.registry.observe_success();
+            }
+            self.note_unknown_parameter(found, now);
+            return;
+        }
+        let brought = fetched.as_ref().map(|fetched| fetched.page.entries.clone()).unwrap_or_default();
+        let taken = run.end_at_loop(&self.registry, now);
+        match taken.and_then(|()| run.take(&self.registry, fetched, now, (self.random)())) {
+            Ok(progress) => {
+                if let Some(walk) = &mut self.walk {
+                    for (name, entry) in brought {
+                        walk.walk.insert(&name, entry);
+                    }
+                }
+                match progress {
+                    Progress::Continues => self.increment = Some(run),
+                    Progress::Finished => self.end_increment(&mut run, now),
+                }
+            }
+            Err(error) => self.fail(&run, &error, now),
+        }
+    }
+
+    fn note_unknown_parameter(&mut self, found: UpdatedSince, now: Now) {
+        let name = self.registry.name();
+        let was = marks(&self.registry).updated_since;
+        if was != found {
+            let why = found.as_str();
+            tracing::info!(
+                registry = name,
+                why,
+                "the registry does not know `updated_since`; it is walked whole instead"
+            );
+        }
+        self.registry.status().marks.judge(found, now.wall);
+        self.schedule.fail_increment(now, (self.random)());
+        self.schedule.plan_walk(&marks(&self.registry), now, (self.random)());
+    }
+
+    fn end_increment(&mut self, run: &mut Run, now: Now) {
+        let (changes, refused) = run.walk.snapshot();
+        let (brought, report) = (changes.versions, run.report(now));
+        let (name, pages) = (self.registry.name(), report.pages);
+        let taken = match self.registry.check_room_for(&changes) {
+            Err(reason) => Err(WalkError::Unbounded { page: pages, reason }),
+            Ok(()) => match self.registry.take_changes(&changes, refused, report, run.loops) {
+                Taken::Judged(_) => Ok(()),
+                Taken::Nothing => Err(moved(run, &self.registry, now)),
+            },
+        };
+        if let Err(error) = taken {
+            self.fail(run, &error, now);
+            return;
+        }
+        if let Errand::Changes(since) = run.errand {
+            tracing::info!(registry = name, pages, versions = brought, %since, "fetched what changed");
+        }
+        let listing = {
+            let mut status = self.registry.status();
+            status.marks.advance(run.watermark(now));
+            status.marks.judge(UpdatedSince::Honoured, now.wall);
+            status.listing.clone()
+        };
+        if let (Some(walk), Some(listing)) = (&mut self.walk, listing) {
+            walk.walk.share_with(Arc::clone(&listing));
+            walk.previous = Some(listing);
+        }
+        self.registry.observe_success();
+        self.schedule.end_increment(run.began.at, now, (self.random)());
+        if run.has_rested() {
+            // What changed behind an increment that an outage held up is fetched at once.
+            self.schedule.hasten_increment(now);
+        }
+    }
+
+    fn end_walk(&mut self, mut run: Run, now: Now) {
+        let (listing, refused) = run.walk.snapshot();
+        let (count, report) = (refused.count, run.report(now));
+        let SyncReport { pages, versions, .. } = report;
+        let verdict = match self.registry.take_walk(listing, refused, report, run.loops, self.trust) {
+            Taken::Judged(verdict) => verdict,
+            Taken::Nothing => {
+                let error = moved(&mut run, &self.registry, now);
+                self.fail(&run, &error, now);
+                return;
+            }
+        };
+        self.registry.end_walk();
+        let name = self.registry.name();
+        tracing::info!(registry = name, pages, versions, refused = count, "walked the whole list");
+        self.tell(verdict, versions);
+        let marks = {
+            let mut status = self.registry.status();
+            status.marks.walked_at = Some(now.wall);
+            status.marks.walk_duration = Some(run.duration(now.at));
+            if matches!(verdict, Verdict::Believed | Verdict::Confirmed) {
+                status.marks.advance(run.watermark(now));
+            }
+            status.marks
+        };
+        self.registry.observe_success();
+        self.schedule.end_walk(&marks, run.began.at, now, (self.random)());
+        // An increment in progress may hold less than the walk's last pages: it begins again.
+        if self.increment.take().is_some() || run.has_rested() {
+            self.schedule.hasten_increment(now);
+        }
+    }
+
+    fn tell(&self, verdict: Verdict, versions: usize) {
+        let name = self.registry.name();
+        match verdict {
+            Verdict::Believed => {}
+            Verdict::Confirmed => {
+                tracing::info!(
+                    registry = name,
+                    versions,
+                    "a second walk lists the same; the listing that was held is believed"
+                );
+            }
+            Verdict::TooEarly => tracing::warn!(
+                registry = name,
+                versions,
+                "the list is still the one that is held; only the next scheduled walk confirms it, or POST \
+                 /registries/{name}/refresh?accept=true on the admin listener"
+            ),
+            Verdict::Held { removed } => tracing::warn!(
+                registry = name,
+                versions,
+                removed,
+                "the list has collapsed, and is held: what was listed before stays until the next scheduled walk lists \
+                 the same; if it is right, POST /registries/{name}/refresh?accept=true on the admin listener"
+            ),
+        }
+    }
+
+    fn fail(&mut self, run: &Run, error: &WalkError, now: Now) {
+        let registry = &self.registry;
+        let (name, pages, has_listing) = (registry.name(), run.walk.pages(), has_listing(registry));
+        let what = if run.errand == Errand::FullWalk { "walk" } else { "increment" };
+        if has_listing {
+            tracing::warn!(registry = name, %error, pages, "{what} failed; the last good listing stays");
+        } else {
+            tracing::warn!(registry = name, %error, pages, "{what} failed; there is no complete listing yet");
+        }
+        registry.note_failed_sync(SyncReport { error: Some(error.to_string()), ..run.report(now) });
+        let random = (self.random)();
+        match run.errand {
+            Errand::FullWalk => self.schedule.fail_walk(has_listing, now, random),
+            Errand::Changes(_) => self.schedule.fail_increment(now, random),
+        }
+        // A base URL that turned out to have its list elsewhere.
+        if registry.list_url().is_some_and(|list| list.public() != run.list.public()) {
+            self.schedule.hasten_walk(now);
+        }
+    }
+}
+
+/// The error of a walk of which nothing was taken.
+fn moved(run: &mut Run, registry: &Registry, now: Now) -> WalkError {
+    let elsewhere = || WalkError::Unbounded { page: run.walk.pages(), reason: "its list is elsewhere now".to_owned() };
+    let elsewhere = elsewhere();
+    run.end_at_loop(registry, now).err().unwrap_or(elsewhere)
+}
+
+/// What the first answer to an increment tells of the registry.
+fn judged(run: &Run, fetched: &Result<Fetched, FetchError>) -> Option<UpdatedSince> {
+    let Errand::Changes(since) = run.errand else { return None };
+    if run.walk.pages() > 0 {
+        return None;
+    }
+    let ignores = |page: &Page| run.previous.as_ref().is_some_and(|listing| is_ignored(page, listing, since));
+    match fetched {
+        Ok(fetched) => ignores(&fetched.page).then_some(UpdatedSince::Ignored),
+        Err(error) => is_refused(error).then_some(UpdatedSince::Rejected),
+    }
+}
+
+fn marks(registry: &Registry) -> Marks {
+    registry.status().marks
+}
+
+fn has_listing(registry: &Registry) -> bool {
+    registry.status().listing.is_some()
+}
+
+/// When nothing is due.
+fn far(now: Now) -> Instant {
+    now.at + super::IDLE
+}

@@ -1,0 +1,141 @@
+//! One walk or increment of a registry as it is driven, and what the keeper has to know of it besides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::schedule::Now;
+use crate::catalog::listing::Listing;
+use crate::registry::crawl::{Progress, Walk, WalkError};
+use crate::registry::error::FetchError;
+use crate::registry::status::SyncReport;
+use crate::registry::{Fetched, ListUrl, Registry};
+
+/// A first walk shows what it has so far at most this often, and only when it has grown by a quarter.
+const PARTIAL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What there is to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Errand {
+    FullWalk,
+    /// What changed since an instant of the registry's own clock.
+    Changes(Timestamp),
+}
+
+/// One walk as it is driven.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) errand: Errand,
+    pub(super) list: ListUrl,
+    pub(super) walk: Walk,
+    /// The last good listing of the same URL, as it stands.
+    pub(super) previous: Option<Arc<Listing>>,
+    pub(super) began: Now,
+    /// When the registry answered first, by its own clock.
+    first_date: Option<Timestamp>,
+    /// Since when an outage holds it up, and for how long outages did so before.
+    resting_since: Option<Instant>,
+    rested: Duration,
+    shown: Option<(Instant, usize)>,
+    /// How often a loop had been found when it began.
+    pub(super) loops: u64,
+}
+
+impl Run {
+    pub(super) fn new(registry: &Registry, errand: Errand, list: ListUrl, now: Now) -> Self {
+        // A listing belongs to its URL: at another one, everything starts anew.
+        let url: Arc<str> = list.public().into();
+        let (previous, loops) = {
+            let status = registry.status();
+            (status.listing.clone().filter(|previous| previous.url == url), status.loops.found)
+        };
+        let walk = match errand {
+            Errand::FullWalk => Walk::full(url, previous.clone(), now.at),
+            Errand::Changes(since) => Walk::since(url, since, now.at),
+        };
+        let (first_date, resting_since, rested, shown) = (None, None, Duration::ZERO, None);
+        Self { errand, list, walk, previous, began: now, first_date, resting_since, rested, shown, loops }
+    }
+
+    /// Whether an attempt at its present page has failed.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.walk.trouble().is_some()
+    }
+
+    pub(super) fn rest(&mut self, is_resting: bool, now: Instant) {
+        match (is_resting, self.resting_since) {
+            (true, None) => self.resting_since = Some(now),
+            (false, Some(since)) => {
+                self.rested += now - since;
+                self.resting_since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an outage held it up.
+    pub(super) fn has_rested(&self) -> bool {
+        !self.rested.is_zero() || self.resting_since.is_some()
+    }
+
+    /// How long it has taken, outages aside.
+    pub(super) fn duration(&self, now: Instant) -> Duration {
+        (now - self.began.at).saturating_sub(self.rested)
+    }
+
+    /// Where the next increment may begin after this one: its start by the registry's own clock, never in our future.
+    pub(super) fn watermark(&self, now: Now) -> Timestamp {
+        self.first_date.unwrap_or(self.began.wall).min(now.wall)
+    }
+
+    pub(super) fn report(&self, now: Now) -> SyncReport {
+        SyncReport::finished(self.began.wall, now.wall, self.walk.pages(), self.walk.versions())
+    }
+
+    /// Ends the walk if a loop has been found since it began: its pages may hold what we serve.
+    pub(super) fn end_at_loop(&mut self, registry: &Registry, now: Now) -> Result<(), WalkError> {
+        if registry.status().loops.found == self.loops {
+            return Ok(());
+        }
+        self.walk.observe(Err(FetchError::Loop), now.at, 0.0).map(|_| ())
+    }
+
+    /// Takes in what a request brought.
+    pub(super) fn take(
+        &mut self,
+        registry: &Registry,
+        fetched: Result<Fetched, FetchError>,
+        now: Now,
+        random: f64,
+    ) -> Result<Progress, WalkError> {
+        let (name, page) = (registry.name(), self.walk.pages() + 1);
+        let outcome = fetched.map(|Fetched { page, date }| {
+            self.first_date = self.first_date.or(date);
+            page
+        });
+        let progress = self.walk.observe(outcome, now.at, random)?;
+        if self.walk.pages() == page {
+            tracing::debug!(registry = name, page, "a page arrived");
+            registry.observe_success();
+        } else if let Some((error, attempts)) = self.walk.trouble() {
+            registry.note_failed_page(page, error);
+            if attempts == 1 {
+                tracing::warn!(registry = name, page, error, "a page failed; it is asked for again");
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Shows what a first walk has brought so far: while there is no catalog, a part is better than nothing.
+    pub(super) fn show_partial(&mut self, registry: &Registry, now: Instant) {
+        let versions = self.walk.versions();
+        let is_due = self.shown.is_none_or(|(at, shown)| PARTIAL_INTERVAL <= now - at && shown + shown / 4 < versions);
+        if self.previous.is_none() && versions > 0 && is_due {
+            let (listing, refused) = self.walk.snapshot();
+            registry.accept_partial(listing, refused);
+            self.shown = Some((now, versions));
+        }
+    }
+}
