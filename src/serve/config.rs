@@ -160,7 +160,11 @@ fn parse_address<E: serde::de::Error>(text: &str) -> Result<SocketAddr, E> {
     })
 }
 
-fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+/// A size in bytes. For `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// When the text is none; the message says what would be one.
+pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| D::Error::custom(format_args!("{text:?} is not a size; write 64MiB or 512KiB")))
 }

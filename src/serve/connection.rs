@@ -4,6 +4,7 @@
 mod activity;
 mod deadlines;
 mod linger;
+mod load;
 mod session;
 mod sniff;
 mod streams;
@@ -21,9 +22,11 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::Entrance;
+use super::addresses::Connected;
 use super::tls::Tls;
 use activity::Activity;
 pub use deadlines::Deadlines;
+pub use load::Load;
 use session::Session;
 use sniff::{Protocol, sniff};
 use timed::Timed;
@@ -34,6 +37,7 @@ pub(super) struct Shared {
     pub(super) entrance: Arc<Entrance>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) deadlines: Deadlines,
+    pub(super) load: Arc<Load>,
 }
 
 /// An accepted connection.
@@ -43,12 +47,13 @@ pub struct Connection<S> {
     pub(super) shared: Arc<Shared>,
     pub(super) stopped: S,
     pub(super) _slot: Option<OwnedSemaphorePermit>,
+    pub(super) _connected: Option<Connected>,
 }
 
 impl<S: Future<Output = ()> + Send> Connection<S> {
     /// Serves the connection to its end.
     pub async fn serve(self) {
-        let Self { stream, shared, stopped, _slot } = self;
+        let Self { stream, shared, stopped, _slot, _connected } = self;
         let stopped = pin!(stopped);
         let served = match &shared.tls {
             // In a box, so that plain connections need not carry what only this one takes.
@@ -102,7 +107,8 @@ async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let protocol = negotiated.unwrap_or(sniffed);
     let activity = Activity::new();
     let stream = Timed::new(stream, protocol, Arc::clone(&activity), shared.deadlines);
-    let session = Session { entrance: Arc::clone(&shared.entrance), activity, deadlines: shared.deadlines };
+    let (entrance, load) = (Arc::clone(&shared.entrance), Arc::clone(&shared.load));
+    let session = Session { entrance, load, activity, deadlines: shared.deadlines };
     let ended = match protocol {
         Protocol::Http1 => session.http1(stream, stopped).await,
         Protocol::Http2 => Box::pin(session.http2(stream, stopped)).await,

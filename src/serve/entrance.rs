@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::Response;
+use http::{HeaderMap, Response};
 use http::request::Parts;
 
 use super::{Body, Service};
@@ -27,5 +27,10 @@ impl Entrance {
 
     pub(super) async fn handle(&self, request: Parts) -> Response<Body> {
         self.0.load_full().handle(request).await
+    }
+
+    /// Answers one request for which there is no room.
+    pub(super) fn refuse(&self, request: &HeaderMap) -> Response<Body> {
+        self.0.load().refuse(request)
     }
 }

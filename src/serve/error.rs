@@ -36,6 +36,8 @@ pub(super) enum Problem {
     NotImplemented(Cow<'static, str>),
     /// The catalog cannot tell at the moment.
     Unavailable(String),
+    /// Too much is being answered at the moment.
+    Overloaded,
     /// A fault of ours.
     Internal,
 }
@@ -74,7 +76,7 @@ impl Problem {
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -113,6 +115,7 @@ impl Problem {
                 format!("The request has more than {count} headers, or more than {bytes} bytes of them.").into()
             }
             Self::Unavailable(detail) => detail.into(),
+            Self::Overloaded => "Too many requests are being answered. Try again in a second.".into(),
             Self::Internal => "Internal error. The log says more.".into(),
         }
     }

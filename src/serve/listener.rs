@@ -10,8 +10,10 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::Entrance;
-use super::connection::{Connection, Deadlines, Shared};
+use super::addresses::Addresses;
+use super::connection::{Connection, Deadlines, Load, Shared};
 use super::descriptors;
+use super::limits::Limits;
 use super::tls::Tls;
 
 /// How many connections wait in the kernel's queue while there are too many.
@@ -31,8 +33,8 @@ pub struct Listener {
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
     deadlines: Deadlines,
-    /// How many at a time.
-    connections: usize,
+    limits: Limits,
+    load: Arc<Load>,
 }
 
 impl Listener {
@@ -51,7 +53,21 @@ impl Listener {
         socket.bind(address)?;
         let tcp = socket.listen(BACKLOG)?;
         let address = tcp.local_addr()?;
-        Ok(Self { tcp, address, tls, deadlines: Deadlines::default(), connections: descriptors::connections() })
+        let limits = Limits::default();
+        let load = Arc::new(Load::new(&limits));
+        Ok(Self { tcp, address, tls, deadlines: Deadlines::default(), limits, load })
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, load: Arc::new(Load::new(&limits)), ..self }
+    }
+
+    /// What it has in flight.
+    #[must_use]
+    pub fn load(&self) -> &Arc<Load> {
+        &self.load
     }
 
     /// The same with other deadlines, for tests.
@@ -85,9 +101,10 @@ impl Listener {
         F: Fn() -> S,
         S: Future<Output = ()> + Send + 'static,
     {
-        let Self { tcp, tls, deadlines, connections, .. } = self;
-        let shared = Arc::new(Shared { entrance, tls, deadlines });
-        let slots = Arc::new(Semaphore::new(connections));
+        let Self { tcp, tls, deadlines, limits, load, .. } = self;
+        let shared = Arc::new(Shared { entrance, tls, deadlines, load });
+        let slots = Arc::new(Semaphore::new(descriptors::connections(limits.connections)));
+        let addresses = (limits.connections_per_address > 0).then(|| Addresses::new(limits.connections_per_address));
         let mut failures = Failures::default();
         let stop = stopped();
         tokio::pin!(stop);
@@ -103,9 +120,20 @@ impl Listener {
                 accepted = accepted => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     failures.end();
-                    spawn(Connection { stream, shared: Arc::clone(&shared), stopped: stopped(), _slot: slot });
+                    let connected = addresses.as_ref().map(|addresses| addresses.connect(peer.ip()));
+                    if let Some(None) = connected {
+                        tracing::debug!(%peer, "closed a connection: its address has enough of them");
+                        continue;
+                    }
+                    spawn(Connection {
+                        stream,
+                        shared: Arc::clone(&shared),
+                        stopped: stopped(),
+                        _slot: slot,
+                        _connected: connected.flatten(),
+                    });
                 }
                 Err(error) if is_of_the_client(error.kind()) => {}
                 Err(error) => failures.count(&error),

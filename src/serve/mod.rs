@@ -1,13 +1,15 @@
 //! READ WING: from an accepted connection to an answer out of the catalog. Nothing here waits for a
 //! registry or for a refresh.
 //!
-//! In reading order: `listener`, `descriptors` and `connection` who asks, `tls` under which certificate, `entrance`
-//! which service is to answer, `core` what all services share, `guard` what is refused before anything else, `route`, `escapes` and `query` what is asked for, `cursor` where a page
+//! In reading order: `listener`, `limits`, `addresses`, `descriptors` and `connection` who asks, `tls` under which
+//! certificate, `entrance` which service is to answer, `core` what all services share, `guard` what is refused before
+//! anything else, `route`, `escapes` and `query` what is asked for, `cursor` where a page
 //! begins, `api` and `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that
 //! are there already, `representation` what is known of a body, `coding` and `condition` what the client wants of it
 //! and has of it, `error` the problems, `respond` and `cors` the headers, `lineage` the one that names us and those
 //! whom we mirror; `admin` what only those who run the proxy may do.
 
+mod addresses;
 mod admin;
 mod api;
 mod cache;
@@ -28,6 +30,7 @@ mod entrance;
 mod error;
 mod escapes;
 mod guard;
+mod limits;
 mod lineage;
 mod listener;
 mod query;
@@ -44,7 +47,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response};
 use http_body_util::Full;
 
 use crate::catalog::lineage::ProxyId;
@@ -55,13 +58,15 @@ use api::View;
 use cache::CatalogRequest;
 use coding::negotiate;
 use condition::{Verdict, judge};
+pub use config::size;
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 pub use configuration::{Configuration, Refusal};
-pub use connection::{Connection, Deadlines};
+pub use connection::{Connection, Deadlines, Load};
 pub use core::Core;
 use cors::Cors;
 pub use entrance::Entrance;
 use error::Problem;
+pub use limits::Limits;
 use lineage::LineageHeader;
 pub use listener::Listener;
 use registries::{Registries, reason};
@@ -180,8 +185,18 @@ impl Service {
             Ok(Answered::Found(found)) => self.represent(&request, found).await,
             Err(problem) => Err(problem),
         };
-        let mut response = answered.unwrap_or_else(|problem| self.responder.problem(&problem));
-        self.responder.allow_origin(&request.headers, response.headers_mut());
+        let response = answered.unwrap_or_else(|problem| self.responder.problem(&problem));
+        self.finish(&request.headers, response)
+    }
+
+    /// Answers one request for which there is no room.
+    fn refuse(&self, request: &HeaderMap) -> Response<Body> {
+        self.finish(request, self.responder.problem(&Problem::Overloaded))
+    }
+
+    /// Adds what every answer has.
+    fn finish(&self, request: &HeaderMap, mut response: Response<Body>) -> Response<Body> {
+        self.responder.allow_origin(request, response.headers_mut());
         // After the catalog was read: whoever sees content of another proxy sees its id.
         response.headers_mut().insert(LINEAGE_HEADER, self.lineage.value(&self.core.current));
         response

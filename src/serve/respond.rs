@@ -24,6 +24,8 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static(
 );
 /// How long a client should wait after a 503: about as long as the next test of a registry takes to come.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("10");
+/// The same where too much is being answered: that is over soon.
+const RETRY_SOON_SECONDS: HeaderValue = HeaderValue::from_static("1");
 /// How long caches may serve an answer while they ask for a new one, and while they cannot get one, in seconds.
 const STALE_WHILE_REVALIDATE: u64 = 300;
 const STALE_IF_ERROR: u64 = 86_400;
@@ -230,6 +232,9 @@ impl Responder {
             }
             Problem::Unavailable(_) => {
                 headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+            }
+            Problem::Overloaded => {
+                headers.insert(RETRY_AFTER, RETRY_SOON_SECONDS);
             }
             _ => {}
         }

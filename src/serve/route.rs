@@ -78,6 +78,11 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
     Err(Problem::MethodNotAllowed { allow: names.join(", ") })
 }
 
+/// Whether a path asks for the process and not for the catalog.
+pub(super) fn is_health(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz")
+}
+
 /// The methods of a path, for `Allow`; of one that does not exist, those that reading takes.
 pub(super) fn allow(path: &str) -> String {
     // No route has this method: the refusal says which ones there are.

@@ -2,14 +2,16 @@
 //! the loop that watches over it.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
+
+use super::load::Slot;
 
 /// The activity of one connection. Nothing is ordered by these numbers, hence `Relaxed` throughout.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(super) struct Activity {
     leaves_body: AtomicBool,
     has_unsent: AtomicBool,
     is_ending: AtomicBool,
+    /// The slots of answers of HTTP/1 that hyper is done with, and the peer perhaps not.
+    unsent: Mutex<Vec<Slot>>,
 }
 
 impl Activity {
@@ -34,6 +38,7 @@ impl Activity {
             leaves_body: AtomicBool::new(false),
             has_unsent: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
+            unsent: Mutex::default(),
         })
     }
 
@@ -47,7 +52,7 @@ impl Activity {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.progressed();
-        InFlight(Arc::clone(self))
+        InFlight { activity: Arc::clone(self), slot: None, is_http1: false }
     }
 
     /// How many requests have begun.
@@ -63,6 +68,13 @@ impl Activity {
     /// Hyper is done with an answer of HTTP/1 before the peer is: says whether something is left to be written.
     pub(super) fn set_unsent(&self, has_unsent: bool) {
         self.has_unsent.store(has_unsent, Ordering::Relaxed);
+        if !has_unsent {
+            self.unsent().clear();
+        }
+    }
+
+    fn unsent(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The peer asked for something, or took a part of an answer.
@@ -99,12 +111,27 @@ impl Activity {
 
 /// A request in flight, until it is dropped.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight {
+    activity: Arc<Activity>,
+    slot: Option<Slot>,
+    is_http1: bool,
+}
+
+impl InFlight {
+    /// Keeps a slot until the answer has gone.
+    pub(super) fn hold(&mut self, slot: Option<Slot>, is_http1: bool) {
+        (self.slot, self.is_http1) = (slot, is_http1);
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.0.progressed();
+        // Over HTTP/1 hyper takes the whole answer, and flushes right behind that.
+        if let Some(slot) = self.slot.take().filter(|_| self.is_http1) {
+            self.activity.unsent().push(slot);
+        }
+        self.activity.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.activity.progressed();
     }
 }
 
@@ -140,7 +167,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
                 end => return Poll::Ready(end),
             }
         }
-        self.in_flight.0.progressed();
+        self.in_flight.activity.progressed();
         super::streams::progressed();
         let length = self.most.min(self.part.len());
         Poll::Ready(Some(Ok(Frame::data(self.part.split_to(length)))))

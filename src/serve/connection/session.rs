@@ -5,7 +5,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::header::{CONNECTION, CONTENT_LENGTH, ORIGIN};
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
@@ -14,9 +15,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::super::route::is_health;
 use super::super::{Body, Entrance};
 use super::activity::{Activity, Tracked};
 use super::deadlines::Deadlines;
+use super::load::{Load, Slot};
 use super::streams::Streams;
 use super::timed::Timed;
 
@@ -40,6 +43,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// One connection's requests.
 pub(super) struct Session {
     pub(super) entrance: Arc<Entrance>,
+    pub(super) load: Arc<Load>,
     pub(super) activity: Arc<Activity>,
     pub(super) deadlines: Deadlines,
 }
@@ -49,9 +53,9 @@ impl Session {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { entrance, activity, deadlines } = self;
+        let Self { entrance, load, activity, deadlines } = self;
         // The whole body in one write.
-        let answering = Answering { entrance, activity: Arc::clone(&activity), part: usize::MAX, streams: None };
+        let answering = Answering { entrance, load, activity: Arc::clone(&activity), part: usize::MAX, streams: None };
         let handle = service_fn(move |request| answering.answer(request));
         let connection = http1::Builder::new()
             // The stream's own clocks tell a slow head from an idle connection.
@@ -68,10 +72,10 @@ impl Session {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { entrance, activity, deadlines } = self;
+        let Self { entrance, load, activity, deadlines } = self;
         let streams = Streams::new(deadlines);
-        let answering =
-            Answering { entrance, activity: Arc::clone(&activity), part: PART_BYTES, streams: Some(streams.clone()) };
+        let (kept, bodies) = (Arc::clone(&activity), Some(streams.clone()));
+        let answering = Answering { entrance, load, activity: kept, part: PART_BYTES, streams: bodies };
         let handle = service_fn(move |request| answering.answer(request));
         let connection = http2::Builder::new(streams)
             .timer(TokioTimer::new())
@@ -90,6 +94,7 @@ impl Session {
 /// What answers the requests of one connection.
 struct Answering {
     entrance: Arc<Entrance>,
+    load: Arc<Load>,
     activity: Arc<Activity>,
     /// How much of an answer is taken at a time.
     part: usize,
@@ -104,7 +109,8 @@ impl Answering {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Tracked<Body>>, Infallible>> + use<> {
         let (entrance, activity, part) = (Arc::clone(&self.entrance), Arc::clone(&self.activity), self.part);
-        let in_flight = activity.begin();
+        let load = Arc::clone(&self.load);
+        let mut in_flight = activity.begin();
         let (parts, body) = request.into_parts();
         let has_body = !body.is_end_stream();
         match &self.streams {
@@ -116,7 +122,8 @@ impl Answering {
         let leaves_body = has_body && is_http1;
         let is_only_head = parts.method == Method::HEAD && !is_http1;
         async move {
-            let mut response = entrance.handle(parts).await;
+            let (mut response, slot) = answer_within(&load, &entrance, parts).await;
+            in_flight.hold(slot, is_http1);
             if leaves_body {
                 activity.leave_body();
             }
@@ -133,6 +140,22 @@ impl Answering {
             }
             Ok(response.map(|body| Tracked::new((!is_only_head).then_some(body), part, in_flight)))
         }
+    }
+}
+
+/// Answers a request, if there is room for it and for its answer. Whether the process lives and is ready is said in
+/// any case: whoever asks that would end it otherwise.
+async fn answer_within(load: &Load, entrance: &Entrance, request: Parts) -> (Response<Body>, Option<Slot>) {
+    if is_health(request.uri.path()) {
+        return (entrance.handle(request).await, None);
+    }
+    let Some(slot) = load.admit() else { return (entrance.refuse(&request.headers), None) };
+    // In case the answer finds no room; few headers, most often none.
+    let origin = request.headers.get(ORIGIN).cloned();
+    let response = entrance.handle(request).await;
+    match load.admit_bytes(slot, response.body().size_hint().exact().unwrap_or_default()) {
+        Some(slot) => (response, Some(slot)),
+        None => (entrance.refuse(&origin.map(|origin| (ORIGIN, origin)).into_iter().collect()), None),
     }
 }
 
