@@ -168,7 +168,8 @@ async fn bind(config: &Config) -> Result<Listener, AppError> {
     let tls = config.server.tls();
     let tls = tls.map_err(|(key, problem)| ConfigError::of_key(&format!("server.{key}"), &problem))?;
     let listener = Listener::bind(address, tls.map(Arc::new)).await;
-    listener.map_err(|error| AppError::Bind { key: "server.listen", address, error })
+    let listener = listener.map_err(|error| AppError::Bind { key: "server.listen", address, error })?;
+    Ok(listener.with_limits(config.limits.of_clients()))
 }
 
 async fn bind_admin(config: &Config) -> Result<Option<Listener>, AppError> {

@@ -6,6 +6,7 @@
 
 mod error;
 mod layer;
+mod limits;
 mod origin;
 mod secrets;
 
@@ -24,6 +25,7 @@ use crate::{refresh, store, telemetry};
 
 pub use error::ConfigError;
 use error::{Problem, Problems};
+pub use limits::LimitsConfig;
 pub use origin::{Origin, Signature};
 
 /// The configuration that counts where no file is named.
@@ -54,6 +56,8 @@ pub struct Config {
     pub provenance: provenance::Config,
     /// Outgoing connections.
     pub network: NetworkConfig,
+    /// What peers may cost.
+    pub limits: LimitsConfig,
     /// Logs.
     pub log: telemetry::Config,
     /// The registries, in the order that decides between them.
@@ -147,6 +151,7 @@ fn check(config: &Config, problems: &mut Problems) {
     problems.add("refresh", config.refresh.problems());
     problems.add("health", config.health.problems());
     problems.add("store", config.store.problems());
+    problems.add("limits", config.limits.problems());
     problems.add("log", config.log.problems());
     if let Some(problem) = config.provenance.problem_with_key() {
         problems.push(Problem::new("provenance.key", format!("{:?} {problem}", config.provenance.key)));

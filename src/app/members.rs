@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use super::{AppError, Network, OwnIds, Policy, Registry, refresh};
 use crate::config::{Config, ConfigError};
 use crate::registry::config::Config as RegistryConfig;
+use crate::registry::limits::Limits;
 use crate::registry::{Settings, health};
 use crate::shutdown::Lifecycle;
 
@@ -27,6 +28,7 @@ pub(super) struct Blueprint {
     section: RegistryConfig,
     health: health::Config,
     schedule: refresh::Config,
+    limits: Limits,
 }
 
 /// A registry with what it was made from and, once it runs, the life of its tasks.
@@ -83,11 +85,12 @@ impl Surroundings {
     /// # Errors
     /// What shows only when it is built.
     pub(super) fn member(&self, blueprint: Blueprint) -> Result<Member, AppError> {
-        let Blueprint { section, health, schedule } = &blueprint;
+        let Blueprint { section, health, schedule, limits } = &blueprint;
         let problem = |problem: String| ConfigError::of_key(&format!("registries.{}", section.name), &problem);
         let settings = Settings {
             health: health.clone(),
             max_rate: schedule.max_rate,
+            limits: *limits,
             provenance_key: Arc::clone(&self.provenance_key),
             own_ids: self.own_ids.clone(),
         };
@@ -107,11 +110,15 @@ impl Blueprint {
             section: section.clone(),
             health: config.health.overridden_by(&section.health),
             schedule: config.refresh.overridden_by(&section.refresh),
+            limits: config.limits.of_registries(),
         }
     }
 
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        self.section.is_same_as(&other.section) && self.health == other.health && self.schedule == other.schedule
+        self.section.is_same_as(&other.section)
+            && self.health == other.health
+            && self.schedule == other.schedule
+            && self.limits == other.limits
     }
 }
 

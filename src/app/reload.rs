@@ -205,6 +205,7 @@ fn pending(started_with: &Config, config: &Config) -> Vec<&'static str> {
     let path = |file: &Option<RelativePathBuf>| file.as_ref().map(RelativePathBuf::relative);
     let certificate = |config: &Config| path(&config.server.tls_certificate_file);
     let key = |config: &Config| path(&config.server.tls_key_file);
+    let (clients, new_clients) = (before.limits.of_clients(), now.limits.of_clients());
     let changes = [
         ("server.listen", before.server.listen != now.server.listen),
         ("server.tls_certificate_file", certificate(before) != certificate(now)),
@@ -213,6 +214,10 @@ fn pending(started_with: &Config, config: &Config) -> Vec<&'static str> {
         ("store", !before.store.is_same_as(&now.store)),
         // Listings hold what registries say under other keys, and nothing of what they say under ours.
         ("provenance.key", before.provenance.key != now.provenance.key),
+        ("limits.connections", clients.connections != new_clients.connections),
+        ("limits.connections_per_address", clients.connections_per_address != new_clients.connections_per_address),
+        ("limits.requests", clients.requests != new_clients.requests),
+        ("limits.max_sending_size", clients.max_sending_size != new_clients.max_sending_size),
         ("log.format", before.log.format != now.log.format),
     ];
     changes.into_iter().filter_map(|(key, has_changed)| has_changed.then_some(key)).collect()

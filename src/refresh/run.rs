@@ -51,9 +51,10 @@ impl Run {
             let status = registry.status();
             (status.listing.clone().filter(|previous| previous.url == url), status.loops.found)
         };
+        let limits = registry.settings().limits;
         let walk = match errand {
-            Errand::FullWalk => Walk::full(url, previous.clone(), now.at),
-            Errand::Changes(since) => Walk::since(url, since, now.at),
+            Errand::FullWalk => Walk::full(url, previous.clone(), limits, now.at),
+            Errand::Changes(since) => Walk::since(url, since, limits, now.at),
         };
         let (first_date, resting_since, rested, shown) = (None, None, Duration::ZERO, None);
         Self { errand, list, walk, previous, began: now, first_date, resting_since, rested, shown, loops }

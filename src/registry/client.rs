@@ -4,26 +4,28 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::header::{ACCEPT, AUTHORIZATION, DATE, LOCATION, RETRY_AFTER};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, DATE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use url::Url;
 
+use super::body::{self, IncomingBody};
 use super::config::{HttpTarget, Token, bearer};
 use super::connect::{Attempt, ConnectWatch};
 use super::error::{FetchError, has_cause, is_want_of_descriptors, root_cause};
 use super::gate::Pass;
+use super::limits::Limits;
 use super::lineage::LineageWatch;
 use super::network::{CONNECT_TIMEOUT, Network};
+use super::resolve::Resolver;
 
-/// The largest body, after decompression.
-pub(super) const MAX_BODY_BYTES: usize = 32 << 20;
 /// The most redirects that one request follows.
 const MAX_REDIRECTS: usize = 3;
 /// The largest file with a token.
 const MAX_TOKEN_BYTES: u64 = 16 << 10;
+
 /// A complete answer with status 200.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -42,18 +44,22 @@ pub(super) struct Client {
     probes: reqwest::Client,
     watch: ConnectWatch,
     lineage: Arc<LineageWatch>,
+    limits: Limits,
 }
 
 impl Client {
     pub(super) fn new(
         target: HttpTarget,
+        limits: Limits,
         network: &Network,
         lineage: Arc<LineageWatch>,
     ) -> Result<Self, reqwest::Error> {
         let watch = ConnectWatch::default();
-        let pages = network.builder().pool_max_idle_per_host(1).build()?;
-        let probes = network.builder().pool_max_idle_per_host(0).connector_layer(watch.clone()).build()?;
-        Ok(Self { target, pages, probes, watch, lineage })
+        let resolver = Resolver::new(target.endpoint.host());
+        let builder = || network.builder().dns_resolver(resolver.clone());
+        let pages = builder().pool_max_idle_per_host(1).build()?;
+        let probes = builder().pool_max_idle_per_host(0).connector_layer(watch.clone()).build()?;
+        Ok(Self { target, pages, probes, watch, lineage, limits })
     }
 
     /// Fetches one page.
@@ -96,7 +102,7 @@ impl Client {
             let response = request.send().await.map_err(|error| classify(&error, timeout))?;
             if !is_redirect(response.status()) {
                 self.lineage.hear(response.status(), response.headers())?;
-                return read(response, timeout).await;
+                return read(response, self.limits, timeout).await;
             }
             url = redirect_target(&url, response.headers())?;
             drop(response);
@@ -109,6 +115,7 @@ impl Client {
     async fn headers(&self) -> Result<HeaderMap, FetchError> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/problem+json;q=0.9"));
+        headers.insert(ACCEPT_ENCODING, body::OFFERED);
         match &self.target.token {
             None => {}
             Some(Token::Value(token)) => {
@@ -145,7 +152,8 @@ fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// Where a redirect leads, if we follow it: to the same host name, and never from https to http.
+/// Where a redirect leads, if we follow it: to the same host name and port, or from http to https on the ports that
+/// these have by default. So it never leads to another server, and credentials never leave the one they are for.
 fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, FetchError> {
     let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
     let mut to = location
@@ -161,6 +169,11 @@ fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, FetchError> {
         ("http", "http" | "https") | ("https", "https") => {}
         (_, scheme) => return Err(FetchError::Redirect(format!("from {} to {scheme}", from.scheme()))),
     }
+    let ports = (from.port_or_known_default(), to.port_or_known_default());
+    if ports.0 != ports.1 && (ports, to.scheme()) != ((Some(80), Some(443)), "https") {
+        let port = ports.1.unwrap_or_default();
+        return Err(FetchError::Redirect(format!("to another port, {port}; configure that one if it is right")));
+    }
     if to.username().is_empty() && to.password().is_none() {
         // The credentials are for this host, which is the one that we were sent to.
         let _ = to.set_username(from.username());
@@ -169,21 +182,18 @@ fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, FetchError> {
     Ok(to)
 }
 
-async fn read(mut response: reqwest::Response, timeout: Duration) -> Result<Answer, FetchError> {
+async fn read(mut response: reqwest::Response, limits: Limits, timeout: Duration) -> Result<Answer, FetchError> {
     let status = response.status();
     if status != StatusCode::OK {
         let retry_after = retry_after(response.headers(), SystemTime::now());
         return Err(FetchError::Status { status: status.as_u16(), retry_after });
     }
     let (date, is_partial) = (date(response.headers()), is_partial(response.headers()));
-    let mut body = Vec::new();
+    let mut body = IncomingBody::new(response.headers(), limits)?;
     while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error, timeout))? {
-        if MAX_BODY_BYTES < body.len() + chunk.len() {
-            return Err(FetchError::TooLarge(MAX_BODY_BYTES));
-        }
-        body.extend_from_slice(&chunk);
+        body.push(&chunk)?;
     }
-    Ok(Answer { body, date, is_partial })
+    Ok(Answer { body: body.finish()?, date, is_partial })
 }
 
 /// Reads the mark that `serve` puts on lists before it is ready (RFC 9211, `detail`).
@@ -242,11 +252,25 @@ mod tests {
     }
 
     #[test]
-    fn redirects_stay_on_the_host_and_never_leave_https() {
+    fn redirects_stay_on_the_server_and_never_leave_https() {
         assert_eq!(follow("http://a.example/v0", "https://a.example/x").as_deref(), Ok("https://a.example/x"));
         assert_eq!(follow("https://u:p@a.example/v0", "/x?y=1").as_deref(), Ok("https://u:p@a.example/x?y=1"));
         assert!(follow("https://a.example/v0", "http://a.example/v0").is_err());
         assert!(follow("https://a.example/v0", "https://b.example/v0").is_err());
+        assert_eq!(follow("http://a.example:80/", "https://a.example:443/x").as_deref(), Ok("https://a.example/x"));
+        assert_eq!(follow("http://a.example:8080/", "//A.example:8080/x").as_deref(), Ok("http://a.example:8080/x"));
+        for (from, to) in [
+            ("https://a.example/v0", "https://a.example:22/v0"),
+            ("https://a.example:8443/v0", "https://a.example/v0"),
+            ("http://a.example/v0", "https://a.example:8443/v0"),
+            ("http://a.example:8080/v0", "https://a.example/v0"),
+            ("http://a.example/v0", "http://a.example:443/v0"),
+        ] {
+            assert!(follow(from, to).is_err_and(|error| error.contains("another port")), "{from} {to}");
+        }
+        for to in ["https://a.example./v0", "https://a@b.example/", "https://127.0.0.1/", "https://2130706433/"] {
+            assert!(follow("https://a.example/v0", to).is_err_and(|error| error.contains("another host")), "{to}");
+        }
         assert!(follow("https://a.example/v0", "//169.254.169.254/").is_err());
         assert!(follow("https://a.example/v0", "file:///etc/passwd").is_err());
     }

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::error::FetchError;
+use super::limits::Limits;
 use super::retry;
 use super::wire::{Page, RefusedEntries};
 use crate::catalog::entry::{Entry, Name};
@@ -21,15 +22,6 @@ use crate::catalog::listing::{Listing, ListingBuilder};
 
 /// A walk is given up after this long without a new page.
 pub const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
-/// A walk is given up after this long, however many pages it has brought: by then, its first page is too old to
-/// stand beside its last one.
-pub const WALK_AT_MOST: Duration = Duration::from_hours(12);
-/// The most pages of one walk: twenty times what the official registry has today.
-const MAX_PAGES: u32 = 20_000;
-/// The most versions of one registry.
-pub(super) const MAX_VERSIONS: usize = 2_000_000;
-/// The most JSON of one registry's listing, in bytes: two million entries of the usual size.
-pub(super) const MAX_LISTING_BYTES: usize = 2 << 30;
 
 /// What to ask of the list endpoint, besides `limit=100`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,11 +71,13 @@ pub enum WalkError {
         /// What the last attempt brought.
         error: String,
     },
-    /// Its pages come, and yet it does not end.
-    #[error("page {page}: given up after {} hours in all; its pages come too slowly", WALK_AT_MOST.as_secs() / 3600)]
-    Overlong {
+    /// It goes on and on.
+    #[error("page {page}: given up after {} minutes (`limits.walk_timeout`)", .limit.as_secs() / 60)]
+    TooLong {
         /// The page, from 1.
         page: u32,
+        /// How long it may take.
+        limit: Duration,
     },
     /// The list leads in circles, or is larger than any list may be.
     #[error("page {page}: {reason}")]
@@ -104,6 +98,8 @@ pub enum WalkError {
 /// A walk in progress.
 #[derive(Debug)]
 pub struct Walk {
+    limits: Limits,
+    ends_at: Instant,
     builder: ListingBuilder,
     refused: RefusedEntries,
     query: PageQuery,
@@ -113,7 +109,6 @@ pub struct Walk {
     attempts: u32,
     last_error: Option<String>,
     wait_until: Option<Instant>,
-    began_at: Instant,
     last_page_at: Instant,
     /// How many entries its own pages have brought.
     brought: usize,
@@ -123,18 +118,18 @@ pub struct Walk {
 impl Walk {
     /// A walk through the whole list.
     #[must_use]
-    pub fn full(url: Arc<str>, previous: Option<Arc<Listing>>, now: Instant) -> Self {
+    pub fn full(url: Arc<str>, previous: Option<Arc<Listing>>, limits: Limits, now: Instant) -> Self {
         let previous_versions = previous.as_ref().map_or(0, |previous| previous.versions);
         let query = PageQuery { include_deleted: true, ..PageQuery::default() };
-        Self::new(ListingBuilder::new(url, previous), query, previous_versions, now)
+        Self::new(ListingBuilder::new(url, previous), query, previous_versions, limits, now)
     }
 
     /// A walk through what changed since an instant. Its listing is the changes alone.
     #[must_use]
-    pub fn since(url: Arc<str>, updated_since: Timestamp, now: Instant) -> Self {
+    pub fn since(url: Arc<str>, updated_since: Timestamp, limits: Limits, now: Instant) -> Self {
         // `updated_since` brings deleted versions by itself (registry-api.md §2.6).
         let query = PageQuery { updated_since: Some(updated_since), ..PageQuery::default() };
-        Self::new(ListingBuilder::new(url, None), query, 0, now)
+        Self::new(ListingBuilder::new(url, None), query, 0, limits, now)
     }
 
     /// Takes in what an increment brought while this walk was on its way. Pages that arrive later count over it.
@@ -147,8 +142,10 @@ impl Walk {
         self.builder.share_with(listing);
     }
 
-    fn new(builder: ListingBuilder, query: PageQuery, previous_versions: usize, now: Instant) -> Self {
+    fn new(builder: ListingBuilder, query: PageQuery, previous_versions: usize, limits: Limits, now: Instant) -> Self {
         Self {
+            limits,
+            ends_at: now + limits.walk_timeout,
             builder,
             refused: RefusedEntries::default(),
             query,
@@ -157,7 +154,6 @@ impl Walk {
             attempts: 0,
             last_error: None,
             wait_until: None,
-            began_at: now,
             last_page_at: now,
             brought: 0,
             seen: Seen::default(),
@@ -191,16 +187,16 @@ impl Walk {
     /// When the walk is given up unless a page arrives.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        (self.last_page_at + GIVE_UP_AFTER).min(self.began_at + WALK_AT_MOST)
+        self.ends_at.min(self.last_page_at + GIVE_UP_AFTER)
     }
 
     /// What to do next.
     ///
     /// # Errors
-    /// When the walk has gone too long without a page, or in all.
+    /// When the walk has gone too long, or too long without a page.
     pub fn next(&self, now: Instant) -> Result<Next, WalkError> {
-        if self.began_at + WALK_AT_MOST <= now {
-            return Err(WalkError::Overlong { page: self.pages + 1 });
+        if self.ends_at <= now {
+            return Err(WalkError::TooLong { page: self.pages + 1, limit: self.limits.walk_timeout });
         }
         if self.deadline() <= now {
             let error = self.last_error.clone().unwrap_or_else(|| "no attempt could be made".to_owned());
@@ -283,11 +279,15 @@ impl Walk {
     }
 
     fn advance(&mut self, next_cursor: Option<String>) -> Result<Progress, WalkError> {
-        if MAX_VERSIONS < self.builder.versions() + self.refused.count {
-            return Err(self.unbounded(format!("the list has more than {MAX_VERSIONS} versions")));
+        let Limits { max_listing_versions, max_listing_size, max_pages, .. } = self.limits;
+        if max_listing_versions < self.builder.versions() + self.refused.count {
+            let reason =
+                format!("the list has more than {max_listing_versions} versions (`limits.max_listing_versions`)");
+            return Err(self.unbounded(reason));
         }
-        if MAX_LISTING_BYTES < self.builder.bytes() {
-            return Err(self.unbounded(format!("the list has more than {MAX_LISTING_BYTES} bytes")));
+        if max_listing_size < self.builder.bytes() {
+            let reason = format!("the list has more than {max_listing_size} bytes (`limits.max_listing_size`)");
+            return Err(self.unbounded(reason));
         }
         let Some(cursor) = next_cursor else {
             return self.finish();
@@ -295,8 +295,8 @@ impl Walk {
         if !self.seen.is_new("cursor", &cursor, "") {
             return Err(self.unbounded("its cursor has been used before".to_owned()));
         }
-        if MAX_PAGES <= self.pages {
-            return Err(self.unbounded(format!("the list has more than {MAX_PAGES} pages")));
+        if max_pages <= self.pages {
+            return Err(self.unbounded(format!("the list has more than {max_pages} pages (`limits.max_pages`)")));
         }
         self.query.cursor = Some(cursor);
         Ok(Progress::Continues)

@@ -13,7 +13,7 @@ fn page_after(previous: Option<&Listing>, numbers: std::ops::Range<u32>, next_cu
         )
         .collect();
     let document = serde_json::json!({"servers": entries, "metadata": {"nextCursor": next_cursor}});
-    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous };
+    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous, max_entry_size: 1 << 10 };
     decode(document.to_string().as_bytes(), &context).expect("a list")
 }
 
@@ -23,7 +23,8 @@ fn page_of(description: &str, numbers: std::ops::Range<u32>) -> Page {
             serde_json::json!({"server": {"name": format!("a/{number}"), "description": description, "version": "1"}})
         })
         .collect();
-    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None };
+    let context =
+        Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None, max_entry_size: 256 << 10 };
     decode(serde_json::Value::from(entries).to_string().as_bytes(), &context).expect("a list")
 }
 
@@ -33,7 +34,7 @@ fn status(status: u16) -> FetchError {
 
 fn full(previous: Option<Arc<Listing>>) -> (Walk, Instant) {
     let now = Instant::now();
-    (Walk::full("https://x.example/v0.1/servers".into(), previous, now), now)
+    (Walk::full("https://x.example/v0.1/servers".into(), previous, Limits::default(), now), now)
 }
 
 fn query(walk: &Walk, now: Instant) -> PageQuery {
@@ -124,7 +125,7 @@ fn a_list_of_which_nothing_can_be_decoded_any_more_is_not_believed() {
     let (mut walk, now) = full(None);
     walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
     let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
-    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None };
+    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None, max_entry_size: 1 << 10 };
     let broken = br#"{"servers":[{"server":{"name":"a/1","version":"1"}}]}"#;
     let broken = decode(broken, &context).expect("a list");
     assert!(matches!(walk.observe(Ok(broken), now, 0.0), Err(WalkError::Emptied { before: 3 })));
@@ -132,7 +133,7 @@ fn a_list_of_which_nothing_can_be_decoded_any_more_is_not_believed() {
 
 #[test]
 fn a_page_of_bad_entries_fails_a_walk_only_at_its_beginning() {
-    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None };
+    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None, max_entry_size: 1 << 10 };
     let junk = || decode(br#"{"servers":[{"foo":1},{"foo":2}]}"#, &context).expect("a list");
     let (mut walk, now) = full(None);
     assert!(matches!(walk.observe(Ok(junk()), now, 0.0), Ok(Progress::Continues)), "it is asked for again");
@@ -177,7 +178,7 @@ fn an_increment_adds_and_replaces_and_removes_nothing() {
     let (mut walk, now) = full(None);
     walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
     let base = Arc::new(walk.snapshot().0);
-    let mut walk = Walk::since(Arc::clone(&base.url), Timestamp::UNIX_EPOCH, now);
+    let mut walk = Walk::since(Arc::clone(&base.url), Timestamp::UNIX_EPOCH, Limits::default(), now);
     assert_eq!(query(&walk, now).updated_since, Some(Timestamp::UNIX_EPOCH));
     assert!(matches!(walk.observe(Ok(page_after(Some(&base), 2..5, None)), now, 0.0), Ok(Progress::Finished)));
     let after = base.with_changes(&walk.snapshot().0);
@@ -223,6 +224,6 @@ fn a_walk_has_a_bound_in_all() {
         pages += 1;
         now = (now + GIVE_UP_AFTER / 2).min(walk.deadline());
     }
-    assert_eq!(now, began_at + WALK_AT_MOST);
-    assert!(matches!(walk.next(now), Err(WalkError::Overlong { page }) if page == pages + 1));
+    assert_eq!(now, began_at + Limits::default().walk_timeout);
+    assert!(matches!(walk.next(now), Err(WalkError::TooLong { page, .. }) if page == pages + 1));
 }

@@ -1,8 +1,11 @@
 //! What a registry's URL stands for, and what of it the public may see.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use url::{Host, Url};
+
+use super::addresses::{self, Kind};
 
 /// What the URL of the configuration stands for (contract §3).
 #[derive(Clone, PartialEq, Eq)]
@@ -24,6 +27,14 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+impl Endpoint {
+    /// The host of the URL, as the URL says it.
+    pub(super) fn host(&self) -> &str {
+        let (Self::List(url) | Self::Candidates([url, _])) = self;
+        url.host_str().unwrap_or_default()
+    }
+}
+
 /// Parses a registry's URL, whatever the contract lets it stand for.
 ///
 /// # Errors
@@ -35,7 +46,7 @@ pub fn parse_url(text: &str) -> Result<Url, String> {
         return Err(format!("has the scheme `{}`; use https or http", url.scheme()));
     }
     url.set_fragment(None);
-    Ok(url)
+    literal(&url).and_then(addresses::problem).map_or(Ok(url), Err)
 }
 
 /// A path that ends in `/servers` or `.json` is the endpoint; one that ends in an API version gets
@@ -80,9 +91,16 @@ pub(super) fn has_userinfo(url: &Url) -> bool {
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+        _ => literal(url).is_some_and(|address| addresses::kind(address) == Kind::Loopback),
+    }
+}
+
+/// The address that a URL names in place of a host, however it is written.
+fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Domain(_) => None,
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
     }
 }
 

@@ -80,8 +80,14 @@ pub enum FetchError {
     #[error("redirected {0}")]
     Redirect(String),
     /// A body over the limit.
-    #[error("answered with more than {0} bytes")]
+    #[error("answered with more than {0} bytes (`limits.max_response_size`)")]
     TooLarge(usize),
+    /// A body that is over the limit before it is decompressed.
+    #[error("answered with more than {0} bytes of compressed data (`limits.max_compressed_size`)")]
+    TooLargeCompressed(usize),
+    /// A body whose content coding cannot be undone.
+    #[error("answered with {0}")]
+    Coding(String),
     /// A body that is no registry's list.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -102,7 +108,9 @@ impl FetchError {
             | Self::Status { .. }
             | Self::Loop
             | Self::Redirect(_)
-            | Self::TooLarge(_) => Stage::Response,
+            | Self::TooLarge(_)
+            | Self::TooLargeCompressed(_)
+            | Self::Coding(_) => Stage::Response,
             Self::Format(_) => Stage::Format,
         }
     }

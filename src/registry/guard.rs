@@ -81,7 +81,8 @@ mod tests {
     fn listing(numbers: impl Iterator<Item = usize>) -> Listing {
         let entry = |number| serde_json::json!({"name": format!("a/{}", number / 2), "description": "d", "version": format!("{number}")});
         let document = serde_json::Value::from(numbers.map(entry).collect::<Vec<_>>()).to_string();
-        let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None };
+        let context =
+            Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None, max_entry_size: 256 << 10 };
         let mut builder = ListingBuilder::new("https://x.example".into(), None);
         for (name, entry) in decode(document.as_bytes(), &context).expect("a list").entries {
             builder.insert(&name, entry);

@@ -13,12 +13,10 @@ use super::crawl::PageQuery;
 use super::endpoint::{Endpoint, public_url};
 use super::error::FetchError;
 use super::gate::Gate;
+use super::limits::Limits;
 use super::lineage::LineageWatch;
 use super::network::Network;
 use super::probe::Timing;
-
-/// How long one page may take. The official registry needs 20 s on bad days; its gateway gives up at 60.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// What a test asks for: more than one entry, because one may be a bad one.
 const PROBE_QUERY: &[(&str, &str)] = &[("limit", "3")];
@@ -27,6 +25,8 @@ const PROBE_QUERY: &[(&str, &str)] = &[("limit", "3")];
 pub(super) struct HttpOrigin {
     client: Client,
     gate: Gate,
+    /// How long one page may take.
+    page_timeout: Duration,
     /// What the configuration says of the endpoint.
     configured: Endpoint,
     /// The list endpoint, once it is known.
@@ -43,6 +43,7 @@ impl HttpOrigin {
     pub(super) fn new(
         target: HttpTarget,
         max_rate: f64,
+        limits: Limits,
         network: &Network,
         lineage: Arc<LineageWatch>,
     ) -> Result<Self, reqwest::Error> {
@@ -51,8 +52,9 @@ impl HttpOrigin {
             Endpoint::List(url) => Some(url.clone()),
             Endpoint::Candidates(_) => None,
         };
-        let client = Client::new(target, network, lineage)?;
-        Ok(Self { client, gate: Gate::new(max_rate), configured, known: Mutex::new(known) })
+        let client = Client::new(target, limits, network, lineage)?;
+        let page_timeout = limits.request_timeout;
+        Ok(Self { client, gate: Gate::new(max_rate), page_timeout, configured, known: Mutex::new(known) })
     }
 
     /// Where the list is: the first place that is possible, while none is known.
@@ -111,7 +113,7 @@ impl HttpOrigin {
     /// Asks for one page of the list.
     pub(super) async fn page(&self, list: &ListUrl, query: &PageQuery) -> Result<Answer, FetchError> {
         let mut pass = self.gate.enter().await;
-        self.client.fetch(&page_url(&list.0, query), PAGE_TIMEOUT, &mut pass).await
+        self.client.fetch(&page_url(&list.0, query), self.page_timeout, &mut pass).await
     }
 }
 

@@ -74,7 +74,8 @@ mod tests {
             })
             .collect();
         let document = serde_json::json!({"servers": entries, "metadata": {"nextCursor": next_cursor}});
-        let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None };
+        let context =
+            Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None, max_entry_size: 256 << 10 };
         decode(document.to_string().as_bytes(), &context).expect("a list")
     }
 

@@ -13,11 +13,14 @@ pub mod error;
 pub mod guard;
 pub mod health;
 pub mod increments;
+pub mod limits;
 pub mod probe;
 pub mod retry;
 pub mod status;
 pub mod wire;
 
+mod addresses;
+mod body;
 mod client;
 mod connect;
 mod file;
@@ -26,6 +29,7 @@ mod http;
 mod lineage;
 mod network;
 mod observe;
+mod resolve;
 mod succession;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,6 +51,7 @@ use file::File;
 pub use file::{FileLoad, FileVersion};
 use http::HttpOrigin;
 pub use http::ListUrl;
+use limits::Limits;
 use lineage::LineageWatch;
 pub use lineage::{LINEAGE_HEADER, OwnIds};
 pub use network::Network;
@@ -62,6 +67,8 @@ pub struct Settings {
     pub health: health::Config,
     /// Requests a second.
     pub max_rate: f64,
+    /// What it may cost.
+    pub limits: Limits,
     /// The `_meta` key of our provenance.
     pub provenance_key: Arc<str>,
     /// Our own ids, by which loops are found.
@@ -107,7 +114,7 @@ impl Registry {
         let source = match target {
             Target::File(path) => Origin::File(File::new(path)),
             Target::Http(target) => {
-                let http = HttpOrigin::new(target, settings.max_rate, network, Arc::clone(&lineage))?;
+                let http = HttpOrigin::new(target, settings.max_rate, settings.limits, network, Arc::clone(&lineage))?;
                 Origin::Http(Box::new(http))
             }
         };
@@ -294,9 +301,11 @@ impl Registry {
     /// Decodes off the runtime's threads: a page may have megabytes.
     async fn decode(&self, body: Vec<u8>, previous: Option<Arc<Listing>>) -> Result<Page, FetchError> {
         let provenance_key = Arc::clone(&self.settings.provenance_key);
+        let max_entry_size = self.settings.limits.max_entry_size;
         let decoding = tokio::task::spawn_blocking(move || {
             let now = whole_seconds(Timestamp::now());
-            let context = wire::Context { now, provenance_key: &provenance_key, previous: previous.as_deref() };
+            let previous = previous.as_deref();
+            let context = wire::Context { now, provenance_key: &provenance_key, previous, max_entry_size };
             wire::decode(&body, &context)
         });
         match decoding.await {

@@ -1,5 +1,6 @@
 //! The way out, which all registries share: trust, proxy, and what every connection has in common.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +28,22 @@ pub struct Network {
     proxy: ProxyChoice,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum ProxyChoice {
     FromEnvironment,
     Off,
     Url(Box<reqwest::Proxy>),
+}
+
+impl fmt::Debug for ProxyChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Its URL may hold a password, which its own form would show.
+        formatter.write_str(match self {
+            Self::FromEnvironment => "FromEnvironment",
+            Self::Off => "Off",
+            Self::Url(_) => "Url([REDACTED])",
+        })
+    }
 }
 
 impl Network {

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::Registry;
-use super::crawl::{MAX_LISTING_BYTES, MAX_VERSIONS};
 use super::error::{FetchError, Stage};
 use super::guard::Trust;
 use super::health::{Outcome, State};
+use super::limits::Limits;
 use super::probe::Check;
 use super::status::{SyncReport, Taken};
 use super::wire::RefusedEntries;
@@ -68,11 +68,12 @@ impl Registry {
     /// A sentence that names the limit.
     pub fn check_room_for(&self, changes: &Listing) -> Result<(), String> {
         let Some(listing) = self.status().listing.clone().filter(|_| changes.versions > 0) else { return Ok(()) };
-        if MAX_VERSIONS < listing.versions + changes.versions {
-            return Err(format!("the list would have more than {MAX_VERSIONS} versions"));
+        let Limits { max_listing_versions, max_listing_size, .. } = self.settings.limits;
+        if max_listing_versions < listing.versions + changes.versions {
+            return Err(format!("the list would have more than {max_listing_versions} versions"));
         }
-        if MAX_LISTING_BYTES < listing.bytes() + changes.bytes() {
-            return Err(format!("the list would have more than {MAX_LISTING_BYTES} bytes"));
+        if max_listing_size < listing.bytes() + changes.bytes() {
+            return Err(format!("the list would have more than {max_listing_size} bytes"));
         }
         Ok(())
     }

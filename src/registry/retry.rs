@@ -27,6 +27,7 @@ pub fn is_retryable(error: &FetchError) -> bool {
         | FetchError::NoDescriptor
         | FetchError::Interrupted(_)
         | FetchError::Partial
+        | FetchError::Coding(_)
         | FetchError::Format(_) => true,
         FetchError::Status { status, .. } => match status {
             501 | 505 => false,
@@ -34,7 +35,9 @@ pub fn is_retryable(error: &FetchError) -> bool {
             // Gateways have codes of their own beside the standard ones (520 to 529).
             status => (500..600).contains(status),
         },
-        FetchError::Loop | FetchError::Redirect(_) | FetchError::TooLarge(_) => false,
+        FetchError::Loop | FetchError::Redirect(_) | FetchError::TooLarge(_) | FetchError::TooLargeCompressed(_) => {
+            false
+        }
     }
 }
 

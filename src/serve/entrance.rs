@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, Response};
 use http::request::Parts;
+use http::{HeaderMap, Response};
 
 use super::{Body, Service};
 

@@ -30,8 +30,14 @@ const MAX_FILE_BYTES: u64 = 64;
 const ID_LENGTH: usize = 22;
 
 /// What the id is made of, besides the registries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret([u8; SECRET_BYTES]);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret([REDACTED])")
+    }
+}
 
 /// Why there is no secret that lasts.
 #[derive(Debug, thiserror::Error)]

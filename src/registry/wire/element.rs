@@ -12,8 +12,6 @@ use crate::catalog::entry::{Digest, Entry, Form, Name, OFFICIAL_KEY, check_key};
 use crate::catalog::facets::{Facet, Facets, Kind};
 use crate::catalog::search::push_lowercase;
 
-/// The largest entry, in bytes of JSON. The largest real ones have 157 KB.
-const MAX_ENTRY_BYTES: usize = 256 << 10;
 /// The deepest nesting of an entry. Real ones have 10; clients' decoders give up somewhere above 100.
 const MAX_DEPTH: usize = 64;
 
@@ -50,9 +48,9 @@ pub(super) fn decode(element: &RawValue, context: &Context<'_>) -> Result<Decode
     if kind_of(element) != "an object" {
         return Err(Failure::Unrecognised(format!("is {}; expected an object", kind_of(element))));
     }
-    if element.get().len() > MAX_ENTRY_BYTES {
-        let length = element.get().len();
-        return Err(format!("has {length} bytes; an entry may have {MAX_ENTRY_BYTES}").into());
+    let (length, most) = (element.get().len(), context.max_entry_size);
+    if length > most {
+        return Err(format!("has {length} bytes; an entry may have {most} (`limits.max_entry_size`)").into());
     }
     // The whole of it must be sound: what a registry adds beside `server` reaches clients too.
     let tree: Json<'_> = parse(element.get())?;

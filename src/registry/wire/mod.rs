@@ -37,6 +37,8 @@ pub struct Context<'a> {
     pub provenance_key: &'a str,
     /// What the same registry listed before, if anything.
     pub previous: Option<&'a Listing>,
+    /// The largest entry that is taken, in bytes of JSON.
+    pub max_entry_size: usize,
 }
 
 /// One decoded document.

@@ -9,7 +9,7 @@ const KEY: &str = "mcp-registry-proxy/provenance";
 
 fn decode_with(document: &[u8], previous: Option<&Listing>) -> Result<Page, FormatError> {
     let now = Timestamp::from_second(1_800_000_000).expect("in range");
-    decode(document, &Context { now, provenance_key: KEY, previous })
+    decode(document, &Context { now, provenance_key: KEY, previous, max_entry_size: 256 << 10 })
 }
 
 fn page(document: &Value) -> Page {
@@ -121,7 +121,7 @@ fn what_would_break_clients_is_left_out_with_a_reason() {
         (without("version"), "has no `server.version`"),
         (with("version", json!(1)), "`server.version` is a number; expected a string"),
         (with("packages", json!(null)), "`server.packages` is null; expected an array"),
-        (with("x", json!("y".repeat(300_000))), "has 300068 bytes; an entry may have 262144"),
+        (with("x", json!("y".repeat(300_000))), "has 300068 bytes; an entry may have 262144 (`limits.max_entry_size`)"),
         (json!(5), "is a number; expected an object"),
         (json!({"server": server(), "_meta": []}), "has a `_meta` that is an array; expected an object"),
     ] {
