@@ -9,15 +9,18 @@ RUN mkdir -p tests/it && echo 'fn main() {}' > tests/it/main.rs
 ARG BUILD_COMMIT=unknown
 ARG BUILD_DATE=unknown
 RUN BUILD_COMMIT="$BUILD_COMMIT" BUILD_DATE="$BUILD_DATE" cargo build --release --locked --bin mcp-registry-proxy
-# The store's directory: a volume that is mounted there belongs to whom it belongs to.
+# The store's directory: a new volume that is mounted there gets its owner.
 RUN mkdir /state
 
-# glibc, certificates, a user without privileges; no shell.
+# glibc, certificates, a user without privileges; no shell. Nothing but the volume is written to, so the container runs
+# with a read-only root file system.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/mcp-registry-proxy /usr/local/bin/mcp-registry-proxy
 COPY --from=build --chown=65532:65532 /state /home/nonroot/state
-USER nonroot
+# By number, so that a cluster can see that it is not root.
+USER 65532:65532
 WORKDIR /home/nonroot
+VOLUME ["/home/nonroot/state"]
 # Inside a container, loopback would reach nobody.
 ENV MCP_REGISTRY_PROXY__SERVER__LISTEN=0.0.0.0:8080
 EXPOSE 8080

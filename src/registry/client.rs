@@ -14,7 +14,7 @@ use url::Url;
 use super::body::{self, IncomingBody};
 use super::config::{HttpTarget, Token, bearer};
 use super::connect::{Attempt, ConnectWatch};
-use super::error::{FetchError, has_cause, is_want_of_descriptors, root_cause};
+use super::error::{FetchError, is_want_of_descriptors, root_cause, tls_problem};
 use super::gate::Pass;
 use super::limits::Limits;
 use super::lineage::LineageWatch;
@@ -230,13 +230,13 @@ fn classify(error: &reqwest::Error, timeout: Duration) -> FetchError {
         if error.is_timeout() {
             return FetchError::Connect(format!("connecting took longer than {} s", CONNECT_TIMEOUT.as_secs()));
         }
-        return FetchError::Connect(root_cause(error));
+        return FetchError::Connect(tls_problem(error).unwrap_or_else(|| root_cause(error)));
     }
     if error.is_timeout() {
         return FetchError::Timeout(timeout);
     }
-    if has_cause::<rustls::Error>(error) {
-        return FetchError::Connect(root_cause(error));
+    if let Some(problem) = tls_problem(error) {
+        return FetchError::Connect(problem);
     }
     FetchError::Interrupted(root_cause(error))
 }

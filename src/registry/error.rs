@@ -162,9 +162,24 @@ pub(super) fn root_cause(error: &dyn Error) -> String {
     cause.to_string()
 }
 
-/// Whether an error has a cause of the given type.
-pub(super) fn has_cause<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(<dyn Error>::is::<E>)
+/// What TLS found wrong, if it was that, and what to do where that is not obvious.
+pub(super) fn tls_problem(error: &(dyn Error + 'static)) -> Option<String> {
+    Some(match causes(error).find_map(as_tls)? {
+        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
+            "its certificate is of an unknown authority; if that is right, add the authority to `network.ca_file`"
+                .to_owned()
+        }
+        found @ rustls::Error::InvalidMessage(_) => {
+            format!("it does not speak TLS there; check the scheme and the port of its `url` ({found})")
+        }
+        found => found.to_string(),
+    })
+}
+
+/// An error of TLS, or an I/O error that was made of one, perhaps of several layers: what it was made of is not among
+/// its causes.
+fn as_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref().or_else(|| as_tls(error.downcast_ref::<std::io::Error>()?.get_ref()?))
 }
 
 /// Whether an error comes from the want of file descriptors, which is no fault of whoever was asked.

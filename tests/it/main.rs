@@ -3,6 +3,7 @@
 
 mod support;
 
+mod addresses;
 mod admin;
 mod answers;
 mod api;
@@ -22,14 +23,17 @@ mod health;
 mod http2;
 mod identity;
 mod increments;
+mod limits;
 mod lists;
 mod loops;
 mod merge;
+mod outgoing_tls;
 mod paging;
 mod recovery;
 mod reload;
 mod requests;
 mod retries;
+mod secrets;
 mod shutdown;
 mod stale;
 mod startup;
@@ -38,3 +42,4 @@ mod tidy;
 mod tls;
 mod unready;
 mod walk;
+mod wire;

@@ -64,7 +64,7 @@ impl Workplace {
     async fn listening(mut command: Command, reads_on: bool) -> Serving {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary runs");
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (sender, mut lines) = mpsc::unbounded_channel();
+        let (sender, lines) = mpsc::unbounded_channel();
         // Read to the end, so that the child never waits for a reader.
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
@@ -75,9 +75,11 @@ impl Workplace {
                 }
             }
         });
-        let mut serving = Serving { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let (address, log) = (SocketAddr::from(([127, 0, 0, 1], 0)), Vec::new());
+        let mut serving = Serving { child, address, lines, log };
         let listening = async {
-            while let Some(line) = lines.recv().await {
+            while let Some(line) = serving.lines.recv().await {
+                serving.log.push(line.clone());
                 if let Some(address) = address_in(&line) {
                     return address;
                 }
@@ -117,13 +119,30 @@ impl Finished {
 pub(crate) struct Serving {
     child: Child,
     pub(crate) address: SocketAddr,
+    lines: mpsc::UnboundedReceiver<String>,
+    log: Vec<String>,
 }
 
 impl Serving {
+    /// What it has logged so far.
+    pub(crate) fn log(&mut self) -> String {
+        while let Ok(line) = self.lines.try_recv() {
+            self.log.push(line);
+        }
+        self.log.join("\n")
+    }
+
     /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status();
         assert!(status.expect("`kill` runs").success(), "the process takes signals");
+    }
+
+    /// The most memory that it has had, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the system counts it");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
     /// Whether it still runs.
