@@ -23,6 +23,8 @@ enum Action {
     Metrics,
     /// Test Connection.
     Test { name: String },
+    /// A full walk.
+    Refresh { name: String, accept: bool },
 }
 
 /// What a test came to.
@@ -33,6 +35,14 @@ struct Tested<'a> {
     check: CheckView,
 }
 
+/// That a walk was asked for.
+#[derive(Serialize)]
+struct Asked<'a> {
+    name: &'a str,
+    refresh: &'static str,
+    accept: bool,
+}
+
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
@@ -40,7 +50,7 @@ impl Service {
     /// Lets a request into the admin listener, and answers what only that one does; `None` for everything else.
     pub(super) async fn administer(&self, access: &Access, request: &Parts) -> Result<Option<Answered>, Problem> {
         access.check(request).await?;
-        let Some(action) = action(&request.method, request.uri.path())? else { return Ok(None) };
+        let Some(action) = action(&request.method, request.uri.path(), request.uri.query())? else { return Ok(None) };
         super::guard::check(request)?;
         match action {
             Action::Metrics => {
@@ -56,6 +66,13 @@ impl Service {
                 registry.observe_check(check);
                 Ok(Some(self.momentary(body)))
             }
+            Action::Refresh { name, accept } => {
+                self.registry(&name)?.request_refresh(accept);
+                let asked = Asked { name: &name, refresh: "requested", accept };
+                let mut response = self.responder.momentary(super::registries::to_line(&asked));
+                *response.status_mut() = http::StatusCode::ACCEPTED;
+                Ok(Some(Answered::With(response)))
+            }
         }
     }
 
@@ -66,11 +83,15 @@ impl Service {
 }
 
 /// Finds what a request asks for, if that is for the admin listener alone.
-fn action(method: &Method, path: &str) -> Result<Option<Action>, Problem> {
+fn action(method: &Method, path: &str, query: Option<&str>) -> Result<Option<Action>, Problem> {
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
     let (methods, action): (&[Method], _) = match segments[..] {
         ["metrics"] => (&[Method::GET, Method::HEAD], Action::Metrics),
         ["registries", name, "test"] => (&[Method::POST], Action::Test { name: decode(name, "registry name")? }),
+        ["registries", name, "refresh"] => {
+            let name = decode(name, "registry name")?;
+            (&[Method::POST], Action::Refresh { name, accept: accept(query)? })
+        }
         _ => return Ok(None),
     };
     if methods.contains(method) {
@@ -80,12 +101,30 @@ fn action(method: &Method, path: &str) -> Result<Option<Action>, Problem> {
     Err(Problem::MethodNotAllowed { allow: names.join(", ") })
 }
 
+/// The one parameter of a refresh.
+fn accept(query: Option<&str>) -> Result<bool, Problem> {
+    let mut accept = false;
+    for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        accept = match (&*key, &*value) {
+            ("accept", "true") => true,
+            ("accept", "false") => false,
+            _ => {
+                return Err(Problem::BadRequest(
+                    "A refresh takes `accept=true` or `accept=false`, and nothing else.".into(),
+                ));
+            }
+        };
+    }
+    Ok(accept)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn find(method: &Method, target: &str) -> Result<Option<Action>, u16> {
-        action(method, target).map_err(|problem| problem.status().as_u16())
+        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        action(method, path, query).map_err(|problem| problem.status().as_u16())
     }
 
     #[test]
@@ -93,8 +132,15 @@ mod tests {
         assert_eq!(find(&Method::GET, "/metrics"), Ok(Some(Action::Metrics)));
         let name = || "acme".to_owned();
         assert_eq!(find(&Method::POST, "/registries/acme/test"), Ok(Some(Action::Test { name: name() })));
-        assert_eq!(find(&Method::GET, "/registries/acme/test"), Err(405));
+        for (query, accept) in [("", false), ("?accept=true", true), ("?accept=false", false), ("?accept=true&", true)]
+        {
+            let expected = Action::Refresh { name: name(), accept };
+            assert_eq!(find(&Method::POST, &format!("/registries/acme/refresh{query}")), Ok(Some(expected)));
+        }
+        assert_eq!(find(&Method::GET, "/registries/acme/refresh"), Err(405));
         assert_eq!(find(&Method::POST, "/metrics"), Err(405));
+        assert_eq!(find(&Method::POST, "/registries/acme/refresh?accept=yes"), Err(400));
+        assert_eq!(find(&Method::POST, "/registries/acme/refresh?force=true"), Err(400));
         assert_eq!(find(&Method::GET, "/registries/acme"), Ok(None));
     }
 }

@@ -121,6 +121,22 @@ async fn a_test_shows_its_stages_and_counts() {
 }
 
 #[tokio::test]
+async fn a_refresh_walks_the_whole_list_now() {
+    let alpha = FakeRegistry::start(numbered("com.alpha", 2)).await;
+    let setup = Setup::new().settings(LISTEN).settings("[refresh]\ninterval = \"1h\"\nfull_interval = \"2h\"");
+    let proxy = setup.registry("alpha", &alpha.url()).start_ready().await;
+    let more = numbered("com.alpha", 5);
+    alpha.set_entries(more.clone());
+    let asked = post(&proxy, "/registries/alpha/refresh").await;
+    assert_eq!(asked.status, 202);
+    assert_eq!(asked.json(), serde_json::json!({"name": "alpha", "refresh": "requested", "accept": false}));
+    proxy.until_listed(&keys_of(&more)).await;
+    assert_eq!(post(&proxy, "/registries/alpha/refresh?accept=perhaps").await.status, 400);
+    assert_eq!(post(&proxy, "/registries/nobody/refresh").await.status, 404);
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn figures_show_registries_and_the_configuration() {
     let entries = numbered("com.alpha", 3);
     let alpha = FakeRegistry::start(entries.clone()).await;
