@@ -1,8 +1,8 @@
 //! THE PUMP: one registry each. The only module that opens outgoing connections (and reads registry
 //! files), and the only one that knows foreign formats. It has no tasks of its own: `refresh` says when.
 //!
-//! In reading order: [`config`] what the administrator says, [`client`](self) one request, [`wire`] from
-//! bytes to entries, [`crawl`] from pages to a listing, [`probe`] and [`health`] from outcomes to a state,
+//! In reading order: [`config`] and [`limits`] what the administrator says, [`client`](self) one request, `resolve`
+//! and `addresses` where it may go, `body` what comes back, [`wire`] from bytes to entries, [`crawl`] from pages to a listing, [`probe`] and [`health`] from outcomes to a state,
 //! [`status`] what is known of a registry, and here [`Registry`], which holds them together.
 
 pub mod config;

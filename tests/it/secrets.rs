@@ -9,8 +9,10 @@ use http::Method;
 
 use crate::support::binary::Workplace;
 use crate::support::http::send;
+use crate::support::proxy::Setup;
 use crate::support::raw::{RawServer, nobody};
 use crate::support::registry::{Behaviour, FakeRegistry};
+use crate::support::tls::{Certificate, SETTINGS};
 use crate::support::{check, eventually};
 
 /// What must not be found anywhere.
@@ -58,11 +60,15 @@ fn assert_no_canary(what: &str, text: &str) {
 }
 
 async fn serve_and_look(network: &str) {
-    let workplace = Workplace::new();
-    let (registries, servers, _garbage) = registries(&workplace).await;
+    look_into(&Workplace::new(), network, "").await;
+}
+
+/// Serves those registries and one more, and looks at everything that it says.
+async fn look_into(workplace: &Workplace, network: &str, more: &str) {
+    let (registries, servers, _garbage) = registries(workplace).await;
     let configuration = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[network]\n{network}\n[log]\nformat = \"json\"\nlevel = \"trace\"\n[store]\n\
-         path = \"store\"\n[health]\ninterval = \"50ms\"\n[refresh]\nmax_rate = 1000\n{registries}"
+        "[server]\nlisten = \"127.0.0.1:0\"\n[network]\n{network}\n[log]\nformat = \"json\"\nlevel = \"trace,h2=trace\"\n[store]\n\
+         path = \"store\"\n[health]\ninterval = \"50ms\"\n[refresh]\nmax_rate = 1000\n{registries}{more}"
     );
     workplace.write("proxy.toml", configuration);
     let mut serving = workplace.serve(&["--config", "proxy.toml"]).await;
@@ -81,10 +87,16 @@ async fn serve_and_look(network: &str) {
         let reply = send(serving.address, Method::GET, &target).await;
         assert_no_canary(&target, &format!("{:?}\n{}", reply.headers, reply.text()));
     }
+    if !more.is_empty() {
+        let shown = send(serving.address, Method::GET, "/registries/h2").await;
+        assert!(shown.text().contains("status 404"), "it was reached: {}", shown.text());
+        assert_no_canary("/registries/h2", shown.text());
+    }
     serving.signal("TERM");
     assert_eq!(serving.exit_code().await, Some(0));
     let log = serving.log();
     assert!(log.lines().count() > 12, "the log says something: {log}");
+    assert!(more.is_empty() || log.contains("Headers"), "trace shows what HTTP/2 does: {log}");
     assert_no_canary("the log", &log);
     let finished = workplace.run(&["test", "--config", "proxy.toml"]).await;
     assert_eq!(finished.code(), Some(1));
@@ -103,6 +115,20 @@ async fn serve_and_look(network: &str) {
 #[tokio::test]
 async fn no_secret_of_a_registry_is_said() {
     serve_and_look("proxy = \"off\"").await;
+}
+
+#[tokio::test]
+async fn no_secret_is_said_over_http2() {
+    let certificate = Certificate::new();
+    let setup = Setup::new().settings(SETTINGS).file("curated", "[]");
+    certificate.write(setup.path("").as_path());
+    let registry = setup.start().await;
+    let workplace = Workplace::new();
+    workplace.write("authority.pem", &certificate.chain);
+    let url = format!("https://localhost:{}/nothing/servers?key={CANARY}", registry.address().port());
+    let more = format!("[[registries]]\nname = \"h2\"\nurl = {url:?}\nbearer_token = \"{CANARY}\"\n");
+    look_into(&workplace, "proxy = \"off\"\nca_file = \"authority.pem\"", &more).await;
+    registry.stop().await;
 }
 
 #[tokio::test]
