@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use crate::catalog::current::Current;
 use crate::catalog::lineage::ProxyId;
@@ -17,7 +18,7 @@ use crate::catalog::merge::Policy;
 use crate::config::{Config, ConfigError, Loaded, Origin};
 use crate::refresh::{self, Refresh};
 use crate::registry::{Network, OwnIds, Registry};
-use crate::serve::{AdminListen, Configuration, Core, Deadlines, Entrance, Listener};
+use crate::serve::{AdminListen, Configuration, Core, Deadlines, Entrance, Listener, ReadThrough, Spawn};
 use crate::shutdown::{Ending, Lifecycle};
 use crate::store::identity::Secret;
 
@@ -78,7 +79,9 @@ impl App {
         let wing = refresh::Members { registries: registries.clone(), policy };
         let refresh = Arc::new(Refresh::new(wing, Arc::clone(&current), Arc::clone(&surroundings.changed)));
         let configuration = Arc::new(Configuration::new(Timestamp::now()));
-        let core = Core::new(current, configuration, config.cache.max_size.as_u64());
+        let lifecycle = Lifecycle::new();
+        let read_through = Arc::new(ReadThrough::new(flights(&lifecycle)));
+        let core = Core::new(current, configuration, read_through, config.cache.max_size.as_u64());
         let materials = Materials { core: &core, registries: &registries, config, own_id: &own_id };
         let entrances = Entrances::new(&materials);
 
@@ -95,7 +98,7 @@ impl App {
             core,
             entrances,
         };
-        Ok(Self { listener, admin, refresh, reloader, lifecycle: Lifecycle::new() })
+        Ok(Self { listener, admin, refresh, reloader, lifecycle })
     }
 
     /// Where the proxy listens.
@@ -183,6 +186,25 @@ async fn bind_admin(config: &Config) -> Result<Option<Listener>, AppError> {
         }
         Err(error) => Err(AppError::Bind { key: "admin.listen", address, error }),
     }
+}
+
+/// Runs flights beside the connections: each may outlive the client that it began for. Once everything is to end,
+/// they have as long as a request waits for them.
+fn flights(lifecycle: &Lifecycle) -> Spawn {
+    let lifecycle = lifecycle.clone();
+    Box::new(move |flight| {
+        let life = lifecycle.clone();
+        lifecycle.spawn(async move {
+            let over = async {
+                life.stopped().await;
+                sleep(ReadThrough::MAX_WAIT).await;
+            };
+            tokio::select! {
+                () = flight => {}
+                () = over => {}
+            }
+        });
+    })
 }
 
 /// The id by which other proxies know the one that is served from this configuration, if it has been served and

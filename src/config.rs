@@ -83,7 +83,7 @@ pub struct Loaded {
 }
 
 /// Keys whose effect comes later (contract §3).
-const LATER: [&str; 4] = ["read_through.enabled", "read_through.negative_ttl", "store.url", "registries.read_through"];
+const LATER: [&str; 1] = ["store.url"];
 
 /// Reads and checks the configuration.
 ///
@@ -98,7 +98,7 @@ pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
     secrets::expand(&mut config.registries, lookup, &mut problems);
     check(&config, &mut problems);
     if problems.is_empty() {
-        return Ok(Loaded { without_effect: without_effect(&figment, &config), config });
+        return Ok(Loaded { without_effect: without_effect(&figment), config });
     }
     Err(ConfigError::from_problems(&figment, problems))
 }
@@ -150,6 +150,7 @@ fn check(config: &Config, problems: &mut Problems) {
     problems.add("admin", config.admin.problems());
     problems.add("refresh", config.refresh.problems());
     problems.add("health", config.health.problems());
+    problems.add("read_through", config.read_through.problems());
     problems.add("store", config.store.problems());
     problems.add("limits", config.limits.problems());
     problems.add("log", config.log.problems());
@@ -217,12 +218,8 @@ fn check_secret_file(target: &crate::registry::config::Target, key: &str, proble
     }
 }
 
-fn without_effect(figment: &Figment, config: &Config) -> Vec<String> {
-    let read_through = config.registries.iter().any(|registry| registry.read_through.is_some());
-    let is_set = |key: &&&str| match **key {
-        "registries.read_through" => read_through,
-        key => figment.find_value(key).is_ok(),
-    };
+fn without_effect(figment: &Figment) -> Vec<String> {
+    let is_set = |key: &&&str| figment.find_value(key).is_ok();
     LATER.iter().filter(is_set).map(ToString::to_string).collect()
 }
 

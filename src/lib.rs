@@ -13,6 +13,9 @@
 //! them but what is known of each registry ([`registry::status`]), which `/registries` shows, and the names of the
 //! proxies whose content the catalog holds ([`catalog::lineage`]).
 //!
+//! What the catalog lacks, one name at a time, a request may have asked of the registries, at most 3 s long
+//! ([`serve::ReadThrough`]). It comes by the same decoder and through the same merge, and never into the catalog.
+//!
 //! # The data
 //!
 //! | what | where | shared by |

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::members::policy;
 use crate::catalog::lineage::ProxyId;
 use crate::config::Config;
 use crate::registry::Registry;
-use crate::serve::{Core, Door, Entrance, Service, ServiceSettings, Visibility};
+use crate::serve::{Core, Door, Entrance, ReadThroughSettings, Service, ServiceSettings, Visibility};
 
 /// The entrances of both listeners, whether they are open or not.
 #[derive(Clone, Debug)]
@@ -50,10 +51,17 @@ impl Materials<'_> {
             max_age: self.config.cache.max_age,
             visibility,
             shows_urls: self.config.provenance.publish_urls,
+            read_through: read_through(self.config),
             own_id: self.own_id.clone(),
         };
         Service::new(self.core.clone(), self.registries.to_vec(), &settings)
     }
+}
+
+/// Whether and how registries are asked for what the catalog lacks.
+fn read_through(config: &Config) -> Option<ReadThroughSettings> {
+    let settings = || ReadThroughSettings { negative_ttl: config.read_through.negative_ttl, policy: policy(config) };
+    config.read_through.enabled.then(settings)
 }
 
 /// Whoever reaches the listener sees the whole catalog; where credentials brought a part of it, that

@@ -91,6 +91,7 @@ impl Surroundings {
             health: health.clone(),
             max_rate: schedule.max_rate,
             limits: *limits,
+            read_through: section.read_through.unwrap_or(true),
             provenance_key: Arc::clone(&self.provenance_key),
             own_ids: self.own_ids.clone(),
         };
@@ -168,6 +169,7 @@ fn network(config: &Config) -> Result<Network, AppError> {
     Ok(network.map_err(|(key, problem)| ConfigError::of_key(&format!("network.{key}"), &problem))?)
 }
 
-fn policy(config: &Config) -> Policy {
+/// How the registries of a configuration are merged.
+pub(super) fn policy(config: &Config) -> Policy {
     Policy { mode: config.catalog.merge, provenance: config.provenance.clone() }
 }

@@ -54,11 +54,11 @@ fn the_files_of_the_repository_are_valid_and_the_example_has_every_key() {
         let needs_a_choice =
             ["url = \"redis", "ca_file", "tls_", "bearer_token ="].iter().any(|key| line.contains(key));
         let key = line.strip_prefix("# ").filter(|rest| rest.contains(" = ") && !needs_a_choice);
-        key.unwrap_or(line).replace("/run/secrets/acme", "acme.secret")
+        key.unwrap_or(line).replace("/run/secrets/admin", "admin.secret").replace("/run/secrets/acme", "acme.secret")
     };
     let complete: Vec<String> = example.lines().map(in_place).collect();
     let complete = complete.join("\n");
-    let loaded = load_in(&[("example.toml", &complete), ("acme.secret", "t")], &[])
+    let loaded = load_in(&[("example.toml", &complete), ("acme.secret", "t"), ("admin.secret", "t")], &[])
         .unwrap_or_else(|error| panic!("{error}\n{complete}"));
     assert_eq!(loaded.config.registries.len(), 3);
     for key in LATER.iter().filter(|key| **key != "store.url") {

@@ -17,7 +17,7 @@ use super::connect::{Attempt, ConnectWatch};
 use super::error::{FetchError, is_want_of_descriptors, root_cause, tls_problem};
 use super::gate::Pass;
 use super::limits::Limits;
-use super::lineage::LineageWatch;
+use super::lineage::{LINEAGE_HEADER, LineageWatch};
 use super::network::{CONNECT_TIMEOUT, Network};
 use super::resolve::Resolver;
 
@@ -127,6 +127,10 @@ impl Client {
         }
         for (name, value) in &self.target.headers {
             headers.insert(name, value.clone());
+        }
+        // By which another proxy like this one knows that it is not asked by a client.
+        if let Some(own_id) = self.lineage.own_header() {
+            headers.insert(LINEAGE_HEADER, own_id);
         }
         Ok(headers)
     }

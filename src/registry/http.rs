@@ -23,7 +23,7 @@ const PROBE_QUERY: &[(&str, &str)] = &[("limit", "3")];
 
 /// Asks one registry over HTTP: one request at a time.
 pub(super) struct HttpOrigin {
-    client: Client,
+    pub(super) client: Client,
     gate: Gate,
     /// How long one page may take.
     page_timeout: Duration,

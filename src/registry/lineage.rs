@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::sync::Notify;
 
 use super::Registry;
@@ -132,6 +132,12 @@ impl LineageWatch {
     pub(super) fn take_over(&self, predecessor: &Self) {
         let heard = predecessor.heard().clone();
         *self.heard() = heard;
+    }
+
+    /// The header's value that names us, where we have an id.
+    pub(super) fn own_header(&self) -> Option<HeaderValue> {
+        let value = HeaderValue::from_str(self.own.present()?.as_str());
+        Some(value.expect("ids are letters, digits, hyphens and underscores"))
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {

@@ -2,8 +2,9 @@
 //! files), and the only one that knows foreign formats. It has no tasks of its own: `refresh` says when.
 //!
 //! In reading order: [`config`] and [`limits`] what the administrator says, [`client`](self) one request, `resolve`
-//! and `addresses` where it may go, `body` what comes back, [`wire`] from bytes to entries, [`crawl`] from pages to a listing, [`probe`] and [`health`] from outcomes to a state,
-//! [`status`] what is known of a registry, and here [`Registry`], which holds them together.
+//! and `addresses` where it may go, `body` what comes back, [`wire`] from bytes to entries, [`crawl`] from pages to a
+//! listing, [`probe`] and [`health`] from outcomes to a state, [`status`] what is known of a registry, [`lookup`] one
+//! name asked for out of turn, and here [`Registry`], which holds them together.
 
 pub mod config;
 pub mod crawl;
@@ -14,6 +15,7 @@ pub mod guard;
 pub mod health;
 pub mod increments;
 pub mod limits;
+pub mod lookup;
 pub mod probe;
 pub mod retry;
 pub mod status;
@@ -54,6 +56,7 @@ pub use http::ListUrl;
 use limits::Limits;
 use lineage::LineageWatch;
 pub use lineage::{LINEAGE_HEADER, OwnIds};
+use lookup::Lane;
 pub use network::Network;
 pub use observe::RefreshRequests;
 use probe::{Check, Timing};
@@ -71,6 +74,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The `_meta` key of our provenance.
     pub provenance_key: Arc<str>,
+    /// Whether it may be asked for what the catalog does not hold.
+    pub read_through: bool,
     /// Our own ids, by which loops are found.
     pub own_ids: OwnIds,
 }
@@ -82,6 +87,7 @@ pub struct Registry {
     settings: Settings,
     source: Origin,
     lineage: Arc<LineageWatch>,
+    lane: Lane,
     status: Mutex<Status>,
     /// Whether walking it makes sense now.
     walkable: watch::Sender<bool>,
@@ -123,6 +129,7 @@ impl Registry {
             settings,
             source,
             lineage,
+            lane: Lane::default(),
             status: Mutex::new(Status::starting(Timestamp::now())),
             walkable: watch::Sender::new(false),
             requests: watch::Sender::new(RefreshRequests::default()),

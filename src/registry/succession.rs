@@ -10,6 +10,7 @@ impl Registry {
         let status = predecessor.status().clone();
         *self.status() = status;
         self.lineage.take_over(&predecessor.lineage);
+        self.lane.take_over(&predecessor.lane);
         if let (Origin::Http(ours), Origin::Http(theirs)) = (&self.source, &predecessor.source) {
             ours.take_over(theirs);
         }

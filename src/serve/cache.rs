@@ -9,6 +9,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::query::ListQuery;
+use super::read_through::Source;
 use super::representation::Representation;
 use super::respond::JSON;
 use crate::catalog::Catalog;
@@ -26,6 +27,14 @@ pub(super) enum CatalogRequest {
 }
 
 impl CatalogRequest {
+    /// Whether the answer shows deleted versions; of a list, its filter knows.
+    pub(super) fn includes_deleted(&self) -> bool {
+        match self {
+            Self::List(_) => false,
+            Self::Versions { include_deleted, .. } | Self::Version { include_deleted, .. } => *include_deleted,
+        }
+    }
+
     fn heap_bytes(&self) -> usize {
         match self {
             Self::List(query) => {
@@ -58,6 +67,8 @@ struct Kept {
 pub(super) enum Origin {
     Memory,
     Rendered,
+    /// It is none of the catalog's: a registry was asked for it.
+    ReadThrough(Source),
 }
 
 /// The cache of rendered bodies. Cheap to clone; all clones are one.

@@ -154,6 +154,18 @@ impl Default for ReadThroughConfig {
     }
 }
 
+/// The longest `negative_ttl`. What was published since is not asked for as long as "not there" is remembered.
+const MAX_NEGATIVE_TTL: Duration = Duration::from_hours(1);
+
+impl ReadThroughConfig {
+    /// The keys whose values make no sense, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let is_too_long = MAX_NEGATIVE_TTL < self.negative_ttl;
+        is_too_long.then(|| ("negative_ttl", "must be at most 1h".to_owned())).into_iter().collect()
+    }
+}
+
 fn parse_address<E: serde::de::Error>(text: &str) -> Result<SocketAddr, E> {
     text.parse().map_err(|_| {
         E::custom(format_args!("{text:?} is not an address; write an IP address and a port, such as 127.0.0.1:8080"))

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::cache::ResponseCache;
 use super::configuration::{Configuration, Refusal};
 use super::documents::Documents;
+use super::read_through::ReadThrough;
 use super::representation::Encoders;
 use crate::catalog::current::Current;
 
@@ -20,13 +21,19 @@ pub struct Core {
     cache_bytes: u64,
     pub(super) encoders: Encoders,
     pub(super) documents: Arc<Documents>,
+    pub(super) read_through: Arc<ReadThrough>,
     pub(super) started: Instant,
 }
 
 impl Core {
     /// A core over the catalog of the moment whose rendered bodies may take that many bytes.
     #[must_use]
-    pub fn new(current: Arc<Current>, configuration: Arc<Configuration>, cache_bytes: u64) -> Self {
+    pub fn new(
+        current: Arc<Current>,
+        configuration: Arc<Configuration>,
+        read_through: Arc<ReadThrough>,
+        cache_bytes: u64,
+    ) -> Self {
         Self {
             current,
             configuration,
@@ -34,6 +41,7 @@ impl Core {
             cache_bytes,
             encoders: Encoders::new(),
             documents: Arc::new(Documents::new()),
+            read_through,
             started: Instant::now(),
         }
     }

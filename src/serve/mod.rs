@@ -1,11 +1,11 @@
 //! READ WING: from an accepted connection to an answer out of the catalog. Nothing here waits for a
-//! registry or for a refresh.
+//! refresh, and only what the catalog lacks waits for registries (`read_through`).
 //!
 //! In reading order: `listener`, `limits`, `addresses`, `descriptors` and `connection` who asks, `tls` under which
 //! certificate, `entrance` which service is to answer, `core` what all services share, `guard` what is refused before
 //! anything else, `route`, `escapes` and `query` what is asked for, `cursor` where a page
 //! begins, `api` and `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that
-//! are there already, `representation` what is known of a body, `coding` and `condition` what the client wants of it
+//! are there already, `read_through` what no body is there for, `representation` what is known of a body, `coding` and `condition` what the client wants of it
 //! and has of it, `error` the problems, `respond` and `cors` the headers, `lineage` the one that names us and those
 //! whom we mirror; `admin` what only those who run the proxy may do.
 
@@ -34,6 +34,7 @@ mod limits;
 mod lineage;
 mod listener;
 mod query;
+mod read_through;
 mod registries;
 mod representation;
 mod respond;
@@ -69,6 +70,8 @@ use error::Problem;
 pub use limits::Limits;
 use lineage::LineageHeader;
 pub use listener::Listener;
+use read_through::Awaited;
+pub use read_through::{Flight, ReadThrough, ReadThroughCounts, ReadThroughSettings, Spawn};
 use registries::{Registries, reason};
 use representation::Representation;
 pub use respond::Visibility;
@@ -97,6 +100,8 @@ pub struct ServiceSettings {
     pub visibility: Visibility,
     /// Whether registries' URLs are shown.
     pub shows_urls: bool,
+    /// Whether and how registries are asked for what the catalog lacks.
+    pub read_through: Option<ReadThroughSettings>,
     /// Our own id, by which other proxies know us.
     pub own_id: ProxyId,
 }
@@ -115,6 +120,8 @@ enum Answered {
     With(Response<Body>),
     /// With a body that clients may keep, in a coding to be chosen.
     Found(Found),
+    /// With what registries will have said.
+    Awaited(Box<Awaited>),
 }
 
 impl Answered {
@@ -133,6 +140,21 @@ struct Found {
     freshness: Arc<Freshness>,
 }
 
+/// A body of the catalog's.
+struct Looked {
+    representation: Arc<Representation>,
+    origin: cache::Origin,
+    freshness: Arc<Freshness>,
+}
+
+impl Looked {
+    /// As the answer to the request that it was looked for.
+    fn of(self, request: CatalogRequest) -> Found {
+        let Self { representation, origin, freshness } = self;
+        Found { representation, request: Some(request), origin, freshness }
+    }
+}
+
 /// Answers requests.
 #[derive(Debug)]
 pub struct Service {
@@ -142,6 +164,7 @@ pub struct Service {
     lineage: LineageHeader,
     /// The rules of the admin listener, if that is what the service is for.
     access: Option<Access>,
+    read_through: Option<ReadThroughSettings>,
     shows_urls: bool,
     /// Made anew only when a catalog is published.
     freshness: ArcSwap<Freshness>,
@@ -161,6 +184,7 @@ impl Service {
             responder: Responder::new(origins, settings.max_age, settings.visibility),
             access,
             lineage: LineageHeader::new(settings.own_id.clone()),
+            read_through: settings.read_through.clone(),
             shows_urls: settings.shows_urls,
             freshness: ArcSwap::default(),
         }
@@ -174,15 +198,14 @@ impl Service {
         };
         let answered = match administered {
             Ok(Some(answered)) => Ok(answered),
-            Ok(None) => catch_unwind(AssertUnwindSafe(|| self.answer(&request))).unwrap_or_else(|_| {
-                tracing::error!(path = request.uri.path(), "a request handler panicked");
-                Err(Problem::Internal)
-            }),
+            Ok(None) => guarded(request.uri.path(), || self.answer(&request)),
             Err(problem) => Err(problem),
         };
         let answered = match answered {
             Ok(Answered::With(response)) => Ok(response),
             Ok(Answered::Found(found)) => self.represent(&request, found).await,
+            // In a box, so that all the others need not carry what only this one takes.
+            Ok(Answered::Awaited(awaited)) => Box::pin(self.represent_awaited(&request, *awaited)).await,
             Err(problem) => Err(problem),
         };
         let response = answered.unwrap_or_else(|problem| self.responder.problem(&problem));
@@ -240,11 +263,10 @@ impl Service {
         match route(&request.method, path)? {
             Route::List => self.find(CatalogRequest::List(query::list(query)?)),
             Route::Versions { name } => {
-                self.find(CatalogRequest::Versions { name, include_deleted: include_deleted()? })
+                self.find_or_ask(request, CatalogRequest::Versions { name, include_deleted: include_deleted()? })
             }
-            Route::Version { name, version } => {
-                self.find(CatalogRequest::Version { name, version, include_deleted: include_deleted()? })
-            }
+            Route::Version { name, version } => self
+                .find_or_ask(request, CatalogRequest::Version { name, version, include_deleted: include_deleted()? }),
             Route::Ping => Ok(self.momentary("{\"pong\":true}\n")),
             Route::Build => Ok(self.momentary(build())),
             Route::Registries => Ok(self.momentary(self.describe(|registries| registries.list()))),
@@ -263,11 +285,22 @@ impl Service {
 
     /// Finds the answer in the cache, or else renders it from the catalog.
     fn find(&self, request: CatalogRequest) -> Result<Answered, Problem> {
+        Ok(Answered::Found(self.look(&request)?.of(request)))
+    }
+
+    /// The same for one name. What the catalog lacks, the registries may have.
+    fn find_or_ask(&self, head: &Parts, request: CatalogRequest) -> Result<Answered, Problem> {
+        match self.look(&request) {
+            Ok(found) => Ok(Answered::Found(found.of(request))),
+            Err(problem) => self.ask(head, request, problem).map(Box::new).map(Answered::Awaited),
+        }
+    }
+
+    fn look(&self, request: &CatalogRequest) -> Result<Looked, Problem> {
         self.with_view(|view| {
             let (representation, origin) =
-                self.core.cache.get_or_render(view.catalog, &request, |request| view.render(request))?;
-            let freshness = self.freshness(view);
-            Ok(Answered::Found(Found { representation, request: Some(request), origin, freshness }))
+                self.core.cache.get_or_render(view.catalog, request, |request| view.render(request))?;
+            Ok(Looked { representation, origin, freshness: self.freshness(view) })
         })
     }
 
@@ -317,6 +350,14 @@ impl Service {
             shows_urls: self.shows_urls || self.access.is_some(),
         })
     }
+}
+
+/// Lets a panic be one request's alone.
+fn guarded<T>(path: &str, answer: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
+    catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
+        tracing::error!(path, "a request handler panicked");
+        Err(Problem::Internal)
+    })
 }
 
 /// What this build is, as `GET …/version` says it.

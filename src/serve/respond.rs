@@ -15,6 +15,7 @@ use super::cache::Origin;
 use super::coding::Coding;
 use super::cors::Cors;
 use super::error::Problem;
+use super::read_through::Source;
 use super::representation::Representation;
 use crate::catalog::{Catalog, Participant};
 
@@ -164,6 +165,9 @@ impl Responder {
     fn reusable(&self, answer: Answer<'_>, status: StatusCode, body: Bytes) -> Response<Body> {
         let Answer { representation, coding, origin, freshness } = answer;
         let (cache_control, cache_status) = match (freshness, origin) {
+            (_, Origin::ReadThrough(source)) => {
+                (self.read_through_control(freshness), self.read_through_status(source))
+            }
             (Freshness { is_partial: true, .. }, _) => (NO_STORE, PARTIAL),
             (Freshness { stale_since: Some(since), .. }, _) => (self.stale.clone(), self.stale_status(*since)),
             (_, Origin::Memory) => (self.fresh.clone(), self.from_memory.clone()),
@@ -183,6 +187,23 @@ impl Responder {
         headers.insert(LAST_MODIFIED, representation.last_modified(SystemTime::now()));
         headers.insert(VARY, self.vary.clone());
         response
+    }
+
+    /// What a registry was asked for may be kept as long as that it is not listed: soon the catalog knows better.
+    fn read_through_control(&self, freshness: &Freshness) -> HeaderValue {
+        if freshness.is_partial { NO_STORE } else { self.not_listed.clone() }
+    }
+
+    /// RFC 9211 §2.
+    fn read_through_status(&self, source: Source) -> HeaderValue {
+        match source {
+            Source::Fetched => HeaderValue::from_static("mcp-registry-proxy; fwd=miss; fwd-status=200; stored"),
+            Source::Collapsed => HeaderValue::from_static("mcp-registry-proxy; fwd=miss; fwd-status=200; collapsed"),
+            Source::Remembered => {
+                let ttl = self.max_age.min(NOT_LISTED_MAX_AGE);
+                header(&format!("mcp-registry-proxy; hit; ttl={ttl}; detail=read-through"))
+            }
+        }
     }
 
     /// How long ago what is served stale should have been confirmed.

@@ -29,6 +29,7 @@ mod loops;
 mod merge;
 mod outgoing_tls;
 mod paging;
+mod read_through;
 mod recovery;
 mod reload;
 mod requests;

@@ -20,9 +20,7 @@ pub(super) struct Document<'a> {
 /// # Errors
 /// A sentence that says what was found, and where, in place of a registry's list.
 pub(super) fn read(body: &[u8]) -> Result<Document<'_>, String> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let text = std::str::from_utf8(body)
-        .map_err(|error| format!("found bytes that are not UTF-8, at byte {}", error.valid_up_to()))?;
+    let text = text(body)?;
     match text.trim_ascii_start().as_bytes().first() {
         None => Err("found an empty document".to_owned()),
         Some(b'<') => Err(format!("found {}, not JSON", markup(text))),
@@ -34,6 +32,24 @@ pub(super) fn read(body: &[u8]) -> Result<Document<'_>, String> {
             Err("found a single JSON value; expected an object with `servers`".to_owned())
         }
     }
+}
+
+/// The one value of a document.
+///
+/// # Errors
+/// A sentence that says what was found in place of JSON.
+pub(super) fn read_one(body: &[u8]) -> Result<&RawValue, String> {
+    let text = text(body)?;
+    match text.trim_ascii_start().as_bytes().first() {
+        Some(b'<') => Err(format!("found {}, not JSON", markup(text))),
+        _ => parse(text),
+    }
+}
+
+fn text(body: &[u8]) -> Result<&str, String> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    std::str::from_utf8(body)
+        .map_err(|error| format!("found bytes that are not UTF-8, at byte {}", error.valid_up_to()))
 }
 
 fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {

@@ -154,6 +154,15 @@ pub fn decode(body: &[u8], context: &Context<'_>) -> Result<Page, FormatError> {
     Ok(page)
 }
 
+/// Decodes a document that is one entry.
+///
+/// # Errors
+/// When it is none that clients could decode.
+pub fn decode_entry(body: &[u8], context: &Context<'_>) -> Result<(Name, Arc<Entry>), FormatError> {
+    let entry = document::read_one(body).map_err(|found| FormatError::new(&found))?;
+    element::decode(entry, context).map_err(|failure| FormatError::new(&format!("its one entry {}", failure.reason())))
+}
+
 /// Reports an element that was left out, with whatever name and version it has.
 fn refused(element: &RawValue, reason: &str) -> Refused {
     let tree = serde_json::from_str::<serde_json::Value>(element.get()).ok();

@@ -20,7 +20,8 @@ use super::http::{Reply, send, send_with};
 use super::{PATIENCE, check, eventually};
 
 /// What every test starts from: nothing leaves this machine, and everything happens soon. Full walks
-/// come only where a test shortens `full_interval`.
+/// come only where a test shortens `full_interval`, and what is found is the catalog's: whoever waits for a name waits
+/// for a walk, and not for a look-up.
 const BASE: &str = r#"
 [server]
 listen = "127.0.0.1:0"
@@ -34,6 +35,8 @@ listen = "off"
 [refresh]
 interval = "100ms"
 max_rate = 1000
+[read_through]
+enabled = false
 "#;
 
 /// For tests that count requests or look at the last walk: increments do not come between.

@@ -43,9 +43,14 @@ impl Seen {
         self.parameter("limit").as_deref() == Some("3")
     }
 
+    /// A request for one name.
+    pub(crate) fn is_look_up(&self) -> bool {
+        self.path.contains("/versions")
+    }
+
     /// A page of a walk.
     pub(crate) fn is_page(&self) -> bool {
-        !self.is_probe()
+        !self.is_probe() && !self.is_look_up()
     }
 
     /// The first page of a walk through everything.

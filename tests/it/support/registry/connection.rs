@@ -119,6 +119,11 @@ fn note_and_decide(shared: &Shared, seen: &Seen) -> Result<Behaviour, io::Error>
 fn behave(shared: &Shared, seen: &Seen) -> (StatusCode, Bytes) {
     let state = shared.state();
     if !state.roots.contains(&seen.path) {
+        let beside = |root: &String| seen.path.strip_prefix(root.as_str())?.strip_prefix('/');
+        if let Some(rest) = state.roots.iter().find_map(beside) {
+            let (status, body) = pages::look_up(&state.entries, rest);
+            return (status, body.to_string().into());
+        }
         return (StatusCode::NOT_FOUND, Bytes::from_static(b"{\"status\":404,\"detail\":\"Endpoint not found.\"}"));
     }
     let (status, body) = pages::page(&state.entries, seen);

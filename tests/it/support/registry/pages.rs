@@ -3,6 +3,7 @@
 
 use http::StatusCode;
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::super::entry::{Entry, OFFICIAL, list};
@@ -18,6 +19,27 @@ fn position(entry: &Entry) -> (String, String) {
     let entry = entry.clone().into_value();
     let text = |field: &str| entry["server"][field].as_str().unwrap_or_default().to_owned();
     (text("name"), text("version"))
+}
+
+/// The answer to a request for one name, in what follows the list's path: all its versions, one, or the latest, which
+/// is the last one here.
+pub(super) fn look_up(entries: &[Entry], rest: &str) -> (StatusCode, Value) {
+    let segments: Vec<String> =
+        rest.split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect();
+    let listed = |name: &str| -> Vec<Entry> {
+        entries.iter().filter(|entry| position(entry).0 == name && is_listed(entry, None, false)).cloned().collect()
+    };
+    let texts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let found = match texts[..] {
+        [name, "versions"] => Some(listed(name)).filter(|all| !all.is_empty()).map(|all| list(&all, None)),
+        [name, "versions", "latest"] => listed(name).pop().map(Entry::into_value),
+        [name, "versions", version] => {
+            listed(name).into_iter().find(|entry| position(entry).1 == version).map(Entry::into_value)
+        }
+        _ => None,
+    };
+    let missing = || (StatusCode::NOT_FOUND, json!({ "status": 404, "detail": "Server not found" }));
+    found.map_or_else(missing, |found| (StatusCode::OK, found))
 }
 
 /// The answer to a list request.

@@ -1,0 +1,263 @@
+//! Looking one name up at a registry, for a request to which the catalog has no answer. It has a lane of its own
+//! beside the walk's gate: a page may take 20 s, and a client waits for 3.
+//!
+//! What comes of it never counts for health, so nothing here calls `observe`. When to ask, and what becomes of the
+//! answer, `serve::read_through` decides.
+
+mod lane;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::USER_AGENT;
+use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use super::client::Answer;
+use super::error::FetchError;
+use super::gate::Gate;
+use super::http::HttpOrigin;
+use super::wire::{self, FormatError};
+use super::{LINEAGE_HEADER, Origin, Registry, whole_seconds};
+use crate::catalog::entry::{Entry, Name};
+use crate::catalog::rules::RegistryRules;
+pub(super) use lane::Lane;
+pub use lane::Refusal;
+
+/// How long one look-up may take, whatever it waits for.
+pub const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest answer that is decoded. The most versions that one name of the official registry has take a tenth.
+const MAX_ANSWER_BYTES: usize = 8 << 20;
+/// The redirects of one look-up follow one another no faster than so many a second.
+const REDIRECTS_A_SECOND: f64 = 10.0;
+/// What a segment of a path needs no escape for (RFC 3986 §2.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// How the `User-Agent` of every proxy like this one begins.
+const OUR_AGENT: &[u8] = b"mcp-registry-proxy/";
+
+/// What of a name is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// All its versions.
+    All,
+    /// The version that the registry holds for the latest.
+    Latest,
+    /// One version.
+    Exactly(Box<str>),
+}
+
+/// What a registry said.
+#[derive(Debug)]
+pub enum LookUp {
+    /// It has what was asked for.
+    Found(Vec<Arc<Entry>>),
+    /// It says that it does not.
+    NotListed,
+    /// It said neither.
+    NoAnswer(FetchError),
+}
+
+/// Whether a request comes from a proxy like this one. What such a one asks for it is asked for itself, and it asks
+/// its registries itself: were its question passed on, proxies that list one another would never come to an end.
+#[must_use]
+pub fn is_from_proxy(headers: &HeaderMap) -> bool {
+    let is_ours = headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(OUR_AGENT));
+    is_ours || headers.contains_key(LINEAGE_HEADER)
+}
+
+impl Registry {
+    /// Which names the registry may supply.
+    #[must_use]
+    pub fn rules(&self) -> &RegistryRules {
+        &self.rules
+    }
+
+    /// Whether names can be looked up here: the administrator lets it happen, and there is something to ask. A
+    /// hosted document has no routes beside it, and a file answers no questions.
+    #[must_use]
+    pub fn takes_look_ups(&self) -> bool {
+        match &self.source {
+            Origin::Http(http) => self.settings.read_through && is_list_route(&http.candidates().0),
+            Origin::File(_) => false,
+        }
+    }
+
+    /// The right to look one name up now.
+    ///
+    /// # Errors
+    /// Why not now.
+    pub fn ticket(self: &Arc<Self>, now: Instant) -> Result<Ticket, Refusal> {
+        let room = self.lane.enter(now)?;
+        Ok(Ticket { registry: Arc::clone(self), _room: room })
+    }
+}
+
+fn is_list_route(list: &Url) -> bool {
+    list.path().ends_with("/servers")
+}
+
+/// The right to look one name up at a registry.
+#[derive(Debug)]
+pub struct Ticket {
+    registry: Arc<Registry>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Ticket {
+    /// Whom it is for.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Asks the registry. The answer counts only where it is for the very name, and version, that was asked for.
+    pub async fn look_up(self, name: &Name, asked: &Asked) -> LookUp {
+        let asking = timeout(LOOK_UP_TIMEOUT, self.registry.ask(name, asked));
+        let answer = asking.await.unwrap_or(Err(FetchError::Timeout(LOOK_UP_TIMEOUT)));
+        match answer {
+            Ok(entries) => LookUp::Found(entries),
+            Err(error) if error.is_not_found() => LookUp::NotListed,
+            Err(error) => {
+                if let FetchError::Status { status: 429, retry_after } = error {
+                    self.registry.lane.pause(Instant::now(), retry_after);
+                }
+                LookUp::NoAnswer(error)
+            }
+        }
+    }
+}
+
+impl Registry {
+    async fn ask(&self, name: &Name, asked: &Asked) -> Result<Vec<Arc<Entry>>, FetchError> {
+        let Origin::Http(http) = &self.source else {
+            return Err(FetchError::File("a file answers no questions".to_owned()));
+        };
+        let Answer { body, .. } = fetch(http, &route(&http.candidates().0, name, asked)).await?;
+        if MAX_ANSWER_BYTES < body.len() {
+            return Err(FetchError::TooLarge(MAX_ANSWER_BYTES));
+        }
+        let provenance_key = Arc::clone(&self.settings.provenance_key);
+        let max_entry_size = self.settings.limits.max_entry_size;
+        let previous = self.status().served_listing().cloned();
+        let (name, asked) = (name.clone(), asked.clone());
+        let decoding = tokio::task::spawn_blocking(move || {
+            let now = whole_seconds(Timestamp::now());
+            let previous = previous.as_deref();
+            let context = wire::Context { now, provenance_key: &provenance_key, previous, max_entry_size };
+            decode(&body, &context, &name, &asked)
+        });
+        match decoding.await {
+            Ok(entries) => Ok(entries?),
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+}
+
+async fn fetch(http: &HttpOrigin, url: &Url) -> Result<Answer, FetchError> {
+    let gate = Gate::new(REDIRECTS_A_SECOND);
+    let mut pass = gate.enter().await;
+    http.client.fetch(url, LOOK_UP_TIMEOUT, &mut pass).await
+}
+
+/// The route of a name beside a list, with whatever query the administrator gave the list's URL.
+fn route(list: &Url, name: &Name, asked: &Asked) -> Url {
+    let escaped = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
+    let tail = match asked {
+        Asked::All => String::new(),
+        Asked::Latest => "/latest".to_owned(),
+        Asked::Exactly(version) => format!("/{}", escaped(version)),
+    };
+    let mut url = list.clone();
+    url.set_path(&format!("{}/{}/versions{tail}", list.path(), escaped(name.as_str())));
+    url
+}
+
+/// The entries of an answer, all of them what was asked for.
+fn decode(
+    body: &[u8],
+    context: &wire::Context<'_>,
+    name: &Name,
+    asked: &Asked,
+) -> Result<Vec<Arc<Entry>>, FormatError> {
+    let found = match asked {
+        Asked::All => wire::decode(body, context)?.entries,
+        Asked::Latest | Asked::Exactly(_) => vec![wire::decode_entry(body, context)?],
+    };
+    let is_asked_for = |found: &Name, entry: &Entry| {
+        found == name && !matches!(asked, Asked::Exactly(version) if *version != entry.version)
+    };
+    let entries = found.into_iter().filter(|(found, entry)| is_asked_for(found, entry)).map(|(_, entry)| entry);
+    let entries: Vec<_> = entries.collect();
+    if entries.is_empty() { Err(FormatError::new("found nothing that was asked for")) } else { Ok(entries) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> Name {
+        Name::new("com.example/a").expect("a name")
+    }
+
+    #[test]
+    fn a_name_is_one_segment_beside_the_list_whose_query_stays() {
+        let of = |list: &str, asked: Asked| String::from(route(&Url::parse(list).expect("a URL"), &name(), &asked));
+        let beside = "https://x.example/acme/v0.1/servers/com.example%2Fa/versions";
+        assert_eq!(of("https://x.example/acme/v0.1/servers", Asked::All), beside);
+        assert_eq!(of("https://x.example/acme/v0.1/servers?k=1", Asked::Latest), format!("{beside}/latest?k=1"));
+        for (version, segment) in
+            [("1.0.0+a b", "1.0.0%2Ba%20b"), ("{{V}}", "%7B%7BV%7D%7D"), ("1.1º?#", "1.1%C2%BA%3F%23")]
+        {
+            let asked = Asked::Exactly(version.into());
+            assert_eq!(of("https://x.example/acme/v0.1/servers", asked), format!("{beside}/{segment}"));
+        }
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_taken() {
+        let entry = |name: &str, version: &str| {
+            format!(r#"{{"server":{{"name":"{name}","description":"d","version":"{version}"}},"_meta":{{}}}}"#)
+        };
+        let context = wire::Context {
+            now: Timestamp::UNIX_EPOCH,
+            provenance_key: "a.b/c",
+            previous: None,
+            max_entry_size: 256 << 10,
+        };
+        let versions = |body: &str, asked: Asked| {
+            let found = decode(body.as_bytes(), &context, &name(), &asked).ok()?;
+            Some(found.iter().map(|entry| entry.version.to_string()).collect::<Vec<_>>())
+        };
+        let one = || Asked::Exactly("1.0.0".into());
+        assert_eq!(versions(&entry("com.example/a", "1.0.0"), one()), Some(vec!["1.0.0".to_owned()]));
+        assert_eq!(versions(&entry("com.example/a", "2.0.0"), one()), None);
+        assert_eq!(versions(&entry("com.example/A", "1.0.0"), one()), None);
+        assert_eq!(versions(&entry("com.example/a", "2.0.0"), Asked::Latest), Some(vec!["2.0.0".to_owned()]));
+        assert_eq!(versions(&entry("com.example/b", "2.0.0"), Asked::Latest), None);
+        let list = format!(
+            r#"{{"servers":[{},{},{}]}}"#,
+            entry("com.example/a", "1"),
+            entry("com.evil/b", "1"),
+            entry("com.example/a", "2")
+        );
+        assert_eq!(versions(&list, Asked::All), Some(vec!["1".to_owned(), "2".to_owned()]));
+        assert_eq!(versions(r#"{"servers":[]}"#, Asked::All), None);
+        assert_eq!(versions("<html>", Asked::Latest), None);
+    }
+
+    #[test]
+    fn proxies_are_known_by_their_id_or_by_their_agent() {
+        let from = |name: &'static str, value: &'static str| {
+            let name = http::HeaderName::from_static(name);
+            is_from_proxy(&HeaderMap::from_iter([(name, http::HeaderValue::from_static(value))]))
+        };
+        assert!(from("mcp-registry-proxy", "abc"));
+        assert!(from("user-agent", "mcp-registry-proxy/0.1.0"));
+        assert!(!from("user-agent", "curl/8.5.0"));
+        assert!(!is_from_proxy(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,262 @@
+//! What the catalog lacks, asked of the registries that may have it (README, "Read-through").
+//!
+//! One *flight* per name and version asks all of them at once, however many clients wait for it; it is a task of its
+//! own, so that no client who hangs up ends it for the others. What it brings, or that it brought nothing, is kept
+//! for a short time. It is never a part of the catalog: [`answer`] shows it to who asks as if it had been mirrored.
+//!
+//! In reading order: `key` which names may leave the house, `kept` what a flight brought, here the flights, `answer`
+//! when there is one, and what its outcome looks like. Whom to ask how often is the registries' own matter
+//! (`registry::lookup`).
+
+mod answer;
+mod kept;
+mod key;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::catalog::entry::Entry;
+use crate::catalog::merge::Policy;
+use crate::registry::Registry;
+use crate::registry::lookup::{LookUp, Refusal, Ticket};
+
+pub(super) use answer::Awaited;
+use kept::{Kept, Outcome};
+use key::Key;
+
+/// The most flights at a time, over all names and registries.
+const MAX_FLIGHTS: usize = 64;
+
+/// The settings of reading through.
+#[derive(Clone, Debug)]
+pub struct ReadThroughSettings {
+    /// How long "not there" is remembered.
+    pub negative_ttl: Duration,
+    /// How what is found joins what the catalog knows: as its own parts came together.
+    pub policy: Policy,
+}
+
+/// What a flight is to whoever runs it.
+pub type Flight = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Runs flights, each as a task of its own.
+pub type Spawn = Box<dyn Fn(Flight) + Send + Sync>;
+
+/// All that reading through remembers: what is under way, and what was found. It outlives the service that uses it,
+/// and takes registries and settings from whoever asks.
+pub struct ReadThrough {
+    flights: Mutex<HashMap<Key, Landed>>,
+    kept: Kept,
+    tally: Tally,
+    spawn: Spawn,
+}
+
+/// Tells what a flight brought, once it has.
+type Landed = watch::Receiver<Option<Arc<Outcome>>>;
+
+/// How often what happened since the start.
+#[derive(Debug, Default)]
+struct Tally {
+    asked: AtomicU64,
+    found: AtomicU64,
+    not_listed: AtomicU64,
+    failed: AtomicU64,
+    refused: AtomicU64,
+    collapsed: AtomicU64,
+}
+
+/// How often what happened since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadThroughCounts {
+    /// Look-ups at registries.
+    pub asked: u64,
+    /// Those of them that found something.
+    pub found: u64,
+    /// Those that the registry answered with "not there".
+    pub not_listed: u64,
+    /// Those that brought no answer.
+    pub failed: u64,
+    /// Look-ups that did not happen: a registry was paused, spent or full, or there were too many flights.
+    pub refused: u64,
+    /// Requests that waited for another one's flight.
+    pub collapsed: u64,
+}
+
+impl fmt::Debug for ReadThrough {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ReadThrough").field("tally", &self.tally).finish_non_exhaustive()
+    }
+}
+
+/// How an answer came about, as `Cache-Status` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A flight of its own.
+    Fetched,
+    /// Another request's flight.
+    Collapsed,
+    /// What an earlier flight brought.
+    Remembered,
+}
+
+/// Where the outcome for a request will come from.
+enum Prospect {
+    Kept(Arc<Outcome>),
+    Flight(Landed, Source),
+}
+
+impl ReadThrough {
+    /// How long a request waits for a flight. Then it gets the catalog's answer, and the flight goes on.
+    pub const MAX_WAIT: Duration = Duration::from_secs(3);
+
+    /// With nothing under way and nothing known. `spawn` runs the flights.
+    #[must_use]
+    pub fn new(spawn: Spawn) -> Self {
+        Self { flights: Mutex::default(), kept: Kept::new(), tally: Tally::default(), spawn }
+    }
+
+    /// How often what happened since the start.
+    #[must_use]
+    pub fn counts(&self) -> ReadThroughCounts {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Tally { asked, found, not_listed, failed, refused, collapsed } = &self.tally;
+        ReadThroughCounts {
+            asked: count(asked),
+            found: count(found),
+            not_listed: count(not_listed),
+            failed: count(failed),
+            refused: count(refused),
+            collapsed: count(collapsed),
+        }
+    }
+
+    /// Joins the flight for a key, or remembers the last one, or starts one that asks `registries`. None where not
+    /// one of them may be asked now.
+    fn prospect(
+        self: &Arc<Self>,
+        key: Key,
+        registries: &[Arc<Registry>],
+        settings: &ReadThroughSettings,
+    ) -> Option<Prospect> {
+        // Held throughout: a flight leaves its outcome before it leaves the list, so there is never a second one.
+        let mut flights = self.flights();
+        if let Some(landed) = flights.get(&key) {
+            self.tally.collapsed.fetch_add(1, Ordering::Relaxed);
+            return Some(Prospect::Flight(landed.clone(), Source::Collapsed));
+        }
+        if let Some(outcome) = self.kept.get(&key).filter(|outcome| outcome.covers(registries)) {
+            return Some(Prospect::Kept(outcome));
+        }
+        let tickets = self.tickets(registries, flights.len());
+        if tickets.is_empty() {
+            return None;
+        }
+        let (sender, landed) = watch::channel(None);
+        flights.insert(key.clone(), landed.clone());
+        drop(flights);
+        let candidates = registries.iter().map(Arc::downgrade).collect();
+        let landing = Landing { read_through: Arc::clone(self), key, candidates, sender };
+        (self.spawn)(Box::pin(fly(landing, tickets, settings.negative_ttl)));
+        Some(Prospect::Flight(landed, Source::Fetched))
+    }
+
+    /// The right to ask each registry that may be asked now.
+    fn tickets(&self, registries: &[Arc<Registry>], flights: usize) -> Vec<Ticket> {
+        let now = Instant::now();
+        let ticket =
+            |registry: &Arc<Registry>| if flights < MAX_FLIGHTS { registry.ticket(now) } else { Err(Refusal::Full) };
+        let tickets: Vec<Ticket> = registries.iter().filter_map(|registry| ticket(registry).ok()).collect();
+        self.tally.refused.fetch_add((registries.len() - tickets.len()) as u64, Ordering::Relaxed);
+        tickets
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<Key, Landed>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Prospect {
+    /// Waits for the outcome, for so long and no longer.
+    async fn outcome(self) -> Option<(Arc<Outcome>, Source)> {
+        let (mut landed, source) = match self {
+            Self::Kept(outcome) => return Some((outcome, Source::Remembered)),
+            Self::Flight(landed, source) => (landed, source),
+        };
+        let landing = timeout(ReadThrough::MAX_WAIT, landed.wait_for(Option::is_some)).await;
+        // Too late, or the flight broke off.
+        let outcome = landing.ok()?.ok()?.clone()?;
+        Some((outcome, source))
+    }
+}
+
+/// What a flight leaves behind, however it ends.
+struct Landing {
+    read_through: Arc<ReadThrough>,
+    key: Key,
+    candidates: Vec<Weak<Registry>>,
+    sender: watch::Sender<Option<Arc<Outcome>>>,
+}
+
+impl Landing {
+    fn land(mut self, found: Vec<(Weak<Registry>, Vec<Arc<Entry>>)>, is_whole: bool, negative_ttl: Duration) {
+        let candidates = std::mem::take(&mut self.candidates);
+        let outcome = Arc::new(Outcome::new(candidates, found, is_whole, negative_ttl));
+        self.read_through.kept.put(self.key.clone(), Arc::clone(&outcome));
+        self.sender.send_replace(Some(outcome));
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        // Also after a panic, and where the process ends first: the next request may try again.
+        self.read_through.flights().remove(&self.key);
+    }
+}
+
+/// Asks everybody at once, and waits for all: what is served shall not depend on who answers first.
+async fn fly(landing: Landing, tickets: Vec<Ticket>, negative_ttl: Duration) {
+    let mut is_whole = tickets.len() == landing.candidates.len();
+    let tally = &landing.read_through.tally;
+    tally.asked.fetch_add(tickets.len() as u64, Ordering::Relaxed);
+    let mut asking = JoinSet::new();
+    for ticket in tickets {
+        let key = landing.key.clone();
+        asking.spawn(async move {
+            let registry = Arc::clone(ticket.registry());
+            (registry, ticket.look_up(&key.name, &key.asked).await)
+        });
+    }
+    let mut found = Vec::new();
+    while let Some(answered) = asking.join_next().await {
+        let counter = match answered {
+            Ok((registry, LookUp::Found(entries))) => {
+                found.push((Arc::downgrade(&registry), entries));
+                &tally.found
+            }
+            Ok((_, LookUp::NotListed)) => &tally.not_listed,
+            Ok((registry, LookUp::NoAnswer(error))) => {
+                tracing::debug!(registry = registry.name(), name = %landing.key.name, %error, "look-up failed");
+                is_whole = false;
+                &tally.failed
+            }
+            Err(panicked) => {
+                tracing::error!(name = %landing.key.name, error = %panicked, "a look-up panicked");
+                is_whole = false;
+                &tally.failed
+            }
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+    landing.land(found, is_whole, negative_ttl);
+}
+
+#[cfg(test)]
+#[path = "read_through/tests.rs"]
+mod tests;

@@ -1,0 +1,162 @@
+//! What flights brought, remembered for a short time, also where it is nothing. Bounded by count and by bytes.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use moka::Expiry;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+
+use super::super::representation::Representation;
+use super::super::respond::JSON;
+use super::key::Key;
+use crate::catalog::entry::Entry;
+use crate::registry::Registry;
+
+/// How much all outcomes may take, and how many there may be: each is taken for no less than its part.
+const MAX_BYTES: u64 = 8 << 20;
+const MAX_OUTCOMES: u64 = 1024;
+/// What an entry costs besides its bytes: once more for the rendered body, and once for its encoded forms.
+const COPIES: usize = 3;
+/// How long what was found is served.
+const FOUND_TTL: Duration = Duration::from_mins(1);
+/// The same where not everybody has answered: whoever did not shall be asked again soon, though not by everyone.
+const UNSURE_TTL: Duration = Duration::from_secs(10);
+
+/// What a flight brought.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// Who was to be asked.
+    candidates: Vec<Weak<Registry>>,
+    /// Of each registry that has it. Bound to the registry as it was asked: one that is configured anew is another.
+    found: Vec<(Weak<Registry>, Vec<Arc<Entry>>)>,
+    landed_at: Timestamp,
+    ttl: Duration,
+    /// The last answer that was made of it, without deleted versions and with them.
+    rendered: Mutex<[Option<Arc<Representation>>; 2]>,
+}
+
+impl Outcome {
+    /// `is_whole` says whether everybody has answered.
+    pub(super) fn new(
+        candidates: Vec<Weak<Registry>>,
+        found: Vec<(Weak<Registry>, Vec<Arc<Entry>>)>,
+        is_whole: bool,
+        negative_ttl: Duration,
+    ) -> Self {
+        let ttl = match (is_whole, found.is_empty()) {
+            (true, true) => negative_ttl,
+            (true, false) => FOUND_TTL,
+            (false, true) => UNSURE_TTL.min(negative_ttl),
+            (false, false) => UNSURE_TTL,
+        };
+        Self { candidates, found, landed_at: Timestamp::now(), ttl, rendered: Mutex::default() }
+    }
+
+    /// Whether all of these were to be asked. One that has become usable since, or is configured anew, was not.
+    pub(super) fn covers(&self, registries: &[Arc<Registry>]) -> bool {
+        let was_candidate = |registry| self.candidates.iter().any(|candidate| is_same(candidate, registry));
+        registries.iter().all(was_candidate)
+    }
+
+    /// Whether nobody has it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// What one registry has.
+    pub(super) fn of(&self, registry: &Arc<Registry>) -> impl Iterator<Item = &Arc<Entry>> {
+        let theirs = self.found.iter().filter(|(whose, _)| is_same(whose, registry));
+        theirs.flat_map(|(_, entries)| entries)
+    }
+
+    /// A body that was made of it: the same representation for as long as the body is the same, so that it is
+    /// encoded once.
+    pub(super) fn represent(
+        &self,
+        body: Vec<u8>,
+        include_deleted: bool,
+        published_at: Timestamp,
+    ) -> Arc<Representation> {
+        let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = &mut rendered[usize::from(include_deleted)];
+        match last {
+            Some(last) if last.body() == &body => Arc::clone(last),
+            _ => {
+                let changed_at = self.landed_at.max(published_at);
+                let representation = Arc::new(Representation::new(JSON, Bytes::from(body), changed_at));
+                Arc::clone(last.insert(representation))
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.found.iter().flat_map(|(_, entries)| entries).map(|entry| entry.bytes()).sum()
+    }
+}
+
+fn is_same(known: &Weak<Registry>, registry: &Arc<Registry>) -> bool {
+    std::ptr::eq(known.as_ptr(), Arc::as_ptr(registry))
+}
+
+/// The outcomes that are remembered.
+pub(super) struct Kept(Cache<Key, Arc<Outcome>>);
+
+impl Kept {
+    pub(super) fn new() -> Self {
+        let least = usize::try_from(MAX_BYTES / MAX_OUTCOMES).unwrap_or(usize::MAX);
+        let weigh = move |key: &Key, outcome: &Arc<Outcome>| {
+            let bytes = (key.bytes() + COPIES * outcome.bytes()).max(least);
+            u32::try_from(bytes).unwrap_or(u32::MAX)
+        };
+        let cache = Cache::builder().max_capacity(MAX_BYTES).weigher(weigh).expire_after(Ttl);
+        Self(cache.eviction_policy(EvictionPolicy::lru()).build())
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<Outcome>> {
+        self.0.get(key)
+    }
+
+    pub(super) fn put(&self, key: Key, outcome: Arc<Outcome>) {
+        self.0.insert(key, outcome);
+    }
+}
+
+/// Every outcome has its own time to live.
+struct Ttl;
+
+impl Expiry<Key, Arc<Outcome>> for Ttl {
+    fn expire_after_create(&self, _: &Key, outcome: &Arc<Outcome>, _: Instant) -> Option<Duration> {
+        Some(outcome.ttl)
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &Key,
+        outcome: &Arc<Outcome>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(outcome.ttl)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_it_is_remembered_depends_on_what_it_is() {
+        let ttl = |found: bool, is_whole: bool, negative: u64| {
+            let found = if found { vec![(Weak::new(), Vec::new())] } else { Vec::new() };
+            Outcome::new(Vec::new(), found, is_whole, Duration::from_secs(negative)).ttl.as_secs()
+        };
+        assert_eq!(ttl(true, true, 30), 60);
+        assert_eq!(ttl(false, true, 30), 30);
+        assert_eq!(ttl(true, false, 30), 10, "whoever did not answer may have the better one");
+        assert_eq!(ttl(false, false, 30), 10);
+        assert_eq!(ttl(false, false, 5), 5);
+    }
+}
