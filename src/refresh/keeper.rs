@@ -451,3 +451,7 @@ fn has_listing(registry: &Registry) -> bool {
 fn far(now: Now) -> Instant {
     now.at + super::IDLE
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

@@ -5,9 +5,13 @@
 //! walks never wait for one another, and a catalog never depends on who answered first.
 
 mod keeper;
+#[cfg(test)]
+mod model;
 mod publish;
 mod run;
 mod schedule;
+#[cfg(test)]
+mod simulation;
 mod sync;
 mod watch;
 

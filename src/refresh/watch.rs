@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::registry::Registry;
 use crate::registry::probe::Check;
@@ -23,10 +23,11 @@ pub(super) async fn probe(registry: Arc<Registry>) {
     }
 }
 
-/// Reads a registry file whenever it changes. Its test is that reading; at the interval of tests the
+/// Reads a registry file whenever it changes, or an administrator asks for it. Its test is that reading; at the interval of tests the
 /// last reading counts again, for as long as the file stays as it was.
 pub(super) async fn follow_file(registry: Arc<Registry>) {
     let health_interval = registry.settings().health.interval;
+    let mut requests = registry.watch_requests();
     let mut version = None;
     let mut last: Option<(Instant, Check)> = None;
     loop {
@@ -43,6 +44,8 @@ pub(super) async fn follow_file(registry: Arc<Registry>) {
             registry.observe_check(check.clone());
             last = Some((Instant::now(), check));
         }
-        sleep(FILE_POLL_INTERVAL.min(health_interval)).await;
+        if let Ok(Ok(())) = timeout(FILE_POLL_INTERVAL.min(health_interval), requests.changed()).await {
+            version = None;
+        }
     }
 }

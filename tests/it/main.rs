@@ -8,6 +8,7 @@ mod admin;
 mod answers;
 mod api;
 mod clients;
+mod collapse;
 mod commands;
 mod connections;
 mod description;
