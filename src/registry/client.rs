@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, DATE, LOCATION, RETRY_AFTER};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, DATE, ETAG, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -20,16 +20,20 @@ use super::limits::Limits;
 use super::lineage::{LINEAGE_HEADER, LineageWatch};
 use super::network::{CONNECT_TIMEOUT, Network};
 use super::resolve::Resolver;
+use super::revalidate::MAX_TAG_BYTES;
 
 /// The most redirects that one request follows.
 const MAX_REDIRECTS: usize = 3;
 /// The largest file with a token.
 const MAX_TOKEN_BYTES: u64 = 16 << 10;
 
-/// A complete answer with status 200.
+/// A complete answer with status 200, or with 304 to a conditional request.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) body: Vec<u8>,
+    /// The body; none where it is still the one that the tag of the request stands for.
+    pub(super) body: Option<Vec<u8>>,
+    /// The tag of the body.
+    pub(super) tag: Option<String>,
     /// When the registry answered, by its own clock.
     pub(super) date: Option<Timestamp>,
     /// Whether it says itself that its list is a part: a proxy like ours that has not asked all of its registries yet.
@@ -62,9 +66,15 @@ impl Client {
         Ok(Self { target, pages, probes, watch, lineage, limits })
     }
 
-    /// Fetches one page.
-    pub(super) async fn fetch(&self, url: &Url, timeout: Duration, pass: &mut Pass<'_>) -> Result<Answer, FetchError> {
-        self.send(&self.pages, url, timeout, pass).await
+    /// Fetches one page, unless it is still the one that this tag stands for.
+    pub(super) async fn fetch(
+        &self,
+        url: &Url,
+        tag: Option<&str>,
+        timeout: Duration,
+        pass: &mut Pass<'_>,
+    ) -> Result<Answer, FetchError> {
+        self.send(&self.pages, url, tag, timeout, pass).await
     }
 
     /// Fetches over a new connection, and says how long connecting took.
@@ -75,7 +85,7 @@ impl Client {
         pass: &mut Pass<'_>,
     ) -> (Option<Duration>, Result<Answer, FetchError>) {
         self.watch.reset();
-        let result = self.send(&self.probes, url, timeout, pass).await;
+        let result = self.send(&self.probes, url, None, timeout, pass).await;
         match (self.watch.last_attempt(), result) {
             (Attempt::Connected(duration), result) => (Some(duration), result),
             (Attempt::Connecting, Err(FetchError::Timeout(duration))) => {
@@ -90,11 +100,15 @@ impl Client {
         &self,
         client: &reqwest::Client,
         url: &Url,
+        tag: Option<&str>,
         timeout: Duration,
         pass: &mut Pass<'_>,
     ) -> Result<Answer, FetchError> {
         let deadline = Instant::now() + timeout;
-        let headers = self.headers().await?;
+        let mut headers = self.headers().await?;
+        let tag = tag.and_then(|tag| HeaderValue::from_str(tag).ok());
+        let is_conditional = tag.is_some();
+        headers.extend(tag.map(|tag| (IF_NONE_MATCH, tag)));
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -102,7 +116,7 @@ impl Client {
             let response = request.send().await.map_err(|error| classify(&error, timeout))?;
             if !is_redirect(response.status()) {
                 self.lineage.hear(response.status(), response.headers())?;
-                return read(response, self.limits, timeout).await;
+                return read(response, is_conditional, self.limits, timeout).await;
             }
             url = redirect_target(&url, response.headers())?;
             drop(response);
@@ -186,18 +200,27 @@ fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, FetchError> {
     Ok(to)
 }
 
-async fn read(mut response: reqwest::Response, limits: Limits, timeout: Duration) -> Result<Answer, FetchError> {
+async fn read(
+    mut response: reqwest::Response,
+    is_conditional: bool,
+    limits: Limits,
+    timeout: Duration,
+) -> Result<Answer, FetchError> {
     let status = response.status();
+    let (date, is_partial) = (date(response.headers()), is_partial(response.headers()));
+    let tag = tag(response.headers());
+    if status == StatusCode::NOT_MODIFIED && is_conditional {
+        return Ok(Answer { body: None, tag, date, is_partial });
+    }
     if status != StatusCode::OK {
         let retry_after = retry_after(response.headers(), SystemTime::now());
         return Err(FetchError::Status { status: status.as_u16(), retry_after });
     }
-    let (date, is_partial) = (date(response.headers()), is_partial(response.headers()));
     let mut body = IncomingBody::new(response.headers(), limits)?;
     while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error, timeout))? {
         body.push(&chunk)?;
     }
-    Ok(Answer { body: body.finish()?, date, is_partial })
+    Ok(Answer { body: Some(body.finish()?), tag, date, is_partial })
 }
 
 /// Reads the mark that `serve` puts on lists before it is ready (RFC 9211, `detail`).
@@ -208,6 +231,11 @@ fn is_partial(headers: &HeaderMap) -> bool {
         let mut parts = member.split(';').map(str::trim);
         parts.next() == Some("mcp-registry-proxy") && parts.any(|part| part == "detail=partial")
     })
+}
+
+fn tag(headers: &HeaderMap) -> Option<String> {
+    let tag = headers.get(ETAG)?.to_str().ok()?;
+    (!tag.is_empty() && tag.len() <= MAX_TAG_BYTES).then(|| tag.to_owned())
 }
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {

@@ -1,7 +1,7 @@
 //! A registry that is asked over HTTP: its client, its gate, and the endpoint that it turned out to have.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -17,6 +17,8 @@ use super::limits::Limits;
 use super::lineage::LineageWatch;
 use super::network::Network;
 use super::probe::Timing;
+use super::revalidate::Remembered;
+use super::wire::Page;
 
 /// What a test asks for: more than one entry, because one may be a bad one.
 const PROBE_QUERY: &[(&str, &str)] = &[("limit", "3")];
@@ -31,6 +33,7 @@ pub(super) struct HttpOrigin {
     configured: Endpoint,
     /// The list endpoint, once it is known.
     known: Mutex<Option<Url>>,
+    remembered: Mutex<Remembered>,
 }
 
 impl fmt::Debug for HttpOrigin {
@@ -54,7 +57,8 @@ impl HttpOrigin {
         };
         let client = Client::new(target, limits, network, lineage)?;
         let page_timeout = limits.request_timeout;
-        Ok(Self { client, gate: Gate::new(max_rate), page_timeout, configured, known: Mutex::new(known) })
+        let (known, remembered) = (Mutex::new(known), Mutex::default());
+        Ok(Self { client, gate: Gate::new(max_rate), page_timeout, configured, known, remembered })
     }
 
     /// Where the list is: the first place that is possible, while none is known.
@@ -107,13 +111,32 @@ impl HttpOrigin {
         let (connect, answer) = self.client.probe(&with_query(url, PROBE_QUERY), left, &mut pass).await;
         drop(pass);
         let timing = Timing { connect, exchange: started.elapsed(), decode: Duration::ZERO };
-        (timing, answer.map(|answer| answer.body))
+        (timing, answer.map(|answer| answer.body.unwrap_or_default()))
     }
 
-    /// Asks for one page of the list.
+    /// Asks for one page of the list, unless it is still what it was.
     pub(super) async fn page(&self, list: &ListUrl, query: &PageQuery) -> Result<Answer, FetchError> {
+        let url = page_url(&list.0, query);
+        let tag = self.remembered().tag(&url).map(str::to_owned);
         let mut pass = self.gate.enter().await;
-        self.client.fetch(&page_url(&list.0, query), self.page_timeout, &mut pass).await
+        self.client.fetch(&url, tag.as_deref(), self.page_timeout, &mut pass).await
+    }
+
+    /// Remembers a page of a full walk by its tag, if it came with one.
+    pub(super) fn remember(&self, list: &ListUrl, query: &PageQuery, tag: Option<String>, page: &Page) {
+        if query.updated_since.is_none() {
+            self.remembered().note(page_url(&list.0, query), tag, page);
+        }
+    }
+
+    /// The page that is still what it was.
+    pub(super) fn remembered_page(&self, list: &ListUrl, query: &PageQuery) -> Option<Page> {
+        self.remembered().again(&page_url(&list.0, query))
+    }
+
+    /// What pages were, by their tags.
+    pub(super) fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -137,6 +137,8 @@ impl Registry {
             return Err(FetchError::File("a file answers no questions".to_owned()));
         };
         let Answer { body, .. } = fetch(http, &route(&http.candidates().0, name, asked)).await?;
+        // There is one: the request was not conditional.
+        let body = body.unwrap_or_default();
         if MAX_ANSWER_BYTES < body.len() {
             return Err(FetchError::TooLarge(MAX_ANSWER_BYTES));
         }
@@ -160,7 +162,7 @@ impl Registry {
 async fn fetch(http: &HttpOrigin, url: &Url) -> Result<Answer, FetchError> {
     let gate = Gate::new(REDIRECTS_A_SECOND);
     let mut pass = gate.enter().await;
-    http.client.fetch(url, LOOK_UP_TIMEOUT, &mut pass).await
+    http.client.fetch(url, None, LOOK_UP_TIMEOUT, &mut pass).await
 }
 
 /// The route of a name beside a list, with whatever query the administrator gave the list's URL.

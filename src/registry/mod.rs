@@ -32,6 +32,7 @@ mod lineage;
 mod network;
 mod observe;
 mod resolve;
+mod revalidate;
 mod succession;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -275,11 +276,20 @@ impl Registry {
         }
     }
 
-    /// A full walk begins.
-    pub fn begin_walk(&self) {}
+    /// Notes that a full walk begins: pages are asked for again only where they are not what they were when the last
+    /// complete walk, or this one, saw them.
+    pub fn begin_walk(&self) {
+        if let Origin::Http(http) = &self.source {
+            http.remembered().begin_walk();
+        }
+    }
 
-    /// A full walk has come to its end.
-    pub fn end_walk(&self) {}
+    /// Notes that a full walk has come to its end: what its pages were is what counts from now on.
+    pub fn end_walk(&self) {
+        if let Origin::Http(http) = &self.source {
+            http.remembered().end_walk();
+        }
+    }
 
     /// Fetches and decodes one page of the list.
     ///
@@ -296,13 +306,23 @@ impl Registry {
         };
         let answer = http.page(list, query).await;
         if let Err(FetchError::Loop) = &answer {
+            // What was fetched before may hold what we serve.
+            http.remembered().clear();
             self.observe_loop();
         }
-        let Answer { body, date, is_partial } = answer?;
+        let Answer { body, tag, date, is_partial } = answer?;
         if is_partial {
             return Err(FetchError::Partial);
         }
-        Ok(Fetched { page: self.decode(body, previous).await?, date })
+        let Some(body) = body else {
+            let page = http.remembered_page(list, query);
+            return page
+                .map(|page| Fetched { page, date })
+                .ok_or(FetchError::Status { status: 304, retry_after: None });
+        };
+        let page = self.decode(body, previous).await?;
+        http.remember(list, query, tag, &page);
+        Ok(Fetched { page, date })
     }
 
     /// Decodes off the runtime's threads: a page may have megabytes.

@@ -35,6 +35,7 @@ mod recovery;
 mod reload;
 mod requests;
 mod retries;
+mod revalidation;
 mod secrets;
 mod shutdown;
 mod stale;

@@ -42,7 +42,7 @@ pub struct Context<'a> {
 }
 
 /// One decoded document.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Page {
     /// The entries that clients can decode. One in the same form as before is the previous one.
     pub entries: Vec<(Name, Arc<Entry>)>,

@@ -87,6 +87,11 @@ async fn answer(
         }
         Behaviour::Status(status, headers) => return Ok(with_status(status, &headers)),
         Behaviour::Body(kind, body) => return Ok(respond(StatusCode::OK, kind, Script::whole(body))),
+        Behaviour::Tagged(tag, body) => {
+            let mut response = respond(StatusCode::OK, "application/json", Script::whole(body));
+            response.headers_mut().insert("etag", HeaderValue::try_from(tag).expect("a tag"));
+            return Ok(response);
+        }
         Behaviour::Redirect(location) => return Ok(with_status(302, &[(LOCATION.as_str(), location)])),
         Behaviour::CloseBeforeResponse => return Err(io::Error::other("closed by the script")),
         Behaviour::Reset => {

@@ -23,6 +23,8 @@ pub(crate) enum Behaviour {
     Status(u16, Vec<(&'static str, String)>),
     /// With status 200 and this body.
     Body(&'static str, Bytes),
+    /// With status 200, this `ETag`, and this JSON.
+    Tagged(String, Bytes),
     /// With a redirect to that location.
     Redirect(String),
     /// Not at all: the connection is closed.
