@@ -62,6 +62,8 @@ pub(super) struct Keeper {
     /// How far the walk in progress and the one that an administrator wants are trusted.
     trust: Trust,
     asked_trust: Trust,
+    /// How far the next walk is trusted that nobody asks for: as the last one, where that has failed.
+    next_trust: Trust,
     random: fn() -> f64,
 }
 
@@ -82,6 +84,7 @@ impl Keeper {
             is_asked_for: false,
             trust: Trust::Scheduled,
             asked_trust: Trust::AskedFor,
+            next_trust: Trust::Scheduled,
             random,
         }
     }
@@ -202,8 +205,8 @@ impl Keeper {
         let is_free = self.increment.as_ref().is_none_or(Run::is_in_trouble);
         if self.walk.is_none() && is_due && is_free {
             self.walk = self.begin(Errand::FullWalk, now);
-            self.trust = if self.is_asked_for { self.asked_trust } else { Trust::Scheduled };
-            (self.is_asked_for, self.asked_trust) = (false, Trust::AskedFor);
+            self.trust = if self.is_asked_for { self.asked_trust } else { self.next_trust };
+            (self.is_asked_for, self.asked_trust, self.next_trust) = (false, Trust::AskedFor, Trust::Scheduled);
             self.catch_up();
         }
     }
@@ -409,7 +412,10 @@ impl Keeper {
         registry.note_failed_sync(SyncReport { error: Some(error.to_string()), ..run.report(now) });
         let random = (self.random)();
         match run.errand {
-            Errand::FullWalk => self.schedule.fail_walk(has_listing, now, random),
+            Errand::FullWalk => {
+                self.next_trust = self.trust;
+                self.schedule.fail_walk(has_listing, now, random);
+            }
             Errand::Changes(_) => self.schedule.fail_increment(now, random),
         }
         // A base URL that turned out to have its list elsewhere.

@@ -169,6 +169,22 @@ fn a_collapse_is_confirmed_by_the_next_scheduled_walk_only() {
 }
 
 #[test]
+fn the_retry_of_a_walk_that_was_asked_for_confirms_no_collapse() {
+    let mut bench = bench(250);
+    bench.pass(1.0);
+    (50..250).for_each(|number| bench.model.remove(number));
+    bench.pass(6.0);
+    let before = bench.listed();
+    bench.registry.request_refresh(false);
+    bench.model.faults = vec![status(403), status(403)];
+    bench.pass(1.0);
+    assert!(bench.registry.status().held.is_some());
+    assert_eq!(bench.listed(), before);
+    bench.pass(8.0);
+    assert_eq!(bench.listed(), bench.model.contents());
+}
+
+#[test]
 fn an_administrator_may_accept_a_collapse_that_is_held_and_one_that_comes() {
     let mut bench = bench(250);
     bench.pass(1.0);

@@ -32,7 +32,7 @@ impl Simulation {
         let count = fastrand::usize(55..110);
         let mut bench = Bench::new(count, "2026-06-01T09:00:00Z", fastrand::f64);
         bench.model.page_size = fastrand::usize(20..100);
-        bench.request_duration = Duration::from_secs(fastrand::u64(1..15));
+        bench.request_duration = Duration::from_secs(fastrand::u64(1..150));
         bench.model.knows =
             [UpdatedSince::Honoured, UpdatedSince::Honoured, UpdatedSince::Ignored, UpdatedSince::Rejected]
                 [fastrand::usize(0..4)];

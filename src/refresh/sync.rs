@@ -12,6 +12,9 @@ use crate::registry::Registry;
 
 /// Keeps one registry's listing in step with the registry. A registry without a list to walk needs none of it.
 pub(super) async fn keep_in_sync(registry: Arc<Registry>, config: Config) {
+    if registry.is_file() {
+        return;
+    }
     let mut walkable = registry.watch_walkable();
     let mut requests = registry.watch_requests();
     let mut keeper = Keeper::new(registry, config, Now::read(), fastrand::f64);
