@@ -88,10 +88,24 @@ impl Model {
         self.since.remove(&name(number));
     }
 
+    /// Lists again what is not listed any more, with the old dates.
+    pub(super) fn restore(&mut self, rows: BTreeMap<String, Row>, now: Timestamp) {
+        for (name, row) in rows {
+            if !self.rows.contains_key(&name) {
+                self.since.insert(name.clone(), now);
+                self.put_row(name, row.updated_at);
+            }
+        }
+    }
+
     fn put(&mut self, number: usize, updated_at: Timestamp) {
+        self.put_row(name(number), updated_at);
+    }
+
+    fn put_row(&mut self, name: String, updated_at: Timestamp) {
         self.contents += 1;
-        self.ever.insert((name(number), self.contents));
-        self.rows.insert(name(number), Row { content: self.contents, updated_at });
+        self.ever.insert((name.clone(), self.contents));
+        self.rows.insert(name, Row { content: self.contents, updated_at });
     }
 
     /// What a listing must have when it is in step.
@@ -164,7 +178,11 @@ pub(super) struct Bench {
 impl Bench {
     /// A registry of so many versions, healthy, of which nothing is known yet.
     pub(super) fn new(count: usize, start: &str, random: fn() -> f64) -> Self {
-        let config = Config::default();
+        Self::with(Config::default(), count, start, random)
+    }
+
+    /// So too, with another schedule.
+    pub(super) fn with(config: Config, count: usize, start: &str, random: fn() -> f64) -> Self {
         let now = Now { at: Instant::now(), wall: start.parse().expect("a time") };
         let registry = registry();
         let keeper = Keeper::new(Arc::clone(&registry), config.clone(), now, random);
