@@ -17,8 +17,9 @@ use crate::registry::config::NetworkConfig;
 use crate::registry::crawl::PageQuery;
 use crate::registry::error::FetchError;
 use crate::registry::increments::UpdatedSince;
+use crate::registry::limits::Limits;
 use crate::registry::wire::{Context, decode};
-use crate::registry::{Fetched, Network, Registry, Settings, health};
+use crate::registry::{Fetched, Network, OwnIds, Registry, Settings, health};
 
 /// A version as the model lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +132,8 @@ impl Model {
         let next = (page.len() == self.page_size).then(|| page.last().map(|(name, _)| (*name).clone())).flatten();
         let servers: Vec<Value> = page.into_iter().map(|(name, row)| entry(name, row)).collect();
         let document = json!({"servers": servers, "metadata": {"nextCursor": next}}).to_string();
-        let context = Context { now, provenance_key: "k", previous: request.previous.as_deref() };
+        let context =
+            Context { now, provenance_key: "k", previous: request.previous.as_deref(), max_entry_size: 256 << 10 };
         let page = decode(document.as_bytes(), &context)?;
         Ok(Fetched { page, date: self.skew.map(|skew| now + skew) })
     }
@@ -246,8 +248,14 @@ pub(super) fn registry() -> Arc<Registry> {
     let figment = figment::Figment::from(<figment::providers::Toml as figment::providers::Format>::string(text));
     let config: crate::registry::config::Config = figment.extract().expect("a registry's configuration");
     let network = Network::new(&NetworkConfig { proxy: Some("off".into()), ca_file: None }).expect("a network");
-    let settings =
-        Settings { health: health::Config::default(), max_rate: 10.0, provenance_key: "k".into(), own_id: None };
+    let settings = Settings {
+        health: health::Config::default(),
+        max_rate: 10.0,
+        limits: Limits::default(),
+        provenance_key: "k".into(),
+        read_through: false,
+        own_ids: OwnIds::default(),
+    };
     let (rules, target) = (config.rules().expect("rules"), config.target().expect("a target"));
     Arc::new(Registry::new(rules, target, settings, &network, Arc::new(Notify::new())).expect("a client"))
 }
