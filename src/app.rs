@@ -16,6 +16,7 @@ use crate::catalog::current::Current;
 use crate::catalog::lineage::ProxyId;
 use crate::catalog::merge::Policy;
 use crate::config::{Config, ConfigError, Loaded, Origin};
+use crate::refresh::keep::{self, Keeper};
 use crate::refresh::{self, Refresh};
 use crate::registry::{Network, OwnIds, Registry};
 use crate::serve::{AdminListen, Configuration, Core, Deadlines, Entrance, Listener, ReadThrough, Spawn};
@@ -34,6 +35,7 @@ pub struct App {
     admin: Option<Listener>,
     refresh: Arc<Refresh>,
     reloader: Reloader,
+    keeper: Option<Arc<Keeper>>,
     lifecycle: Lifecycle,
 }
 
@@ -75,6 +77,7 @@ impl App {
 
         let current = Arc::new(Current::default());
         let registries: Vec<_> = members.iter().map(|member| Arc::clone(&member.registry)).collect();
+        let keeper = keep::open(&config.store, &registries, Arc::clone(&current)).await;
         let policy = Arc::clone(&surroundings.policy);
         let wing = refresh::Members { registries: registries.clone(), policy };
         let refresh = Arc::new(Refresh::new(wing, Arc::clone(&current), Arc::clone(&surroundings.changed)));
@@ -97,8 +100,9 @@ impl App {
             refresh: Arc::clone(&refresh),
             core,
             entrances,
+            keeper: keeper.clone(),
         };
-        Ok(Self { listener, admin, refresh, reloader, lifecycle })
+        Ok(Self { listener, admin, refresh, reloader, keeper, lifecycle })
     }
 
     /// Where the proxy listens.
@@ -137,11 +141,19 @@ impl App {
     /// # Errors
     /// When signals cannot be listened to.
     pub async fn run(self) -> Result<Ending, AppError> {
-        let Self { listener, admin, refresh, reloader, lifecycle } = self;
+        let Self { listener, admin, refresh, reloader, keeper, lifecycle } = self;
         let entrances = reloader.entrances.clone();
         let (name, publish) = refresh.publishing();
         lifecycle.keep_running(name, publish);
         reloader.start(&lifecycle).map_err(AppError::Signals)?;
+        if let Some(keeper) = keeper {
+            let (last, stopping) = (Arc::clone(&keeper), lifecycle.clone());
+            lifecycle.keep_running("store".to_owned(), move || Arc::clone(&keeper).run());
+            lifecycle.spawn(async move {
+                stopping.stopped().await;
+                last.finish().await;
+            });
+        }
         if let Some(tls) = listener.tls().map(Arc::clone) {
             lifecycle.keep_running("TLS files".to_owned(), move || Arc::clone(&tls).watch());
         }

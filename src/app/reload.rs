@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::{AppError, Blueprint, Entrances, Materials, Member, Surroundings, refresh};
 use crate::config::{Config, ConfigError, Loaded, Origin, Signature};
 use crate::refresh::Refresh;
+use crate::refresh::keep::Keeper;
 use crate::serve::{Core, Refusal};
 use crate::shutdown::Lifecycle;
 use crate::store::identity::Secret;
@@ -35,6 +36,8 @@ pub(super) struct Reloader {
     pub(super) refresh: Arc<Refresh>,
     pub(super) core: Core,
     pub(super) entrances: Entrances,
+    /// Keeps listings over a restart, where there is a store on disk.
+    pub(super) keeper: Option<Arc<Keeper>>,
 }
 
 impl Reloader {
@@ -84,7 +87,7 @@ impl Reloader {
     async fn reload(&mut self, is_asked: bool, lifecycle: &Lifecycle) {
         let origin = self.origin.clone();
         let taken = match aside(move || origin.load()).await {
-            Ok(Loaded { config, .. }) => self.take(config, lifecycle),
+            Ok(Loaded { config, .. }) => self.take(config, lifecycle).await,
             Err(error) => Err(error),
         };
         match taken {
@@ -112,12 +115,13 @@ impl Reloader {
 
     /// Takes another configuration, and returns the keys that wait for a restart. Whatever can fail comes before
     /// anything that shows.
-    fn take(&mut self, config: Config, lifecycle: &Lifecycle) -> Result<Vec<&'static str>, ConfigError> {
+    async fn take(&mut self, config: Config, lifecycle: &Lifecycle) -> Result<Vec<&'static str>, ConfigError> {
         let pending = pending(&self.started_with, &config);
         let config = self.with_what_stays(config);
         let (surroundings, needs_all_anew) =
             self.surroundings.changed_to(&self.running, &config).map_err(config_error)?;
         let next = self.next_members(&config, &surroundings, needs_all_anew)?;
+        self.restore(&next).await;
         // From here on nothing fails.
         let id = self.secret.id(&config.registries);
         if surroundings.own_ids.present().as_ref() != Some(&id) {
@@ -147,6 +151,18 @@ impl Reloader {
             }
         };
         config.registries.iter().map(next).collect()
+    }
+
+    /// Takes up what was kept of registries that nobody hands anything over to.
+    async fn restore(&self, next: &[Next]) {
+        let Some(keeper) = &self.keeper else { return };
+        for next in next {
+            if let Next::New(member) = next
+                && !self.members.iter().any(|before| before.has_same_place_as(member))
+            {
+                keeper.restore(Arc::clone(&member.registry)).await;
+            }
+        }
     }
 
     fn replace_members(&mut self, next: Vec<Next>, lifecycle: &Lifecycle) {
@@ -180,6 +196,9 @@ impl Reloader {
         let registries: Vec<_> = self.members.iter().map(|member| Arc::clone(&member.registry)).collect();
         let policy = Arc::clone(&self.surroundings.policy);
         self.refresh.replace(refresh::Members { registries: registries.clone(), policy });
+        if let Some(keeper) = &self.keeper {
+            keeper.follow(registries.clone());
+        }
         let own_id = self.secret.id(&self.running.registries);
         let Self { core, running: config, .. } = self;
         self.entrances.replace(&Materials { core, registries: &registries, config, own_id: &own_id });

@@ -16,6 +16,8 @@ use super::search::lowercase;
 const MAX_FACETS: usize = 32;
 /// The longest value that is kept. Real ones have at most fifteen characters; a longer one is noise.
 const MAX_VALUE_BYTES: usize = 64;
+/// The longest text of one version's facets: lower case may take three times the room.
+const MAX_TEXT_BYTES: usize = MAX_FACETS * (16 + 3 * MAX_VALUE_BYTES);
 
 /// How a server is reached: by a package that runs locally, or at a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +107,25 @@ impl Facets {
             lines.insert(facet.to_string());
         }
         Self::of_lines(lines)
+    }
+
+    /// The set as text, a line each, sorted.
+    #[must_use]
+    pub fn as_text(&self) -> &str {
+        &self.0
+    }
+
+    /// The set that [`Facets::as_text`] wrote of one version; none where it cannot have written this.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let is_line = |line: &str| {
+            let (key, value) = line.split_once('=').unwrap_or_default();
+            matches!(key, "type" | "package_type" | "transport") && !value.contains(char::is_control)
+        };
+        let is_whole = text.is_empty() || text.ends_with('\n');
+        let is_set = text.lines().is_sorted_by(|left, right| left < right);
+        let fits = text.len() <= MAX_TEXT_BYTES && text.lines().count() <= MAX_FACETS;
+        (fits && is_whole && is_set && text.lines().all(is_line)).then(|| Self(text.into()))
     }
 
     fn of_lines(lines: BTreeSet<String>) -> Self {

@@ -58,6 +58,7 @@ pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Mo
     let mut catalog =
         Catalog { revision: previous.revision + 1, published_at: moment.now, registries, ..Catalog::default() };
     catalog.newest_update = previous.newest_update;
+    catalog.restored = previous.restored.clone().filter(|_| !moment.is_ready);
     for_each_name(sources, |listed| {
         let before = listed.first().and_then(|(_, listed)| previously.server(&listed.name));
         let server = match before.filter(|before| previously.is_unchanged(before, sources, &listed)) {
@@ -249,7 +250,8 @@ fn build_version(
         ids: render::raw(entry.legacy_ids.as_deref()),
     };
     let tail = render::tail(entry, is_latest, &policy.provenance.key, &provenance);
-    let effective_at = previously.effective_at(before, entry, &sources[registry].rules.name, is_latest);
+    let name = contributions.first().map_or("", |contribution| contribution.listed.name.as_str());
+    let effective_at = previously.effective_at(before, name, entry, &sources[registry].rules.name, is_latest);
     Version { entry: Arc::clone(entry), registry, is_latest, effective_at, tail }
 }
 

@@ -9,6 +9,7 @@
 //! stand beside the servers, and look only at servers that may match.
 
 pub mod current;
+pub mod effects;
 pub mod entry;
 pub mod facets;
 pub mod lineage;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use effects::Effects;
 use entry::{Entry, Name};
 use facets::{FacetIndex, Facets};
 use listing::Listed;
@@ -129,7 +131,8 @@ pub struct Version {
     pub is_latest: bool,
     /// What `updated_since` compares: `updatedAt`, or, where it is later, the moment at which the version came
     /// into the catalog or changed in it (content, status, `isLatest`, winner) after clients could have
-    /// synchronised; and then it is later than any `updatedAt` that was served before. So a client that asks for
+    /// synchronised; and then it is later than any `updatedAt` that was served before. It outlives the process
+    /// ([`effects`]). So a client that asks for
     /// what is newer than the newest it has seen misses nothing, though registries arrive late and flags move
     /// without `updatedAt` (registry-api.md §2.6).
     pub effective_at: Timestamp,
@@ -244,9 +247,18 @@ pub struct Catalog {
     newest_update: Timestamp,
     /// By server, its newest effect.
     newest_effects: Vec<Timestamp>,
+    /// Since when versions counted as changed in the process before this one, until clients can have synchronised
+    /// with this one.
+    restored: Option<Arc<Effects>>,
 }
 
 impl Catalog {
+    /// The empty catalog of a proxy that was started again.
+    #[must_use]
+    pub fn after(effects: Effects) -> Self {
+        Self { newest_update: effects.newest_update, restored: Some(Arc::new(effects)), ..Self::default() }
+    }
+
     /// The names that have at least one version to serve, sorted by their bytes.
     #[must_use]
     pub fn servers(&self) -> &[Arc<Server>] {

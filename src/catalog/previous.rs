@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::effects::Effects;
 use super::entry::{Entry, Name};
 use super::listing::Listed;
 use super::merge::{Moment, Source};
@@ -23,6 +24,8 @@ pub(super) struct Previous<'a> {
     unserved: &'a [Arc<Server>],
     registries: &'a [Participant],
     has_same_rules: bool,
+    /// What was before this process.
+    restored: Option<&'a Effects>,
 }
 
 impl<'a> Previous<'a> {
@@ -34,6 +37,7 @@ impl<'a> Previous<'a> {
             unserved: &catalog.unserved,
             registries: &catalog.registries,
             has_same_rules: have_same_rules(registries, &catalog.registries),
+            restored: catalog.restored.as_deref(),
         }
     }
 
@@ -65,15 +69,18 @@ impl<'a> Previous<'a> {
     }
 
     /// The instant that `updated_since` compares for a version (see [`Version::effective_at`]), given the
-    /// previous version of the same key.
+    /// previous version of the same key. Until clients can have synchronised with this process, those count who
+    /// did with the one before it.
     pub(super) fn effective_at(
         &self,
         before: Option<&Version>,
+        name: &str,
         entry: &Arc<Entry>,
         registry: &str,
         is_latest: bool,
     ) -> Timestamp {
         let updated_at = entry.official.updated_at;
+        let from_now = || updated_at.max(self.moment.now).max(self.after_all_updates());
         match before {
             Some(before)
                 if is_same(&before.entry, entry)
@@ -82,8 +89,10 @@ impl<'a> Previous<'a> {
             {
                 before.effective_at
             }
-            _ if self.moment.is_ready => updated_at.max(self.moment.now).max(self.after_all_updates()),
-            _ => updated_at,
+            _ if self.moment.is_ready => from_now(),
+            _ => self.restored.map_or(updated_at, |restored| {
+                restored.of_version(name, entry, registry, is_latest).unwrap_or_else(from_now)
+            }),
         }
     }
 }

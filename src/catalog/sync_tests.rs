@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+use super::effects::Effects;
 use super::merge::{Moment, Policy, Source, merge};
 use super::page::Filter;
 use super::testing::{Row, entry, listing, row, second, sources};
@@ -27,6 +28,8 @@ enum Event {
     Turns { registry: usize, usable: bool },
     /// Nothing that registries do: a client synchronises.
     Sync,
+    /// The proxy is started again, and what registries list in between it does not see.
+    Restart,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -36,6 +39,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (registry.clone(), row(0..1)).prop_map(|(registry, row)| Event::Forgets { registry, name: row.name }),
         2 => (registry, any::<bool>()).prop_map(|(registry, usable)| Event::Turns { registry, usable }),
         3 => Just(Event::Sync),
+        1 => Just(Event::Restart),
     ]
 }
 
@@ -85,7 +89,7 @@ fn apply(sources: &mut [Source], rows: &mut [Vec<Row>], event: &Event, now: i64)
         }
         Event::Forgets { registry, name } => rows[*registry].retain(|known| known.name != *name),
         Event::Turns { registry, usable } => sources[*registry].usable = *usable,
-        Event::Sync => {}
+        Event::Sync | Event::Restart => {}
     }
     if let Event::Lists { registry, .. } | Event::Forgets { registry, .. } = event {
         sources[*registry].listing = Some(Arc::new(listing(&rows[*registry])));
@@ -106,9 +110,17 @@ proptest! {
         client.sync(&catalog);
         // Our clock goes on, but for the instants at which it is set back.
         let clock = (READY_AT + 1..).map(|second| if second % 7 == 0 { second - 20 } else { second });
+        let mut is_down = false;
         for (now, event) in clock.zip(&events) {
             apply(&mut sources, &mut rows, event, now);
-            catalog = merge(&Policy::default(), &sources, &catalog, Moment { now: second(now), is_ready: true });
+            if let Event::Restart = event {
+                // It comes up with the next event.
+                catalog = Catalog::after(Effects::of(&catalog));
+                is_down = true;
+                continue;
+            }
+            let moment = Moment { now: second(now), is_ready: !std::mem::take(&mut is_down) };
+            catalog = merge(&Policy::default(), &sources, &catalog, moment);
             if matches!(event, Event::Sync) {
                 client.sync(&catalog);
                 for version in catalog.servers().iter().flat_map(|server| &server.versions) {
@@ -117,6 +129,30 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_is_served_as_before_a_restart_counts_as_before_it_and_all_else_from_the_restart() {
+    let row =
+        |name, content| Row { name, version: "1.0.0", content, updated_at: 10, status: super::entry::Status::Active };
+    let merge = |rows: &[Row], previous: &Catalog, now, is_ready| {
+        let moment = Moment { now: second(now), is_ready };
+        merge(&Policy::default(), &sources(&vec![(rows.to_vec(), true, false)]), previous, moment)
+    };
+    let first = merge(&[row("a/one", 0)], &Catalog::default(), 1_000, false);
+    let rows = [row("a/one", 0), row("a/two", 0), row("b/one", 0)];
+    let before = merge(&rows, &first, 2_000, true);
+    let restarted = Catalog::after(Effects::of(&before));
+    let rows = [row("a/one", 0), row("a/two", 0), row("b/one", 1), row("io.Zed/y", 0)];
+    let after = merge(&rows, &restarted, 3_000, false);
+    let effects = |catalog: &Catalog| rows.each_ref().map(|row| effective(catalog, row.name, "1.0.0"));
+    assert_eq!(effects(&after), [10, 2_000, 3_000, 3_000]);
+    // Also while the listings still arrive; and then, what comes counts from its arrival as ever.
+    assert_eq!(effects(&merge(&rows, &after, 4_000, false)), [10, 2_000, 3_000, 3_000]);
+    let ready = merge(&rows[..3], &after, 5_000, true);
+    assert_eq!(effective(&merge(&rows, &ready, 6_000, true), "io.Zed/y", "1.0.0"), 6_000);
+    // Where nothing is known of what was before, everything counts from the restart.
+    assert_eq!(effects(&merge(&rows, &Catalog::after(Effects::default()), 7_000, false)), [7_000; 4]);
 }
 
 fn effective(catalog: &Catalog, name: &str, version: &str) -> i64 {

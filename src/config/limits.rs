@@ -8,7 +8,9 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 
 use crate::registry::duration;
-use crate::registry::limits::Limits as RegistryLimits;
+use crate::registry::limits::{
+    HIGHEST_ENTRY_SIZE, HIGHEST_LISTING_SIZE, HIGHEST_LISTING_VERSIONS, Limits as RegistryLimits,
+};
 use crate::serve::{Limits as ClientLimits, size};
 
 /// `[limits]`.
@@ -69,8 +71,11 @@ impl Default for LimitsConfig {
     }
 }
 
-const SIZES: [RangeInclusive<ByteSize>; 3] =
-    [ByteSize::kib(1)..=ByteSize::gib(1), ByteSize::kib(1)..=ByteSize::mib(16), ByteSize::mib(1)..=ByteSize::gib(64)];
+const SIZES: [RangeInclusive<ByteSize>; 3] = [
+    ByteSize::kib(1)..=ByteSize::gib(1),
+    ByteSize::kib(1)..=ByteSize::b(HIGHEST_ENTRY_SIZE as u64),
+    ByteSize::mib(1)..=ByteSize::b(HIGHEST_LISTING_SIZE as u64),
+];
 
 impl LimitsConfig {
     /// The part that concerns registries.
@@ -115,7 +120,7 @@ impl LimitsConfig {
             .map(|(key, size, range)| (key, format!("is {size}; it must be {} to {}", range.start(), range.end())))
             .collect();
         let counts = [
-            ("max_listing_versions", self.max_listing_versions, 1..=100_000_000),
+            ("max_listing_versions", self.max_listing_versions, 1..=HIGHEST_LISTING_VERSIONS),
             ("max_pages", self.max_pages as usize, 1..=10_000_000),
             ("connections", self.connections, 1..=1_000_000),
             ("connections_per_address", self.connections_per_address, 0..=1_000_000),

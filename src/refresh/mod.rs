@@ -1,18 +1,22 @@
 //! WRITE WING: schedule, collect, merge, publish.
 //!
-//! Per registry two tasks: one tests it (`watch`), one walks it (`sync`; when and what, `schedule` and `keeper`
+//! Per registry two tasks: one tests it (`watch`), one walks it (`sync`; when and what, `schedule` and `synchroniser`
 //! decide). Both only change what is known of the registry; a single `publish` task turns that into catalogs. So
-//! walks never wait for one another, and a catalog never depends on who answered first.
+//! walks never wait for one another, and a catalog never depends on who answered first. What is known outlives the
+//! process through [`keep`].
 
-mod keeper;
+pub mod keep;
+
 #[cfg(test)]
 mod model;
+mod pace;
 mod publish;
 mod run;
 mod schedule;
 #[cfg(test)]
 mod simulation;
 mod sync;
+mod synchroniser;
 mod watch;
 
 use std::sync::Arc;

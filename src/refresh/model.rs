@@ -1,4 +1,4 @@
-//! A model of a registry, and a proxy's keeper beside it on a clock of their own: no sockets, no waiting.
+//! A model of a registry, and a proxy's synchroniser beside it on a clock of their own: no sockets, no waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Config;
-use super::keeper::{Keeper, Request, Step};
 use super::schedule::Now;
+use super::synchroniser::{Request, Step, Synchroniser};
 use crate::catalog::listing::Listing;
 use crate::registry::config::NetworkConfig;
 use crate::registry::crawl::PageQuery;
@@ -165,11 +165,11 @@ pub(super) fn contents_of(listing: &Listing) -> BTreeSet<(String, u64)> {
         .collect()
 }
 
-/// A model registry, and a keeper that keeps in step with it.
+/// A model registry, and a synchroniser that keeps in step with it.
 pub(super) struct Bench {
     pub(super) model: Model,
     pub(super) registry: Arc<Registry>,
-    pub(super) keeper: Keeper,
+    pub(super) synchroniser: Synchroniser,
     pub(super) now: Now,
     /// How long a request takes.
     pub(super) request_duration: Duration,
@@ -187,27 +187,27 @@ impl Bench {
     pub(super) fn with(config: Config, count: usize, start: &str, random: fn() -> f64) -> Self {
         let now = Now { at: Instant::now(), wall: start.parse().expect("a time") };
         let registry = registry();
-        let keeper = Keeper::new(Arc::clone(&registry), config.clone(), now, random);
+        let synchroniser = Synchroniser::new(Arc::clone(&registry), config.clone(), now, random);
         let (model, request_duration) = (Model::new(count, now.wall), Duration::from_millis(200));
-        let mut bench = Self { model, registry, keeper, now, request_duration, random, config };
-        bench.keeper.set_walkable(true, now);
+        let mut bench = Self { model, registry, synchroniser, now, request_duration, random, config };
+        bench.synchroniser.set_walkable(true, now);
         bench
     }
 
-    /// Starts the keeper again, with what the status says.
+    /// Starts the synchroniser again, with what the status says.
     pub(super) fn restart(&mut self) {
-        self.keeper = Keeper::new(Arc::clone(&self.registry), self.config.clone(), self.now, self.random);
-        self.keeper.set_walkable(true, self.now);
+        self.synchroniser = Synchroniser::new(Arc::clone(&self.registry), self.config.clone(), self.now, self.random);
+        self.synchroniser.set_walkable(true, self.now);
     }
 
-    /// One step of the keeper, but not beyond that time.
+    /// One step of the synchroniser, but not beyond that time.
     pub(super) fn step(&mut self, end: Timestamp) {
-        self.keeper.set_requests(*self.registry.watch_requests().borrow());
-        match self.keeper.next(self.now) {
+        self.synchroniser.set_requests(*self.registry.watch_requests().borrow());
+        match self.synchroniser.next(self.now) {
             Step::Fetch(request) => {
                 let fetched = self.model.answer(&request, self.now.wall);
                 self.advance(self.request_duration);
-                self.keeper.observe(&request, fetched, self.now);
+                self.synchroniser.observe(&request, fetched, self.now);
             }
             Step::Wait(until) => {
                 let left = Duration::try_from(end.duration_since(self.now.wall)).unwrap_or_default();

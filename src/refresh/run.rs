@@ -1,4 +1,4 @@
-//! One walk or increment of a registry as it is driven, and what the keeper has to know of it besides.
+//! One walk or increment of a registry as it is driven, and what the synchroniser has to know of it besides.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -117,9 +117,9 @@ impl Simulation {
                 self.disruptions += 1;
             }
             90..94 => {
-                self.bench.keeper.set_walkable(false, self.bench.now);
+                self.bench.synchroniser.set_walkable(false, self.bench.now);
                 self.pass(fastrand::f64());
-                self.bench.keeper.set_walkable(true, self.bench.now);
+                self.bench.synchroniser.set_walkable(true, self.bench.now);
                 self.disruptions += 1;
             }
             _ => {}

@@ -1,4 +1,4 @@
-//! Keeping one registry's listing in step: a thin loop. What comes next is the `keeper`'s decision.
+//! Keeping one registry's listing in step: a thin loop. What comes next is the `synchroniser`'s decision.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use super::Config;
-use super::keeper::{Keeper, Step};
 use super::schedule::Now;
+use super::synchroniser::{Step, Synchroniser};
 use crate::registry::Registry;
 
 /// Keeps one registry's listing in step with the registry. A registry without a list to walk needs none of it.
@@ -17,21 +17,21 @@ pub(super) async fn keep_in_sync(registry: Arc<Registry>, config: Config) {
     }
     let mut walkable = registry.watch_walkable();
     let mut requests = registry.watch_requests();
-    let mut keeper = Keeper::new(registry, config, Now::read(), fastrand::f64);
+    let mut synchroniser = Synchroniser::new(registry, config, Now::read(), fastrand::f64);
     loop {
-        keeper.set_requests(*requests.borrow_and_update());
+        synchroniser.set_requests(*requests.borrow_and_update());
         let is_walkable = *walkable.borrow_and_update();
-        keeper.set_walkable(is_walkable, Now::read());
-        match keeper.next(Now::read()) {
+        synchroniser.set_walkable(is_walkable, Now::read());
+        match synchroniser.next(Now::read()) {
             Step::Fetch(request) => {
-                let registry = Arc::clone(keeper.registry());
+                let registry = Arc::clone(synchroniser.registry());
                 let page = registry.page(&request.list, &request.query, request.previous.clone());
                 let fetched = tokio::select! {
                     fetched = page => fetched,
                     // A page of a registry that has become unhealthy would only be in the way of its tests.
                     () = until_unwalkable(&mut walkable) => continue,
                 };
-                keeper.observe(&request, fetched, Now::read());
+                synchroniser.observe(&request, fetched, Now::read());
             }
             // The channels cannot close: the registry holds their senders.
             Step::Wait(until) => tokio::select! {

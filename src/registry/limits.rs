@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+/// What an administrator may allow one entry, one registry's versions and their JSON to come to. The store reads no
+/// more than that of any file.
+pub const HIGHEST_ENTRY_SIZE: usize = 16 << 20;
+/// See [`HIGHEST_ENTRY_SIZE`].
+pub const HIGHEST_LISTING_VERSIONS: usize = 100_000_000;
+/// See [`HIGHEST_ENTRY_SIZE`].
+pub const HIGHEST_LISTING_SIZE: usize = 64 << 30;
+
 /// What one registry may cost at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

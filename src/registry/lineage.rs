@@ -118,6 +118,14 @@ impl LineageWatch {
         if is_loop { Err(FetchError::Loop) } else { Ok(()) }
     }
 
+    /// Takes over what was heard before this process. What has been heard since counts more.
+    pub(super) fn restore(&self, lineage: Lineage) {
+        let mut heard = self.heard();
+        if *heard.last == Lineage::default() {
+            heard.last = Arc::new(lineage);
+        }
+    }
+
     /// Takes in that a test has ended.
     pub(super) fn end_test(&self, outcome: Outcome, config: &health::Config) {
         let mut heard = self.heard();

@@ -17,6 +17,7 @@ pub mod increments;
 pub mod limits;
 pub mod lookup;
 pub mod probe;
+pub mod restore;
 pub mod retry;
 pub mod status;
 pub mod wire;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::guard::{Held, Trust, Verdict, judge};
 use super::health::{Config, Health, Outcome, State, WhenUnhealthy};
@@ -24,6 +25,8 @@ pub struct Status {
     pub listing: Option<Arc<Listing>>,
     /// When the registry last confirmed that listing or brought it up to date.
     pub listed_at: Option<Timestamp>,
+    /// Whether it was read from the store, and the registry has not confirmed it since.
+    pub is_restored: bool,
     /// What a first walk has brought so far.
     pub partial: Option<Arc<Listing>>,
     /// The entries that were left out of the listing.
@@ -44,7 +47,8 @@ pub struct Status {
 
 /// How far the walks of a registry have come: what the next one builds on. It belongs to the listing, and is kept
 /// and handed over with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Marks {
     /// The start of the last walk or increment that ended well, by the registry's own clock and never in the future.
     pub watermark: Option<Timestamp>,
@@ -129,6 +133,7 @@ impl Status {
             last_check: None,
             listing: None,
             listed_at: None,
+            is_restored: false,
             partial: None,
             refused: RefusedEntries::default(),
             last_sync: None,
@@ -203,6 +208,7 @@ impl Status {
         }
         self.held = None;
         self.listed_at = Some(sync.finished_at);
+        self.is_restored = false;
         // A walk that found everything as it was changes nothing: whoever compares by pointer sees that.
         let is_news = self.listing.as_ref().is_none_or(|known| !known.is_same_as(&listing));
         if is_news {

@@ -40,8 +40,11 @@ struct Summary<'a> {
     state: health::State,
     since: Timestamp,
     usable: bool,
-    /// Whether there is a complete listing, a part of one, or none.
+    /// Whether there is a complete listing, one that was stored, a part of one, or none.
     listing: &'static str,
+    /// When the registry last confirmed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_check: Option<CheckView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,10 +163,12 @@ impl Registries<'_> {
             since: status.health.since,
             usable,
             listing: match (&status.listing, &status.partial) {
+                (Some(_), _) if status.is_restored => "stored",
                 (Some(_), _) => "complete",
                 (None, Some(_)) => "partial",
                 (None, None) => "none",
             },
+            listed_at: status.listed_at,
             last_check: status.last_check.as_ref().map(CheckView::from),
             last_sync: status.last_sync.as_ref().map(SyncView::from),
             counts,

@@ -1,12 +1,44 @@
-//! `[store]` of the configuration: what outlives the process. So far that is the proxy's [`identity`]; the last
-//! good listings are not kept yet, and nothing is kept in Redis.
+//! `[store]` of the configuration: what outlives the process. On disk that is the proxy's [`identity`], and what a
+//! warm restart needs: the last good listing of each registry that is asked over HTTP, and since when versions
+//! count as changed ([`effects`]).
+//!
+//! | file in `store.path` | what |
+//! |---|---|
+//! | `proxy-id` | see [`identity`] |
+//! | `listings/NAME.listing` | a registry's [`listing`], with the marks of its walks, its refused entries and the proxies behind it |
+//! | `listings/effects` | see [`effects`] |
+//! | `listings/lock` | empty; the process that holds its lock writes, others only read |
+//! | `listings/new` | a file while it is written |
+//! | `listings/….unreadable` | what stood in the place of a file of ours and could not be read; three at most |
+//!
+//! A file is written anew, synced and renamed, so a crash at any instant leaves the old one or the new one. It names
+//! its format and the version of that, it is compressed, and it carries a checksum: one that is cut short, damaged or
+//! of another release is told of and never overwritten. When something is written, `refresh::keep` decides. That it
+//! cannot be (a full or read-only disk, another process) costs nothing but the next restart's speed.
+//!
+//! What this does not do: keep files of registries that are files (they are read at each start), keep anything in
+//! Redis, remove what belongs to registries that are no longer configured, or share listings between processes.
 
+pub mod effects;
+pub mod health;
 pub mod identity;
+pub mod listing;
+pub mod problem;
+pub mod restore;
+
+mod aside;
+mod directory;
+mod format;
+mod line;
 
 use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+
+pub use directory::{Store, Writing};
+pub use health::{Health, StoreStatus};
+pub use problem::Problem;
 
 /// Where the store is unless the configuration says otherwise.
 const DEFAULT_PATH: &str = "state/catalog";

@@ -13,7 +13,7 @@ use crate::catalog::facets::{Facet, Facets, Kind};
 use crate::catalog::search::push_lowercase;
 
 /// The deepest nesting of an entry. Real ones have 10; clients' decoders give up somewhere above 100.
-const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 
 /// `PulseMCP` has no official block; it says the same things here (registry-api.md §8.2).
 pub(super) const PULSE_KEY: &str = "com.pulsemcp/server-version";

@@ -23,6 +23,8 @@ use crate::catalog::entry::{Entry, Name};
 use crate::catalog::listing::Listing;
 
 use element::Failure;
+pub use element::MAX_DEPTH;
+
 /// The most refused entries that are kept with their reason; all are counted.
 pub const MAX_REFUSED: usize = 1_000;
 /// The longest reason that is given, in characters: some quote what a registry wrote.
@@ -73,20 +75,20 @@ impl Page {
 }
 
 /// An entry that was left out, and why.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Refused {
     /// Its name, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Its version, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Why, in a sentence.
     pub reason: String,
 }
 
 /// Entries that were left out: all counted, the first ones kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RefusedEntries {
     /// How many there are.
     pub count: usize,

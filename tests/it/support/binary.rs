@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -25,6 +26,11 @@ impl Workplace {
         let path = self.0.path().join(name);
         std::fs::write(&path, content).expect("a writable directory");
         path
+    }
+
+    /// The path of a file in the directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -64,22 +70,23 @@ impl Workplace {
     async fn listening(mut command: Command, reads_on: bool) -> Serving {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary runs");
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (sender, lines) = mpsc::unbounded_channel();
+        let (sender, mut lines) = mpsc::unbounded_channel();
+        let log: Arc<Mutex<Vec<String>>> = Arc::default();
+        let written = Arc::clone(&log);
         // Read to the end, so that the child never waits for a reader.
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 let is_over = !reads_on && address_in(&line).is_some();
+                written.lock().expect("no panic").push(line.clone());
                 let _ = sender.send(line);
                 if is_over {
                     break;
                 }
             }
         });
-        let (address, log) = (SocketAddr::from(([127, 0, 0, 1], 0)), Vec::new());
-        let mut serving = Serving { child, address, lines, log };
+        let mut serving = Serving { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
         let listening = async {
-            while let Some(line) = serving.lines.recv().await {
-                serving.log.push(line.clone());
+            while let Some(line) = lines.recv().await {
                 if let Some(address) = address_in(&line) {
                     return address;
                 }
@@ -119,17 +126,13 @@ impl Finished {
 pub(crate) struct Serving {
     child: Child,
     pub(crate) address: SocketAddr,
-    lines: mpsc::UnboundedReceiver<String>,
-    log: Vec<String>,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Serving {
     /// What it has logged so far.
-    pub(crate) fn log(&mut self) -> String {
-        while let Ok(line) = self.lines.try_recv() {
-            self.log.push(line);
-        }
-        self.log.join("\n")
+    pub(crate) fn log(&self) -> String {
+        self.log_with("").join("\n")
     }
 
     /// Sends a signal, such as `TERM`.
@@ -143,6 +146,25 @@ impl Serving {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the system counts it");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).expect("a child process");
+    }
+
+    /// The lines of its log so far that hold a text.
+    pub(crate) fn log_with(&self, text: &str) -> Vec<String> {
+        self.log.lock().expect("no panic").iter().filter(|line| line.contains(text)).cloned().collect()
+    }
+
+    /// Waits for a line of its log that holds a text.
+    #[track_caller]
+    pub(crate) fn until_logged(&self, text: &str) -> impl Future<Output = String> {
+        eventually("the log said so", async move || {
+            let found = self.log_with(text).pop();
+            found.ok_or_else(|| format!("no {text:?} in {:#?}", self.log_with("")))
+        })
     }
 
     /// Whether it still runs.

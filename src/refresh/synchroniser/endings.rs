@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::run::{Errand, Run};
 use super::super::schedule::Now;
-use super::{Keeper, has_listing, marks};
+use super::{Synchroniser, has_listing, marks};
 use crate::registry::crawl::WalkError;
 use crate::registry::error::FetchError;
 use crate::registry::guard::Verdict;
@@ -13,7 +13,7 @@ use crate::registry::status::{SyncReport, Taken};
 use crate::registry::wire::Page;
 use crate::registry::{Fetched, Registry};
 
-impl Keeper {
+impl Synchroniser {
     pub(super) fn note_unknown_parameter(&mut self, found: UpdatedSince, now: Now) {
         let name = self.registry.name();
         let was = marks(&self.registry).updated_since;

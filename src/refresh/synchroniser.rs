@@ -49,7 +49,7 @@ enum Turn {
 
 /// One registry's schedule, and what is in progress.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct Synchroniser {
     registry: Arc<Registry>,
     schedule: Schedule,
     walk: Option<Run>,
@@ -68,7 +68,7 @@ pub(super) struct Keeper {
     random: fn() -> f64,
 }
 
-impl Keeper {
+impl Synchroniser {
     /// Starts with what the registry's status says. `random` is asked for numbers in `0.0..1.0`.
     pub(super) fn new(registry: Arc<Registry>, config: Config, now: Now, random: fn() -> f64) -> Self {
         let marks = marks(&registry);
@@ -304,5 +304,5 @@ fn far(now: Now) -> Instant {
 }
 
 #[cfg(test)]
-#[path = "keeper_tests.rs"]
+#[path = "synchroniser_tests.rs"]
 mod tests;

@@ -130,12 +130,12 @@ fn one_that_ignores_it_and_is_slow_rests_twenty_times_as_long() {
 fn an_outage_is_followed_by_what_changed_meanwhile() {
     let mut bench = bench(250);
     bench.pass(1.0);
-    bench.keeper.set_walkable(false, bench.now);
+    bench.synchroniser.set_walkable(false, bench.now);
     bench.model.publish(3, bench.now.wall);
     bench.begun();
     bench.pass(1.0);
     assert_eq!(bench.model.requests.len(), 0, "it is left in peace");
-    bench.keeper.set_walkable(true, bench.now);
+    bench.synchroniser.set_walkable(true, bench.now);
     bench.step(Timestamp::MAX);
     let (walks, increments) = bench.begun();
     assert_eq!((walks, increments.len()), (0, 1));

@@ -1,0 +1,83 @@
+//! Since when versions count as changed ([`Version::effective_at`](super::Version::effective_at)), in a form that
+//! outlives the process: what was served, as a fingerprint, and since when.
+//!
+//! A version that is served after a restart exactly as before it has the effect that it had. Any other one counts
+//! as changed now: whoever synchronised before the restart may not have seen it. So a record that is older than the
+//! listings, or was cut short, costs clients bandwidth and never a change.
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::entry::Entry;
+use super::{Catalog, Server, Version};
+
+/// The most effects that are recorded: four million versions. What lies beyond counts as changed at a restart.
+pub const MAX_EFFECTS: usize = 4_000_000;
+
+/// Since when a version counts as changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Effect {
+    /// Identifies the version and all that clients see of it, from one release of the program to the next.
+    pub fingerprint: u64,
+    /// The instant.
+    pub at: Timestamp,
+}
+
+/// The effects of all versions of a catalog.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// The newest `updatedAt` that was ever served.
+    pub newest_update: Timestamp,
+    /// Sorted.
+    known: Vec<Effect>,
+}
+
+impl Effects {
+    /// Effects in any order.
+    #[must_use]
+    pub fn new(newest_update: Timestamp, mut known: Vec<Effect>) -> Self {
+        known.sort_unstable();
+        Self { newest_update, known }
+    }
+
+    /// The effects of a catalog.
+    #[must_use]
+    pub fn of(catalog: &Catalog) -> Self {
+        let versions = catalog.servers().iter().flat_map(|server| server.versions.iter().map(move |v| (server, v)));
+        let effect = |(server, version): (&std::sync::Arc<Server>, &Version)| {
+            let registry = catalog.registries.get(version.registry).map_or("", |registry| &registry.rules.name);
+            let fingerprint = fingerprint(server.name.as_str(), &version.entry, registry, version.is_latest);
+            Effect { fingerprint, at: version.effective_at }
+        };
+        Self::new(catalog.newest_update, versions.take(MAX_EFFECTS).map(effect).collect())
+    }
+
+    /// All of them, sorted.
+    #[must_use]
+    pub fn known(&self) -> &[Effect] {
+        &self.known
+    }
+
+    /// Since when a version counts as changed that was served exactly so before.
+    pub(super) fn of_version(&self, name: &str, entry: &Entry, registry: &str, is_latest: bool) -> Option<Timestamp> {
+        let wanted = fingerprint(name, entry, registry, is_latest);
+        let found = self.known.binary_search_by_key(&wanted, |effect| effect.fingerprint).ok()?;
+        self.known.get(found).map(|effect| effect.at)
+    }
+}
+
+/// Stable over releases: it is written to disk.
+fn fingerprint(name: &str, entry: &Entry, registry: &str, is_latest: bool) -> u64 {
+    let mut hash = Sha256::new();
+    let rendered = entry.official.rendered.as_bytes();
+    let parts = [name.as_bytes(), entry.version.as_bytes(), &entry.form.0, rendered, registry.as_bytes()];
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.update([u8::from(is_latest)]);
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    u64::from_le_bytes(first)
+}

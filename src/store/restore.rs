@@ -1,0 +1,73 @@
+//! What was kept, given back to the registries at the start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use jiff::Timestamp;
+
+use super::Store;
+use crate::catalog::effects::Effects;
+use crate::registry::Registry;
+
+/// How many files are read at a time.
+const THREADS: usize = 4;
+
+/// Gives each registry the listing that was kept of it, where there is one and it is of that registry as it is
+/// configured now. What cannot be used is named in the log, and left as it is. Returns the effects that were kept;
+/// none where nothing was kept at all. Blocks until all files are read.
+#[must_use]
+pub fn restore(store: &Store, registries: &[Arc<Registry>], now: Timestamp) -> Option<Effects> {
+    let registries: Vec<_> = registries.iter().filter(|registry| !registry.is_file()).collect();
+    let (next, was_used) = (AtomicUsize::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS.min(registries.len()) {
+            scope.spawn(|| {
+                while let Some(registry) = registries.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    was_used.fetch_or(restore_one(store, registry, now), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    match store.read_effects() {
+        Ok(Some(effects)) => Some(effects),
+        Ok(None) => was_used.into_inner().then(Effects::default),
+        Err(problem) => {
+            let path = store.effects_path();
+            tracing::warn!(
+                path = %path.display(),
+                reason = %problem,
+                "what is known of clients that synchronise cannot be read: to them, everything has changed now"
+            );
+            Some(Effects::default())
+        }
+    }
+}
+
+/// Gives one registry the listing that was kept of it, as [`restore`] does. Says whether there was a file.
+pub fn restore_one(store: &Store, registry: &Registry, now: Timestamp) -> bool {
+    let name = registry.name();
+    let reason = match store.read_listing(name) {
+        Ok(None) => return false,
+        Ok(Some(stored)) => {
+            let (versions, listed_at) = (stored.listing.versions, stored.listed_at);
+            match registry.restore(stored, now) {
+                Ok(()) => {
+                    let age_s = now.duration_since(listed_at).as_secs();
+                    tracing::info!(registry = name, versions, %listed_at, age_s, "restored the stored listing");
+                    return true;
+                }
+                Err(mismatch) => mismatch.to_string(),
+            }
+        }
+        Err(problem) => problem.to_string(),
+    };
+    let path = store.listing_path(name);
+    tracing::warn!(
+        registry = name,
+        path = %path.display(),
+        reason,
+        "a stored listing cannot be used: the registry begins without one, and the file stays until there is a new one; \
+         one that cannot be read is kept beside it even then"
+    );
+    true
+}
