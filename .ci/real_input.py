@@ -88,6 +88,8 @@ def configuration(listen, a, b):
     return f"""
 [server]
 listen = "127.0.0.1:{listen}"
+[admin]
+listen = "off"
 [refresh]
 max_rate = 1000
 [health]

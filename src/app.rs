@@ -19,8 +19,11 @@ use crate::config::{Config, ConfigError, Loaded, Origin};
 use crate::refresh::keep::{self, Keeper};
 use crate::refresh::{self, Refresh};
 use crate::registry::{Network, OwnIds, Registry};
-use crate::serve::{AdminListen, Configuration, Core, Deadlines, Entrance, Listener, ReadThrough, Spawn};
+use crate::serve::{
+    AdminListen, Configuration, Core, Deadlines, Entrance, Figures, Listener, ReadThrough, Spawn, StoreFigures,
+};
 use crate::shutdown::{Ending, Lifecycle};
+use crate::store::StoreStatus;
 use crate::store::identity::Secret;
 
 use entrances::{Entrances, Materials};
@@ -85,11 +88,11 @@ impl App {
         let lifecycle = Lifecycle::new();
         let read_through = Arc::new(ReadThrough::new(flights(&lifecycle)));
         let core = Core::new(current, configuration, read_through, config.cache.max_size.as_u64());
-        let materials = Materials { core: &core, registries: &registries, config, own_id: &own_id };
-        let entrances = Entrances::new(&materials);
-
         let listener = bind(config).await?;
         let admin = bind_admin(config).await?;
+        let core = core.with_figures(figures(&listener, keeper.as_ref()));
+        let materials = Materials { core: &core, registries: &registries, config, own_id: &own_id };
+        let entrances = Entrances::new(&materials);
         let reloader = Reloader {
             origin,
             started_with: config.clone(),
@@ -198,6 +201,18 @@ async fn bind_admin(config: &Config) -> Result<Option<Listener>, AppError> {
         }
         Err(error) => Err(AppError::Bind { key: "admin.listen", address, error }),
     }
+}
+
+/// What the metrics show of parts that services know nothing of.
+fn figures(listener: &Listener, keeper: Option<&Arc<Keeper>>) -> Figures {
+    let store = keeper.map(|keeper| -> Arc<dyn Fn() -> StoreFigures + Send + Sync> {
+        let health = Arc::clone(keeper.health());
+        Arc::new(move || {
+            let StoreStatus { last_write, is_failing, .. } = health.status();
+            StoreFigures { last_write, is_failing }
+        })
+    });
+    Figures { load: Some(Arc::clone(listener.load())), store }
 }
 
 /// Runs flights beside the connections: each may outlive the client that it began for. Once everything is to end,

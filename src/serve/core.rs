@@ -1,5 +1,6 @@
 //! What all services have in common, and what outlives a change of the configuration.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 
 use super::cache::ResponseCache;
 use super::configuration::{Configuration, Refusal};
+use super::connection::Load;
 use super::documents::Documents;
 use super::read_through::ReadThrough;
 use super::representation::Encoders;
@@ -23,6 +25,31 @@ pub struct Core {
     pub(super) documents: Arc<Documents>,
     pub(super) read_through: Arc<ReadThrough>,
     pub(super) started: Instant,
+    pub(super) figures: Figures,
+}
+
+/// What only the metrics show, and others know.
+#[derive(Clone, Default)]
+pub struct Figures {
+    /// What the public listener's clients take.
+    pub load: Option<Arc<Load>>,
+    /// How the store is doing, where there is one on disk.
+    pub store: Option<Arc<dyn Fn() -> StoreFigures + Send + Sync>>,
+}
+
+/// How the store is doing.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreFigures {
+    /// When something was last written, if ever.
+    pub last_write: Option<Timestamp>,
+    /// Whether something cannot be written now.
+    pub is_failing: bool,
+}
+
+impl fmt::Debug for Figures {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Figures").field("load", &self.load).finish_non_exhaustive()
+    }
 }
 
 impl Core {
@@ -43,7 +70,14 @@ impl Core {
             documents: Arc::new(Documents::new()),
             read_through,
             started: Instant::now(),
+            figures: Figures::default(),
         }
+    }
+
+    /// The same with figures for the metrics.
+    #[must_use]
+    pub fn with_figures(self, figures: Figures) -> Self {
+        Self { figures, ..self }
     }
 
     /// Notes that a changed configuration has taken effect, but for the keys that wait for a restart.

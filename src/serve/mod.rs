@@ -63,7 +63,7 @@ pub use config::size;
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 pub use configuration::{Configuration, Refusal};
 pub use connection::{Connection, Deadlines, Load};
-pub use core::Core;
+pub use core::{Core, Figures, StoreFigures};
 use cors::Cors;
 pub use entrance::Entrance;
 use error::Problem;

@@ -4,12 +4,13 @@
 use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry as Figures;
 
-use super::super::Service;
+use super::super::{Service, StoreFigures};
 use crate::registry::Registry;
 use crate::registry::health::State;
 
@@ -27,13 +28,26 @@ struct InState {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the label's values are as `/registries` writes them")]
 enum StateLabel {
-    #[expect(non_camel_case_types, reason = "the label's values are as `/registries` writes them")]
     starting,
-    #[expect(non_camel_case_types, reason = "see above")]
     healthy,
-    #[expect(non_camel_case_types, reason = "see above")]
     unhealthy,
+}
+
+/// Look-ups that came to the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfOutcome {
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the label's values are lower case")]
+enum Outcome {
+    found,
+    not_listed,
+    failed,
+    refused,
 }
 
 type PerRegistry = Family<OfRegistry, Gauge>;
@@ -47,6 +61,9 @@ impl Service {
         self.add_configuration(&mut figures);
         self.add_catalog(&mut figures);
         self.add_registries(&mut figures);
+        self.add_load(&mut figures);
+        self.add_store(&mut figures);
+        self.add_read_through(&mut figures);
         let mut text = String::new();
         // Writing to a text cannot fail.
         let _ = encode(&mut text, &figures);
@@ -86,6 +103,7 @@ impl Service {
         let refused = PerRegistry::default();
         let synced = PerRegistry::default();
         let failing = PerRegistry::default();
+        let by_guard = PerRegistry::default();
         for registry in &self.registries {
             let of = OfRegistry { registry: registry.name().to_owned() };
             add_states(&by_state, registry);
@@ -94,6 +112,7 @@ impl Service {
             let listed = status.served_listing().map_or(0, |listing| listing.versions);
             versions.get_or_create(&of).set(length(listed));
             refused.get_or_create(&of).set(length(status.refused.count));
+            by_guard.get_or_create(&of).set(i64::from(status.held.is_some()));
             if let Some(listed_at) = status.listed_at {
                 synced.get_or_create(&of).set(listed_at.as_second());
             }
@@ -105,10 +124,52 @@ impl Service {
         figures.register("registry_usable", "Whether a registry's servers may be served", usable);
         figures.register("registry_versions", "Versions that a registry lists", versions);
         figures.register("registry_refused_entries", "Entries of a registry that would break clients", refused);
+        figures.register("registry_listing_held", "Whether the collapse guard holds a listing back", by_guard);
         let help = "When a registry last confirmed its listing, in seconds since 1970";
         figures.register("registry_last_sync_timestamp_seconds", help, synced);
         figures.register("registry_last_sync_failed", "Whether the last walk through a registry failed", failing);
     }
+}
+
+impl Service {
+    fn add_load(&self, figures: &mut Figures) {
+        let Some(load) = &self.core.figures.load else { return };
+        add(figures, "requests_in_flight", "Requests that are being answered in public", length(load.in_flight()));
+        count(figures, "requests_refused", "Requests in public for which there was no room", load.refused());
+    }
+
+    fn add_store(&self, figures: &mut Figures) {
+        let Some(store) = &self.core.figures.store else { return };
+        let StoreFigures { last_write, is_failing } = store();
+        add(figures, "store_failing", "Whether something cannot be written to the store", i64::from(is_failing));
+        if let Some(last_write) = last_write {
+            let help = "When something was last written to the store, in seconds since 1970";
+            add(figures, "store_last_write_timestamp_seconds", help, last_write.as_second());
+        }
+    }
+
+    fn add_read_through(&self, figures: &mut Figures) {
+        let counts = self.core.read_through.counts();
+        let outcomes = [
+            (Outcome::found, counts.found),
+            (Outcome::not_listed, counts.not_listed),
+            (Outcome::failed, counts.failed),
+            (Outcome::refused, counts.refused),
+        ];
+        let look_ups: Family<OfOutcome, Counter> = Family::default();
+        for (outcome, of) in outcomes {
+            look_ups.get_or_create(&OfOutcome { outcome }).inc_by(of);
+        }
+        figures.register("read_through_look_ups", "Look-ups at registries, by what came of them", look_ups);
+        let help = "Requests that waited for another one's look-up";
+        count(figures, "read_through_collapsed", help, counts.collapsed);
+    }
+}
+
+fn count(figures: &mut Figures, name: &str, help: &str, value: u64) {
+    let counter: Counter = Counter::default();
+    counter.inc_by(value);
+    figures.register(name, help, counter);
 }
 
 fn add_states(states: &Family<InState, Gauge>, registry: &Registry) {

@@ -37,6 +37,8 @@ impl Workplace {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-registry-proxy"));
         // Neither a proxy nor settings of the machine that the tests run on shall count.
         command.env_clear().current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
+        // Tests run side by side; its usual address has room for one.
+        command.env("MCP_REGISTRY_PROXY__ADMIN__LISTEN", "off");
         command
     }
 
@@ -64,6 +66,7 @@ impl Workplace {
         command.args(["-c", &format!("ulimit -n {open_files}; exec \"$0\" serve \"$@\"")]);
         command.arg(env!("CARGO_BIN_EXE_mcp-registry-proxy")).args(arguments);
         command.env_clear().current_dir(self.0.path()).stdin(Stdio::null());
+        command.env("MCP_REGISTRY_PROXY__ADMIN__LISTEN", "off");
         Self::listening(command, true).await
     }
 
