@@ -119,7 +119,10 @@ impl Run {
         let progress = self.walk.observe(outcome, now.at, random)?;
         if self.walk.pages() == page {
             tracing::debug!(registry = name, page, "a page arrived");
-            registry.observe_success();
+            // An increment that brings nothing says nothing of the list: one that has been emptied brings as little.
+            if self.errand == Errand::FullWalk {
+                registry.observe_success();
+            }
         } else if let Some((error, attempts)) = self.walk.trouble() {
             registry.note_failed_page(page, error);
             if attempts == 1 {

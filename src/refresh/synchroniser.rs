@@ -264,10 +264,6 @@ impl Synchroniser {
     fn observe_increment(&mut self, fetched: Result<Fetched, FetchError>, now: Now) {
         let Some(mut run) = self.increment.take() else { return };
         if let Some(found) = judged(&run, &fetched) {
-            // What it brought is not wrong, but there is no end to it.
-            if fetched.is_ok() {
-                self.registry.observe_success();
-            }
             self.note_unknown_parameter(found, now);
             return;
         }

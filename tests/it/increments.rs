@@ -251,3 +251,25 @@ async fn a_registry_may_have_intervals_of_its_own() {
     assert!(rarely.requests_where(Seen::is_probe).len() > 3);
     proxy.stop().await;
 }
+
+#[tokio::test]
+async fn an_empty_list_fails_tests_though_increments_find_nothing_wrong_with_it() {
+    let (entries, others) = (numbered("com.example", 3), numbered("org.example", 3));
+    let (registry, steady) = (FakeRegistry::start(entries.clone()).await, FakeRegistry::start(others.clone()).await);
+    // More increments than tests.
+    let settings = "[refresh]\ninterval = \"100ms\"\nfull_interval = \"1h\"\n[health]\ninterval = \"150ms\"";
+    let proxy = Setup::new()
+        .settings(settings)
+        .registry("alpha", &registry.url())
+        .registry("beta", &steady.url())
+        .start_ready()
+        .await;
+    let all = keys_of(&[entries, others.clone()].concat());
+    proxy.until_listed(&all).await;
+    registry.always(Behaviour::json(&list(&[], None)));
+    proxy.until_state("alpha", "unhealthy").await;
+    proxy.until_listed(&keys_of(&others)).await;
+    registry.behave();
+    proxy.until_listed(&all).await;
+    proxy.stop().await;
+}

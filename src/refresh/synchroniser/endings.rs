@@ -58,7 +58,6 @@ impl Synchroniser {
             walk.walk.share_with(Arc::clone(&listing));
             walk.previous = Some(listing);
         }
-        self.registry.observe_success();
         self.schedule.end_increment(run.began.at, now, (self.random)());
         if run.has_rested() {
             // What changed behind an increment that an outage held up is fetched at once.
