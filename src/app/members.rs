@@ -61,15 +61,17 @@ impl Surroundings {
     /// What is wrong with `[network]`.
     pub(super) fn changed_to(&self, before: &Config, now: &Config) -> Result<(Self, bool), AppError> {
         let mut next = self.clone();
-        let has_other_network = !before.network.is_same_as(&now.network);
+        // Read again in any case: its files may hold something else.
+        let network = network(now)?;
+        let is_same_network = before.network.is_same_as(&now.network) && network.trusts_the_same_as(&self.network);
         let has_other_policy = before.catalog != now.catalog || before.provenance != now.provenance;
-        if has_other_network {
-            next.network = network(now)?;
+        if !is_same_network {
+            next.network = network;
         }
         if has_other_policy {
             next.policy = Arc::new(policy(now));
         }
-        Ok((next, has_other_network || has_other_policy))
+        Ok((next, !is_same_network || has_other_policy))
     }
 
     /// All configured registries, in configuration order, not running yet.

@@ -25,6 +25,8 @@ const USER_AGENT: &str = concat!("mcp-registry-proxy/", env!("CARGO_PKG_VERSION"
 #[derive(Clone, Debug)]
 pub struct Network {
     tls: ClientConfig,
+    /// The authorities of `ca_file`.
+    authorities: Vec<CertificateDer<'static>>,
     proxy: ProxyChoice,
 }
 
@@ -61,7 +63,16 @@ impl Network {
                 ProxyChoice::Url(Box::new(proxy))
             }
         };
-        Ok(Self { tls: tls(config).map_err(|problem| ("ca_file", problem))?, proxy })
+        let of_file = |problem: String| ("ca_file", problem);
+        let read = config.ca_file.as_ref().map(|file| read_authorities(&file.relative()));
+        let authorities = read.transpose().map_err(of_file)?.unwrap_or_default();
+        Ok(Self { tls: tls(&authorities).map_err(of_file)?, authorities, proxy })
+    }
+
+    /// Whether both trust the same authorities besides the platform's.
+    #[must_use]
+    pub fn trusts_the_same_as(&self, other: &Self) -> bool {
+        self.authorities == other.authorities
     }
 
     pub(super) fn builder(&self) -> reqwest::ClientBuilder {
@@ -83,10 +94,9 @@ impl Network {
 
 /// TLS that trusts the platform's authorities, Mozilla's where the platform has none (a container
 /// without certificates), and those of `ca_file`.
-fn tls(config: &NetworkConfig) -> Result<ClientConfig, String> {
+fn tls(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let extra = config.ca_file.as_ref().map(|file| authorities(&file.relative())).transpose()?.unwrap_or_default();
-    let verifier = platform_verifier(&extra, &provider).map_err(|error| format!("cannot be used: {error}"))?;
+    let verifier = platform_verifier(extra, &provider).map_err(|error| format!("cannot be used: {error}"))?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("cannot be used: {error}"))?;
@@ -95,7 +105,7 @@ fn tls(config: &NetworkConfig) -> Result<ClientConfig, String> {
     Ok(tls)
 }
 
-fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let found = read.map_err(|error| format!("{} cannot be read as PEM certificates: {error}", path.display()))?;
     if found.is_empty() {
