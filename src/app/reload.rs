@@ -117,7 +117,7 @@ impl Reloader {
     /// anything that shows.
     async fn take(&mut self, config: Config, lifecycle: &Lifecycle) -> Result<Vec<&'static str>, ConfigError> {
         let pending = pending(&self.started_with, &config);
-        let config = self.with_what_stays(config);
+        let config = self.with_what_stays(config)?;
         let (surroundings, needs_all_anew) =
             self.surroundings.changed_to(&self.running, &config).map_err(config_error)?;
         let next = self.next_members(&config, &surroundings, needs_all_anew)?;
@@ -204,10 +204,20 @@ impl Reloader {
         self.entrances.replace(&Materials { core, registries: &registries, config, own_id: &own_id });
     }
 
-    /// The configuration where what waits for a restart is as it was.
-    fn with_what_stays(&self, mut config: Config) -> Config {
-        config.provenance.key.clone_from(&self.started_with.provenance.key);
-        config
+    /// The configuration where what waits for a restart is as it was. The rules are judged by that: a listener that
+    /// stays where it is must not lose its token because it is to move.
+    fn with_what_stays(&self, mut config: Config) -> Result<Config, ConfigError> {
+        let started_with = &self.started_with;
+        config.server.listen = started_with.server.listen;
+        config.admin.listen = started_with.admin.listen;
+        config.provenance.key.clone_from(&started_with.provenance.key);
+        match config.admin.problems().into_iter().next() {
+            None => Ok(config),
+            Some((key, problem)) => {
+                let advice = format!("{problem}, and `admin.listen` changes only with a restart");
+                Err(ConfigError::of_key(&format!("admin.{key}"), &advice))
+            }
+        }
     }
 }
 

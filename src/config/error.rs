@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use figment::error::Kind;
+use figment::error::{Actual, Kind};
 use figment::{Figment, Metadata, Source};
 
 /// A configuration that cannot be used. One line for each problem.
@@ -163,17 +163,50 @@ fn describe(figment: &Figment, error: &figment::Error) -> Line {
             }
             format!("is not a key; expected one of {}", names(expected))
         }
+        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) if may_be_secret(&path) => {
+            format!("is {}; expected {expected}", kind_of(found))
+        }
+        Kind::UnknownVariant(_, expected) if may_be_secret(&path) => format!("is none of {}", names(expected)),
         Kind::UnknownVariant(variant, expected) => format!("is {variant:?}; expected one of {}", names(expected)),
         Kind::InvalidType(found, expected) => format!("is {found}; expected {expected}"),
         Kind::MissingField(field) => {
             path.push(field.to_string());
             "is missing".to_owned()
         }
-        Kind::Message(message) => message.clone(),
+        Kind::Message(message) => without_source(message),
+        _ if may_be_secret(&path) => "cannot be used: it is of another kind than it should be".to_owned(),
         other => format!("cannot be used: {other}"),
     };
     let place = place(error.metadata.as_ref());
     Line { place, key: (!path.is_empty()).then(|| path.join(".")), message }
+}
+
+/// Whether what stands at this key may be a secret, or hold one.
+fn may_be_secret(path: &[String]) -> bool {
+    const KEYS: [&str; 4] = ["bearer_token", "headers", "url", "proxy"];
+    path.iter().any(|part| KEYS.contains(&part.as_str()))
+}
+
+/// What kind of value was found, without the value.
+fn kind_of(found: &Actual) -> &'static str {
+    match found {
+        Actual::Bool(_) => "true or false",
+        Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "a number",
+        Actual::Char(_) | Actual::Str(_) => "a string",
+        Actual::Seq => "a list",
+        Actual::Map => "a table",
+        _ => "something else",
+    }
+}
+
+/// What a parser says of a file, without the lines of the file that it shows: they may hold secrets.
+fn without_source(message: &str) -> String {
+    let is_source = |line: &&str| {
+        let rest = line.trim_start().trim_start_matches(|digit: char| digit.is_ascii_digit()).trim_start();
+        rest.starts_with('|') || rest.starts_with("-->")
+    };
+    let kept: Vec<&str> = message.lines().filter(|line| !is_source(line)).map(str::trim).collect();
+    kept.join(": ")
 }
 
 fn names(names: &[&str]) -> String {

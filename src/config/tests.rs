@@ -159,3 +159,29 @@ fn flags_count_most() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/quickstart.toml");
     assert_eq!(load(&[root], &flags).map(|loaded| loaded.config.server.listen.port()), Ok(9));
 }
+
+#[test]
+fn no_error_shows_a_secret() {
+    let one = "[[registries]]\nname = \"one\"\nurl = \"https://one.example\"\n";
+    let toml = |text: &str| ("proxy.toml", format!("{one}{text}"));
+    let files = [
+        toml("bearer_token = 918273645\n"),
+        toml("bearer_token = [\"918273645\"]\n"),
+        toml("bearer_token = \"s-918273645\n"),
+        toml("headers = \"Bearer 918273645\"\n"),
+        toml("headers = { X-Key = 918273645 }\n"),
+        toml("headers = { X-Key = \"918273645\", X-Key = \"918273645\" }\n"),
+        toml("bearer_token = \"918273645\" \"918273645\"\n"),
+        toml("[network]\nproxy = 918273645\n"),
+        toml("[store]\nurl = 918273645\n"),
+        ("proxy.toml", "[[registries]]\nname = \"one\"\nurl = 918273645\n".to_owned()),
+        ("proxy.yaml", "registries:\n  - name: one\n    bearer_token: [918273645\n".to_owned()),
+        ("proxy.yaml", "registries:\n  - name: one\n    bearer_token: {a: 918273645}\n".to_owned()),
+        ("proxy.json", "{\"registries\":[{\"name\":\"one\",\"bearer_token\":\"918273645\" x}]}".to_owned()),
+        ("proxy.json", "{\"registries\":[{\"name\":\"one\",\"bearer_token\":918273645}]}".to_owned()),
+    ];
+    for (name, text) in files {
+        let error = load_in(&[(name, &text)], &[]).map(|_| ()).expect_err(&text);
+        assert!(!error.contains("918273645") && error.contains(name), "{text}\n{error}");
+    }
+}

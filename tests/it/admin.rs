@@ -105,6 +105,32 @@ async fn a_token_is_asked_for_where_there_is_one() {
 }
 
 #[tokio::test]
+async fn a_listener_that_stays_open_keeps_its_token() {
+    let alpha = FakeRegistry::start(numbered("com.alpha", 1)).await;
+    let everywhere = "[admin]\nlisten = \"0.0.0.0:0\"\ntoken_file = \"token\"\n";
+    let setup = Setup::new().settings(everywhere).registry("alpha", &alpha.url());
+    std::fs::write(setup.path("token"), "first\n").expect("a writable directory");
+    let proxy = setup.start_ready().await;
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], proxy.admin().port()));
+    assert_eq!(send(address, Method::GET, "/metrics").await.status, 401);
+    // Right by itself: a listener on loopback needs no token. But this one is not there yet.
+    proxy.reconfigure(Setup::new().settings(LISTEN).registry("alpha", &alpha.url()));
+    proxy
+        .until_configuration("it is refused", |state| {
+            state["refused"]["error"].as_str().is_some_and(|error| error.contains("admin.token_file"))
+        })
+        .await;
+    assert_eq!(send(address, Method::GET, "/metrics").await.status, 401);
+    // With the token, the change waits for its restart.
+    let moved = format!("{LISTEN}\ntoken_file = \"token\"\n");
+    proxy.reconfigure(Setup::new().settings(&moved).registry("alpha", &alpha.url()));
+    let state = proxy.until_configuration("it waits", |state| state["refused"].is_null()).await;
+    assert_eq!(state["pending"], serde_json::json!(["admin.listen"]));
+    assert_eq!(send(address, Method::GET, "/metrics").await.status, 401);
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn a_test_shows_its_stages_and_counts() {
     let alpha = FakeRegistry::start(numbered("com.alpha", 1)).await;
     let setup = Setup::new().settings(LISTEN).settings("[health]\ninterval = \"1h\"");
