@@ -95,6 +95,7 @@ impl App {
         let entrances = Entrances::new(&materials);
         let reloader = Reloader {
             origin,
+            read: loaded.signature.clone(),
             started_with: config.clone(),
             running: config.clone(),
             secret,

@@ -80,6 +80,8 @@ pub struct Loaded {
     pub config: Config,
     /// The keys that were set and have no effect in this version.
     pub without_effect: Vec<String>,
+    /// What its files looked like just before they were read.
+    pub signature: Signature,
 }
 
 /// Keys whose effect comes later (contract §3).
@@ -90,6 +92,7 @@ const LATER: [&str; 1] = ["store.url"];
 /// # Errors
 /// Every problem found, each with its key, its file, and what would be right.
 pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
+    let signature = Signature::of(files);
     let figment = layers(files, flags)?;
     let mut config = extract(&figment)?;
     let mut problems = Problems::default();
@@ -98,7 +101,7 @@ pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
     secrets::expand(&mut config.registries, lookup, &mut problems);
     check(&config, &mut problems);
     if problems.is_empty() {
-        return Ok(Loaded { without_effect: without_effect(&figment), config });
+        return Ok(Loaded { without_effect: without_effect(&figment), config, signature });
     }
     Err(ConfigError::from_problems(&figment, problems))
 }

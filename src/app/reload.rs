@@ -9,7 +9,7 @@ use figment::value::magic::RelativePathBuf;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{AppError, Blueprint, Entrances, Materials, Member, Surroundings, refresh};
 use crate::config::{Config, ConfigError, Loaded, Origin, Signature};
@@ -23,10 +23,15 @@ use crate::telemetry;
 /// How often the files are looked at. A change counts once it has been seen twice: by then, who writes has finished.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long a registry that is new may wait for what the store has of it.
+const RESTORE_LIMIT: Duration = Duration::from_secs(5);
+
 /// Follows the configuration.
 #[derive(Debug)]
 pub(super) struct Reloader {
     pub(super) origin: Origin,
+    /// What its files looked like before they were read for the last time.
+    pub(super) read: Signature,
     /// What waits for a restart is compared with this.
     pub(super) started_with: Config,
     pub(super) running: Config,
@@ -62,8 +67,7 @@ impl Reloader {
     }
 
     async fn follow(mut self, mut hang_ups: Signal, lifecycle: &Lifecycle) {
-        let mut read = self.signature().await;
-        let mut last = read.clone();
+        let mut last = self.read.clone();
         loop {
             let is_asked = tokio::select! {
                 hang_up = hang_ups.recv() => hang_up.is_some(),
@@ -71,8 +75,8 @@ impl Reloader {
             };
             let now = self.signature().await;
             let has_settled = now == std::mem::replace(&mut last, now.clone());
-            if is_asked || has_settled && now != read {
-                read = now;
+            if is_asked || has_settled && now != self.read {
+                self.read = now;
                 self.reload(is_asked, lifecycle).await;
             }
         }
@@ -160,7 +164,10 @@ impl Reloader {
             if let Next::New(member) = next
                 && !self.members.iter().any(|before| before.has_same_place_as(member))
             {
-                keeper.restore(Arc::clone(&member.registry)).await;
+                let restored = timeout(RESTORE_LIMIT, keeper.restore(Arc::clone(&member.registry))).await;
+                if restored.is_err() {
+                    tracing::warn!(registry = member.name(), "the store is too slow to wait for what it has of it");
+                }
             }
         }
     }

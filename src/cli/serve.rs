@@ -17,7 +17,7 @@ pub(super) struct Serve {
 }
 
 pub(super) async fn run(origin: Origin, loaded: Loaded) -> Result<ExitCode, Failure> {
-    let Loaded { config, without_effect } = &loaded;
+    let Loaded { config, without_effect, .. } = &loaded;
     if !without_effect.is_empty() {
         tracing::warn!(keys = without_effect.join(", "), "these keys are valid and have no effect in this version yet");
     }

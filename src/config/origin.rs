@@ -41,7 +41,13 @@ impl Origin {
     /// What the files look like now.
     #[must_use]
     pub fn signature(&self) -> Signature {
-        Signature(self.files.iter().map(|file| signature(file)).collect())
+        Signature::of(&self.files)
+    }
+}
+
+impl Signature {
+    pub(super) fn of(files: &[PathBuf]) -> Self {
+        Self(files.iter().map(|file| signature(file)).collect())
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -31,6 +32,8 @@ const LAST_WRITE_LIMIT: Duration = Duration::from_secs(5);
 pub struct Keeper {
     store: Arc<Store>,
     current: Arc<Current>,
+    /// The registries whose listings are kept. Not a part of the books: whoever changes it must not wait for a disk.
+    registries: ArcSwap<Vec<Arc<Registry>>>,
     /// Whoever writes holds it.
     books: Mutex<Books>,
 }
@@ -38,7 +41,6 @@ pub struct Keeper {
 /// What is where, and since when.
 #[derive(Debug, Default)]
 struct Books {
-    registries: Vec<Arc<Registry>>,
     /// By the registry's name.
     kept: HashMap<String, Kept>,
     effects: Pace,
@@ -106,13 +108,14 @@ impl Facts {
 /// anything is asked of them, and before anybody asks us.
 pub async fn open(config: &store::Config, registries: &[Arc<Registry>], current: Arc<Current>) -> Option<Arc<Keeper>> {
     let store = Arc::new(Store::of(config)?);
-    let keeper = Arc::new(Keeper { store, current, books: Mutex::default() });
+    let keeper = Arc::new(Keeper { store, current, registries: ArcSwap::default(), books: Mutex::default() });
     let (restoring, registries) = (Arc::clone(&keeper), registries.to_vec());
     aside(move || {
         let effects = store::restore::restore(&restoring.store, &registries, Timestamp::now());
         if let Some(effects) = effects {
             restoring.current.publish(Arc::new(Catalog::after(effects)));
         }
+        restoring.books().follow(&registries);
         restoring.follow(registries);
     })
     .await;
@@ -134,13 +137,7 @@ impl Keeper {
 
     /// Keeps the listings of these registries from now on. Of others, what is kept stays as it is.
     pub fn follow(&self, registries: Vec<Arc<Registry>>) {
-        let mut books = self.books();
-        books.kept.retain(|name, _| registries.iter().any(|registry| registry.name() == name));
-        for registry in &registries {
-            let kept = || Kept::of(registry, Instant::now());
-            books.kept.entry(registry.name().to_owned()).or_insert_with(kept);
-        }
-        books.registries = registries;
+        self.registries.store(Arc::new(registries));
     }
 
     /// Writes what has to be written, for ever.
@@ -167,7 +164,10 @@ impl Keeper {
         if books.is_closed {
             return;
         }
-        let due = books.due(&self.current, now, is_last);
+        let registries = self.registries.load_full();
+        books.follow(&registries);
+        self.store.forget_all_but(registries.iter().map(|registry| registry.name()));
+        let due = books.due(&registries, &self.current, now, is_last);
         if !due.is_empty() {
             books.write(&due, &self.store, &self.current, now);
         }
@@ -196,7 +196,16 @@ impl Due {
 }
 
 impl Books {
-    fn due(&self, current: &Current, now: Instant, is_last: bool) -> Due {
+    /// Opens a page for each registry that has none, and drops those of others.
+    fn follow(&mut self, registries: &[Arc<Registry>]) {
+        self.kept.retain(|name, _| registries.iter().any(|registry| registry.name() == name));
+        for registry in registries {
+            let kept = || Kept::of(registry, Instant::now());
+            self.kept.entry(registry.name().to_owned()).or_insert_with(kept);
+        }
+    }
+
+    fn due(&self, registries: &[Arc<Registry>], current: &Current, now: Instant, is_last: bool) -> Due {
         let is_due =
             |pace: &Pace, difference| difference != Difference::None && (is_last || pace.is_due(difference, now));
         let differs = |registry: &Arc<Registry>| {
@@ -207,7 +216,7 @@ impl Books {
         // Until clients can have synchronised with this process, those count who did with the one before it.
         let has_effects = current.is_ready() && self.revision != Some(current.load().revision);
         let effects = if has_effects { Difference::Changed } else { Difference::None };
-        let followed = self.registries.iter().filter(|registry| !registry.is_file());
+        let followed = registries.iter().filter(|registry| !registry.is_file());
         Due { effects: is_due(&self.effects, effects), registries: followed.filter_map(differs).collect() }
     }
 
@@ -259,5 +268,26 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_changes_what_is_followed_does_not_wait_for_a_disk() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = Some(directory.path().to_string_lossy().into_owned());
+        let store = Store::of(&store::Config { path, url: None }).expect("a store on disk");
+        let keeper = Keeper {
+            store: Arc::new(store),
+            current: Arc::default(),
+            registries: ArcSwap::default(),
+            books: Mutex::default(),
+        };
+        // As while something is being written.
+        let _books = keeper.books();
+        keeper.follow(Vec::new());
     }
 }

@@ -105,6 +105,10 @@ impl Store {
     pub fn begin(&self) -> Result<Writing<'_>, Problem> {
         let mut writer = self.writer();
         let path = self.directory.join(LOCK);
+        // Somebody may have removed the directory, or put another in its place: there, the lock is not ours.
+        if writer.lock.as_ref().is_some_and(|lock| !is_file_at(lock, &path)) {
+            *writer = Writer::default();
+        }
         if writer.lock.is_none() {
             match lock(&self.directory, &path) {
                 Ok(lock) => writer.lock = Some(lock),
@@ -118,6 +122,13 @@ impl Store {
         Ok(Writing { store: self, writer })
     }
 
+    /// Forgets what is wrong with files of other registries than these.
+    pub fn forget_all_but<'a>(&self, registries: impl Iterator<Item = &'a str>) {
+        let listings = registries.map(|registry| self.listing_path(registry));
+        let others = [LOCK, EFFECTS, NEW].map(|name| self.directory.join(name));
+        self.health.forget_all_but(listings.chain(others));
+    }
+
     /// Lets another process write.
     pub fn release(&self) {
         *self.writer() = Writer::default();
@@ -126,6 +137,13 @@ impl Store {
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether an open file is the one that a path leads to.
+fn is_file_at(file: &File, path: &Path) -> bool {
+    let inode = |metadata: std::io::Result<Metadata>| metadata.ok().map(|metadata| signature(&metadata).inode);
+    let (ours, theirs) = (inode(file.metadata()), inode(fs::metadata(path)));
+    ours.is_some() && ours == theirs
 }
 
 /// The right to write. What fails is noted; whoever writes needs to know only that it did.

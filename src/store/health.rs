@@ -1,7 +1,7 @@
 //! How the store is doing: what others show of it, and what the log says when that changes.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -51,6 +51,15 @@ impl Health {
         let mut known = self.known();
         if known.failing.remove(&name(path)).is_some() && known.failing.is_empty() {
             tracing::info!(path = %path.display(), "the store can be written again");
+        }
+    }
+
+    /// Forgets what is wrong with other files than these: nobody tries to write them any more.
+    pub(super) fn forget_all_but(&self, paths: impl Iterator<Item = PathBuf>) {
+        let mut known = self.known();
+        if !known.failing.is_empty() {
+            let names: Vec<String> = paths.map(|path| name(&path)).collect();
+            known.failing.retain(|failing, _| names.contains(failing));
         }
     }
 

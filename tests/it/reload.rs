@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use mcp_registry_proxy::serve::Deadlines;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
@@ -192,5 +193,21 @@ async fn connections_stay_open_and_no_request_fails() {
     let request = b"GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     idle.write_all(request).await.expect("a connection from before is open");
     assert!(read_to_end(&mut idle).await.starts_with("HTTP/1.1 200"));
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_while_the_proxy_starts_is_not_lost() {
+    let (alpha, beta) = (FakeRegistry::start(numbered("com.alpha", 1)).await, FakeRegistry::start(Vec::new()).await);
+    let setup = Setup::new().registry("alpha", &alpha.url());
+    let (directory, origin) = setup.written();
+    let loaded = origin.load().expect("a valid configuration");
+    // After it was read, and before anything follows it.
+    let file = directory.path().join("test.toml");
+    let text = std::fs::read_to_string(&file).expect("the file");
+    std::fs::write(&file, format!("{text}[[registries]]\nname = \"beta\"\nurl = {:?}\n", beta.url()))
+        .expect("writable");
+    let proxy = Proxy::start_from(directory, origin, &loaded, Deadlines::default()).await;
+    proxy.until_answered("/registries/beta", 200).await;
     proxy.stop().await;
 }

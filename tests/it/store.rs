@@ -273,3 +273,23 @@ async fn a_disk_that_became_read_only_is_read() {
     stop(serving).await;
     assert_kept(&workplace, &fake, &more).await;
 }
+
+#[tokio::test]
+async fn a_directory_that_is_removed_is_made_and_locked_anew() {
+    let directory = directory();
+    let store = directory.path().join("state");
+    let entries = numbered("com.example", 3);
+    let fake = FakeRegistry::start(entries.clone()).await;
+    let workplace = workplace(&store, &["alpha"], &fake);
+    let serving = serve(&workplace).await;
+    until_listed(&serving, &entries).await;
+    until_file(&file(&store, "alpha.listing")).await;
+    fs::remove_dir_all(&store).expect("a directory");
+    // A registry that comes later is written at once.
+    let more = format!("{}[[registries]]\nname = \"beta\"\nurl = {:?}\n", workplace.read("proxy.toml"), fake.url());
+    workplace.write("proxy.toml", more);
+    until_file(&file(&store, "beta.listing")).await;
+    until_file(&file(&store, "lock")).await;
+    stop(serving).await;
+    assert_kept(&workplace, &fake, &entries).await;
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::Method;
 use mcp_registry_proxy::app::{App, AppError};
-use mcp_registry_proxy::config::{Flags, Origin};
+use mcp_registry_proxy::config::{Flags, Loaded, Origin};
 use mcp_registry_proxy::serve::Deadlines;
 use mcp_registry_proxy::shutdown::{Ending, Lifecycle};
 use serde_json::Value;
@@ -107,6 +107,13 @@ impl Setup {
 
     /// Starts the proxy with other deadlines for its connections.
     pub(crate) async fn start_with(self, deadlines: Deadlines) -> Proxy {
+        let (directory, origin) = self.written();
+        let loaded = origin.load().expect("a valid configuration");
+        Proxy::start_from(directory, origin, &loaded, deadlines).await
+    }
+
+    /// Writes the configuration, without a proxy to read it.
+    pub(crate) fn written(self) -> (TempDir, Origin) {
         // Nothing is kept outside of the test's own directory.
         let base = format!("{BASE}[store]\npath = '{}'\n", self.path("store").display());
         let files = [("base.toml", base), ("test.toml", self.settings + &self.registries)];
@@ -115,13 +122,7 @@ impl Setup {
             std::fs::write(&path, text).expect("a writable directory");
             path
         });
-        let origin = Origin::new(paths.to_vec(), Flags::default());
-        let loaded = origin.load().expect("a valid configuration");
-        let app = App::build(origin, &loaded).await.expect("a proxy").with_deadlines(deadlines);
-        let (address, admin, lifecycle) = (app.address(), app.admin_address(), app.lifecycle());
-        let mut running = JoinSet::new();
-        running.spawn(app.run());
-        Proxy { address, admin, lifecycle, running, directory: self.directory }
+        (self.directory, Origin::new(paths.to_vec(), Flags::default()))
     }
 
     /// Starts the proxy and waits until each registry's first attempt has ended.
@@ -142,6 +143,15 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
+    /// Starts one with a configuration that has been read.
+    pub(crate) async fn start_from(directory: TempDir, origin: Origin, loaded: &Loaded, deadlines: Deadlines) -> Self {
+        let app = App::build(origin, loaded).await.expect("a proxy").with_deadlines(deadlines);
+        let (address, admin, lifecycle) = (app.address(), app.admin_address(), app.lifecycle());
+        let mut running = JoinSet::new();
+        running.spawn(app.run());
+        Self { address, admin, lifecycle, running, directory }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
