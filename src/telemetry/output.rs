@@ -103,7 +103,7 @@ mod tests {
 
     /// Writes one line each time that it is told to.
     struct Gate {
-        opened: std::sync::mpsc::Receiver<()>,
+        opened: Receiver<()>,
         written: Arc<Mutex<String>>,
     }
 

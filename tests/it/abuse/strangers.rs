@@ -33,8 +33,8 @@ async fn c27_addresses_that_are_claimed() {
     let mut held = Vec::new();
     for number in 0..2 {
         let mut stream = connect(proxy.address()).await;
-        let head = format!("GET /v0.1/ping HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.{number}\r\n\r\n");
-        stream.write_all(head.as_bytes()).await.expect("it reads");
+        let request = format!("GET /v0.1/ping HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.{number}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("it reads");
         stream.read_exact(&mut [0; 15]).await.expect("an answer");
         held.push(stream);
     }

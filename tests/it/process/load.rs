@@ -78,8 +78,8 @@ impl Load {
         })
     }
 
-    /// Ends the clients; until now, no connection must have ended and no request been lost.
-    pub(super) fn is_whole(mut self) -> bool {
+    /// Whether until now no connection has ended, and so no request been lost.
+    pub(super) fn is_whole(&mut self) -> bool {
         self.clients.try_join_next().is_none()
     }
 }

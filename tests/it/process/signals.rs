@@ -31,7 +31,7 @@ async fn until_max_age(serving: &Serving, seconds: usize) {
 async fn reload(times: usize) {
     let workplace = of_a_file(100);
     let serving = serve(&workplace).await;
-    let load = Load::start(serving.address, 64).await;
+    let mut load = Load::start(serving.address, 64).await;
     for number in 1..=times {
         let age = 5 + number % 20;
         let text = configuration("file = \"alpha.json\"") + &format!("[cache]\nmax_age = \"{age}s\"\n");
@@ -69,7 +69,7 @@ async fn p09_reload_under_load_in_full() {
 async fn p10_a_hundred_hangups_a_second() {
     let workplace = of_a_file(100);
     let mut serving = serve(&workplace).await;
-    let load = Load::start(serving.address, 16).await;
+    let mut load = Load::start(serving.address, 16).await;
     let open_files = serving.open_files();
     let id = i32::try_from(serving.id()).ok().and_then(Pid::from_raw).expect("a process");
     for _ in 0..100 {
@@ -80,7 +80,6 @@ async fn p10_a_hundred_hangups_a_second() {
     assert!(load.is_whole(), "no connection ended, and so no request was lost");
     eventually("file descriptors were as before", async || {
         let now = serving.open_files();
-        // Its load has ended meanwhile.
         check(now <= open_files + 3, (open_files, now))
     })
     .await;
