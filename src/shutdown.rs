@@ -144,6 +144,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_takes_nobody_with_it() {
+        let lifecycle = Lifecycle::new();
+        let finished = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&finished);
+        lifecycle.spawn(async { panic!("as a request might") });
+        lifecycle.spawn(async move {
+            sleep(Duration::from_secs(1)).await;
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!((finished.load(Ordering::SeqCst), lifecycle.tracker.len()), (1, 0));
+        assert_eq!(lifecycle.drained(Duration::from_secs(1)).await, Ending::Clean);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_task_that_panics_is_started_again_and_ends_with_the_life() {
         let lifecycle = Lifecycle::new();
         let starts = Arc::new(AtomicUsize::new(0));

@@ -1,5 +1,8 @@
 //! Logs. A line says what happened in words and has the figures as fields; it never holds credentials
-//! or bodies. Logs go to standard error, so that standard output belongs to commands.
+//! or bodies. Logs go to standard error, so that standard output belongs to commands; nobody who logs waits for who
+//! reads there.
+
+mod output;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
@@ -11,6 +14,8 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
+
+use output::Output;
 
 /// `[log]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -83,8 +88,9 @@ pub fn init(config: &Config) {
     // The level has been checked with the rest of the configuration.
     let filter = config.filter().unwrap_or_default();
     // A line that nobody reads any more is lost; saying so on the same channel would panic.
-    let lines =
-        fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).log_internal_errors(false);
+    let output = Output::standard_error();
+    let lines = fmt().with_writer(move || output.clone());
+    let lines = lines.with_env_filter(filter).with_target(false).log_internal_errors(false);
     let started = match config.format {
         Format::Json => {
             let lines = lines.json().flatten_event(true).with_filter_reloading();
@@ -102,6 +108,11 @@ pub fn init(config: &Config) {
         let _ = SET_FILTER.set(set_filter);
         std::panic::set_hook(Box::new(log_panic));
     }
+}
+
+/// Waits until what was logged last has been written, a second at most: for the end of the process.
+pub fn flush() {
+    output::flush();
 }
 
 thread_local! {

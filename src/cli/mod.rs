@@ -58,7 +58,9 @@ pub fn run() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    match dispatch(arguments) {
+    let ended = dispatch(arguments);
+    crate::telemetry::flush();
+    match ended {
         Ok(code) => code,
         Err(failure) => {
             report(&failure.to_string());

@@ -112,6 +112,34 @@ fn full_walks_keep_away_from_midnight() {
     assert_eq!(schedule.walk_at() - now.at, 10 * MINUTE, "who walks that often does so at midnight too");
 }
 
+/// What waits, waits by the clock that cannot jump; the other one only tells how old things are.
+#[test]
+fn a_clock_that_jumps_brings_neither_a_standstill_nor_a_storm() {
+    let (before, years) = (at("2026-06-01T08:00:00Z"), 10 * 365 * 24);
+    for hours in [1, -1, years, -years] {
+        let mut marks = walked("2026-06-01T07:00:00Z");
+        let mut schedule = Schedule::new(Config::default(), &marks, before, 0.5);
+        let planned = schedule.walk_at();
+        schedule.end_increment(before.at, before, 0.5);
+        let wall = before.wall.checked_add(SignedDuration::from_hours(hours)).expect("in range");
+        let now = Now { at: before.at + MINUTE, wall };
+        assert_eq!((schedule.walk_at(), schedule.increment_at(&marks, now)), (planned, before.at + 5 * MINUTE));
+        assert!(Schedule::updated_since(&marks, now) <= Some(wall), "nothing of the future is asked for");
+        // The next walk ends under the new clock, and so does an increment.
+        marks.walked_at = Some(wall);
+        schedule.end_walk(&marks, now.at, now, 0.5);
+        let due = schedule.walk_at() - now.at;
+        assert!((6 * HOUR..8 * HOUR).contains(&due), "{hours}: {due:?}");
+        schedule.end_increment(now.at, now, 0.5);
+        assert_eq!(schedule.increment_at(&marks, now) - now.at, 5 * MINUTE);
+        // And so does one that fails, or finds that the parameter is not known.
+        schedule.fail_walk(true, now, 0.5);
+        assert_eq!(schedule.walk_at() - now.at, 5 * MINUTE);
+        marks.judge(UpdatedSince::Ignored, before.wall);
+        assert!(schedule.increment_at(&marks, now) - now.at <= 6 * HOUR, "{hours}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_scheduled_walk_begins_around_midnight_nor_outside_its_jitter(second in 0_i64..40_000_000, random in 0.0_f64..1.0) {

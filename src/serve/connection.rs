@@ -3,6 +3,7 @@
 
 mod activity;
 mod deadlines;
+mod lines;
 mod linger;
 mod load;
 mod session;

@@ -29,7 +29,7 @@ fn generation(number: u64) -> Vec<Entry> {
 fn workplace(fake: &FakeRegistry) -> Workplace {
     let workplace = Workplace::new();
     let configuration = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[network]\nproxy = \"off\"\n[log]\nformat = \"json\"\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"off\"\n[network]\nproxy = \"off\"\n[log]\nformat = \"json\"\n\
          [health]\ntimeout = \"60s\"\n[refresh]\ninterval = \"100ms\"\nfull_interval = \"100ms\"\nmax_rate = 1000\n\
          [store]\npath = \"store\"\n[[registries]]\nname = \"alpha\"\nurl = {:?}\n",
         fake.url()

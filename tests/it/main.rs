@@ -3,6 +3,7 @@
 
 mod support;
 
+mod abuse;
 mod addresses;
 mod admin;
 mod answers;
@@ -31,6 +32,7 @@ mod loops;
 mod merge;
 mod outgoing_tls;
 mod paging;
+mod process;
 mod read_through;
 mod recovery;
 mod reload;

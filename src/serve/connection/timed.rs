@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::activity::Activity;
 use super::deadlines::Deadlines;
+use super::lines::Lines;
 use super::linger::Linger;
 use super::sniff::Protocol;
 
@@ -62,7 +63,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         let Some(head) = &mut this.head else { return polled };
         match polled {
             Poll::Ready(result) => {
-                head.arrived(buffer.filled().get(before..).unwrap_or_default());
+                let came = buffer.filled_mut().get_mut(before..).unwrap_or_default();
+                head.lines.forbid_bare_ends(came);
+                head.arrived(came);
                 Poll::Ready(result)
             }
             Poll::Pending => match head.since(&this.activity) {
@@ -139,6 +142,7 @@ struct Head {
     requests: usize,
     /// The last four bytes that came.
     last: u32,
+    lines: Lines,
 }
 
 impl Head {

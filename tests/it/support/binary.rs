@@ -1,9 +1,9 @@
 //! The real binary as a child process, in a directory and an environment of its own.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -57,42 +57,57 @@ impl Workplace {
 
     /// Runs `serve` until it says where it listens. The configuration must have `log.format = "json"`.
     pub(crate) async fn serve(&self, arguments: &[&str]) -> Serving {
-        Self::listening(self.command(&[&["serve"], arguments].concat()), true).await
+        Self::listening(self.command(&[&["serve"], arguments].concat()), Afterwards::ReadOn).await
     }
 
     /// The same, with nobody who reads its log from then on.
     pub(crate) async fn serve_unheard(&self, arguments: &[&str]) -> Serving {
-        Self::listening(self.command(&[&["serve"], arguments].concat()), false).await
+        Self::listening(self.command(&[&["serve"], arguments].concat()), Afterwards::Close).await
+    }
+
+    /// The same with a log whose pipe stays open and is never emptied.
+    pub(crate) async fn serve_unread(&self, arguments: &[&str]) -> Serving {
+        Self::listening(self.command(&[&["serve"], arguments].concat()), Afterwards::Hold).await
     }
 
     /// The same with no more than so many open files.
     pub(crate) async fn serve_within(&self, open_files: u32, arguments: &[&str]) -> Serving {
+        self.serve_after(&format!("ulimit -n {open_files}"), arguments).await
+    }
+
+    /// The same after a command of the shell, such as `ulimit` or `exec`, that counts for the process.
+    pub(crate) async fn serve_after(&self, preparation: &str, arguments: &[&str]) -> Serving {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", &format!("ulimit -n {open_files}; exec \"$0\" serve \"$@\"")]);
+        command.args(["-c", &format!("{preparation}; exec \"$0\" serve \"$@\"")]);
         command.arg(env!("CARGO_BIN_EXE_mcp-registry-proxy")).args(arguments);
         command.env_clear().current_dir(self.0.path()).stdin(Stdio::null());
         command.env("MCP_REGISTRY_PROXY__ADMIN__LISTEN", "off");
-        Self::listening(command, true).await
+        Self::listening(command, Afterwards::ReadOn).await
     }
 
-    async fn listening(mut command: Command, reads_on: bool) -> Serving {
+    async fn listening(mut command: Command, afterwards: Afterwards) -> Serving {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary runs");
-        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let (sender, mut lines) = mpsc::unbounded_channel();
         let log: Arc<Mutex<Vec<String>>> = Arc::default();
         let written = Arc::clone(&log);
+        let unread: Arc<Mutex<Option<BufReader<ChildStderr>>>> = Arc::default();
+        let held = Arc::clone(&unread);
         // Read to the end, so that the child never waits for a reader.
         std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let is_over = !reads_on && address_in(&line).is_some();
+            for line in stderr.by_ref().lines().map_while(Result::ok) {
+                let is_over = afterwards != Afterwards::ReadOn && address_in(&line).is_some();
                 written.lock().expect("no panic").push(line.clone());
                 let _ = sender.send(line);
                 if is_over {
                     break;
                 }
             }
+            if afterwards == Afterwards::Hold {
+                *held.lock().expect("no panic") = Some(stderr);
+            }
         });
-        let mut serving = Serving { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
+        let mut serving = Serving { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log, _unread: unread };
         let listening = async {
             while let Some(line) = lines.recv().await {
                 if let Some(address) = address_in(&line) {
@@ -104,6 +119,14 @@ impl Workplace {
         serving.address = timeout(PATIENCE, listening).await.expect("it says in time where it listens");
         serving
     }
+}
+
+/// What becomes of the log once it has said where the proxy listens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    ReadOn,
+    Close,
+    Hold,
 }
 
 /// The address in the log line that says where the proxy listens.
@@ -135,6 +158,7 @@ pub(crate) struct Serving {
     child: Child,
     pub(crate) address: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
+    _unread: Arc<Mutex<Option<BufReader<ChildStderr>>>>,
 }
 
 impl Serving {
@@ -151,8 +175,27 @@ impl Serving {
 
     /// The most memory that it has had, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
+        self.bytes_of("VmHWM:")
+    }
+
+    /// The memory that it has, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.bytes_of("VmRSS:")
+    }
+
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many file descriptors it has.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
+    }
+
+    fn bytes_of(&self, what: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the system counts it");
+        let line = status.lines().find_map(|line| line.strip_prefix(what)).expect("the system counts it");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
