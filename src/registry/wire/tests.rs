@@ -141,6 +141,14 @@ fn what_would_break_clients_is_left_out_with_a_reason() {
 }
 
 #[test]
+fn an_older_format_must_not_grow_beyond_the_limit() {
+    let small = json!([{"name": "a/b", "description": "d", "version": "1", "packages": vec![json!({}); 50_000]}]);
+    assert!(small.to_string().len() < 256 << 10);
+    let refused = page(&small).refused.entries;
+    assert!(refused[0].reason.contains("an entry may have 262144"), "{refused:?}");
+}
+
+#[test]
 fn duplicate_keys_and_broken_escapes_cost_only_their_entry() {
     let good = r#"{"server":{"name":"good/one","description":"d","version":"1"}}"#;
     for bad in [
