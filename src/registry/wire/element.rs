@@ -186,13 +186,14 @@ fn digest(server: &Json<'_>) -> Result<Digest, String> {
     Ok(Digest(Sha256::digest(canonical).into()))
 }
 
-/// Title and description as searches read them; shared with the previous entry where they are the same.
+/// Title and description as searches read them; shared with the previous entry where they are the same. NUL
+/// separates them, so none stands in them: no term can contain it.
 fn search_text(server: &Json<'_>, previous: Option<&Entry>) -> Arc<str> {
-    let field = |name: &str| server.get(name).and_then(Json::text).unwrap_or_default();
+    let field = |name: &str| server.get(name).and_then(Json::text).unwrap_or_default().replace('\0', " ");
     let mut text = String::new();
-    push_lowercase(&mut text, field("title"));
+    push_lowercase(&mut text, &field("title"));
     text.push('\0');
-    push_lowercase(&mut text, field("description"));
+    push_lowercase(&mut text, &field("description"));
     match previous {
         Some(previous) if *previous.search_text == *text => Arc::clone(&previous.search_text),
         _ => text.into(),

@@ -149,6 +149,14 @@ fn an_older_format_must_not_grow_beyond_the_limit() {
 }
 
 #[test]
+fn a_nul_in_a_text_does_not_split_it() {
+    let mut server = server();
+    server["title"] = "a\0b".into();
+    server["description"] = "\0C".into();
+    assert_eq!(&*only(&json!([{ "server": server }])).1.search_text, "a b\0 c");
+}
+
+#[test]
 fn duplicate_keys_and_broken_escapes_cost_only_their_entry() {
     let good = r#"{"server":{"name":"good/one","description":"d","version":"1"}}"#;
     for bad in [
