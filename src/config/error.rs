@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use figment::error::Kind;
+use figment::error::{Actual, Kind};
 use figment::{Figment, Metadata, Source};
 
 /// A configuration that cannot be used. One line for each problem.
@@ -164,7 +164,7 @@ fn describe(figment: &Figment, error: &figment::Error) -> Line {
             format!("is not a key; expected one of {}", names(expected))
         }
         Kind::UnknownVariant(variant, expected) => format!("is {variant:?}; expected one of {}", names(expected)),
-        Kind::InvalidType(found, expected) => format!("is {found}; expected {expected}"),
+        Kind::InvalidType(found, expected) => format!("is {}; expected {expected}", kind_of(found)),
         Kind::MissingField(field) => {
             path.push(field.to_string());
             "is missing".to_owned()
@@ -174,6 +174,19 @@ fn describe(figment: &Figment, error: &figment::Error) -> Line {
     };
     let place = place(error.metadata.as_ref());
     Line { place, key: (!path.is_empty()).then(|| path.join(".")), message }
+}
+
+/// What a value of the wrong type is. Which one it is may be a secret: `bearer_token = 12345`.
+fn kind_of(found: &Actual) -> &'static str {
+    match found {
+        Actual::Bool(_) => "a boolean",
+        Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "a number",
+        Actual::Char(_) | Actual::Str(_) | Actual::Bytes(_) => "a string",
+        Actual::Unit | Actual::Option => "empty",
+        Actual::Seq => "a list",
+        Actual::Map => "a table",
+        _ => "of another type",
+    }
 }
 
 fn names(names: &[&str]) -> String {
