@@ -5,6 +5,8 @@
 //! embedded `config/default.toml` where none is), the environment, flags.
 
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod layer;
 mod limits;
 mod origin;
