@@ -5,6 +5,8 @@
 //! embedded `config/default.toml` where none is), the environment, flags.
 
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod layer;
 mod limits;
 mod origin;
@@ -14,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
-use figment::providers::{Env, Format as _, Json, Toml};
+use figment::providers::Env;
 use serde::Deserialize;
 
 use crate::catalog::{self, provenance};
@@ -25,6 +27,7 @@ use crate::{refresh, store, telemetry};
 
 pub use error::ConfigError;
 use error::{Problem, Problems};
+use layer::Syntax;
 pub use limits::LimitsConfig;
 pub use origin::{Origin, Signature};
 
@@ -122,7 +125,7 @@ fn extract(figment: &Figment) -> Result<Config, ConfigError> {
 fn layers(files: &[PathBuf], flags: &Flags) -> Result<Figment, ConfigError> {
     let mut figment = Figment::new();
     if files.is_empty() {
-        figment = figment.merge(layer::Named("the built-in config/default.toml", Toml::string(DEFAULT)));
+        figment = figment.merge(layer::Text("the built-in config/default.toml", Syntax::Toml, DEFAULT));
     }
     for file in files {
         figment = add_file(figment, file)?;
@@ -140,11 +143,9 @@ fn add_file(figment: Figment, file: &Path) -> Result<Figment, ConfigError> {
     // figment takes a file that is not there for an empty one.
     std::fs::File::open(file).map_err(|error| ConfigError::file(file, &format!("cannot be read: {error}")))?;
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    match file.extension().and_then(|extension| extension.to_str()) {
-        Some("toml") => Ok(figment.merge(Toml::file_exact(&file))),
-        Some("json") => Ok(figment.merge(Json::file_exact(&file))),
-        Some("yaml" | "yml") => Ok(figment.merge(layer::YamlFile::new(&file))),
-        _ => Err(ConfigError::file(&file, "has an unknown format; name it .toml, .yaml, .yml or .json")),
+    match Syntax::of(&file) {
+        Some(syntax) => Ok(figment.merge(layer::TextFile::new(&file, syntax))),
+        None => Err(ConfigError::file(&file, "has an unknown format; name it .toml, .yaml, .yml or .json")),
     }
 }
 

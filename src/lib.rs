@@ -45,6 +45,7 @@
 //! | app | all of the above, shutdown |
 //! | cli | app, config, registry, shutdown, telemetry |
 //! | main | cli |
+//! | fuzzing | config, registry, serve, store (what must hold of what strangers send; never in the program) |
 //!
 //! `tests/it/tidy.rs` reads this table and enforces it.
 //!
@@ -86,3 +87,7 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub mod cli;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;

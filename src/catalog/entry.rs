@@ -17,7 +17,7 @@ pub const MAX_KEY_BYTES: usize = 512;
 /// The `_meta` key of the official registry's block.
 pub const OFFICIAL_KEY: &str = "io.modelcontextprotocol.registry/official";
 
-/// A server's name: never empty, at most [`MAX_KEY_BYTES`] long, no NUL. Ordered by its bytes, as the
+/// A server's name: never empty, at most [`MAX_KEY_BYTES`] long, no control characters. Ordered by its bytes, as the
 /// API orders lists. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
@@ -31,9 +31,10 @@ pub enum KeyError {
     /// Cursors could not carry it.
     #[error("is longer than {MAX_KEY_BYTES} bytes")]
     TooLong,
-    /// No request can ask for it: the API refuses NUL everywhere.
-    #[error("contains a NUL character")]
-    Nul,
+    /// No request can ask for NUL: the API refuses it everywhere. The others take six bytes each in a cursor, and
+    /// one that no URL can hold would end every walk of the list there.
+    #[error("contains a control character")]
+    Control,
 }
 
 /// Checks what names and versions have in common.
@@ -45,8 +46,8 @@ pub fn check_key(text: &str) -> Result<(), KeyError> {
         Err(KeyError::Empty)
     } else if text.len() > MAX_KEY_BYTES {
         Err(KeyError::TooLong)
-    } else if text.contains('\0') {
-        Err(KeyError::Nul)
+    } else if text.contains(char::is_control) {
+        Err(KeyError::Control)
     } else {
         Ok(())
     }
@@ -192,7 +193,8 @@ mod tests {
     #[test]
     fn a_name_is_what_a_cursor_can_carry() {
         assert_eq!(Name::new(""), Err(KeyError::Empty));
-        assert_eq!(Name::new("a\0b"), Err(KeyError::Nul));
+        assert_eq!(Name::new("a\0b"), Err(KeyError::Control));
+        assert_eq!(Name::new("a\u{1}b"), Err(KeyError::Control));
         assert_eq!(Name::new(&"x".repeat(MAX_KEY_BYTES + 1)), Err(KeyError::TooLong));
         assert!(Name::new("Salesforce DX MCP").is_ok());
     }

@@ -163,50 +163,35 @@ fn describe(figment: &Figment, error: &figment::Error) -> Line {
             }
             format!("is not a key; expected one of {}", names(expected))
         }
-        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) if may_be_secret(&path) => {
+        Kind::UnknownVariant(variant, expected) => format!("is {variant:?}; expected one of {}", names(expected)),
+        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
             format!("is {}; expected {expected}", kind_of(found))
         }
-        Kind::UnknownVariant(_, expected) if may_be_secret(&path) => format!("is none of {}", names(expected)),
-        Kind::UnknownVariant(variant, expected) => format!("is {variant:?}; expected one of {}", names(expected)),
-        Kind::InvalidType(found, expected) => format!("is {found}; expected {expected}"),
+        Kind::Unsupported(found) | Kind::UnsupportedKey(found, _) => {
+            format!("is {}, which nothing can be made of", kind_of(found))
+        }
         Kind::MissingField(field) => {
             path.push(field.to_string());
             "is missing".to_owned()
         }
-        Kind::Message(message) => without_source(message),
-        _ if may_be_secret(&path) => "cannot be used: it is of another kind than it should be".to_owned(),
+        Kind::Message(message) => message.clone(),
         other => format!("cannot be used: {other}"),
     };
     let place = place(error.metadata.as_ref());
     Line { place, key: (!path.is_empty()).then(|| path.join(".")), message }
 }
 
-/// Whether what stands at this key may be a secret, or hold one.
-fn may_be_secret(path: &[String]) -> bool {
-    const KEYS: [&str; 4] = ["bearer_token", "headers", "url", "proxy"];
-    path.iter().any(|part| KEYS.contains(&part.as_str()))
-}
-
-/// What kind of value was found, without the value.
+/// What a value of the wrong type is. Which one it is may be a secret: `bearer_token = 12345`.
 fn kind_of(found: &Actual) -> &'static str {
     match found {
-        Actual::Bool(_) => "true or false",
+        Actual::Bool(_) => "a boolean",
         Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "a number",
-        Actual::Char(_) | Actual::Str(_) => "a string",
+        Actual::Char(_) | Actual::Str(_) | Actual::Bytes(_) => "a string",
+        Actual::Unit | Actual::Option => "empty",
         Actual::Seq => "a list",
         Actual::Map => "a table",
-        _ => "something else",
+        _ => "of another type",
     }
-}
-
-/// What a parser says of a file, without the lines of the file that it shows: they may hold secrets.
-fn without_source(message: &str) -> String {
-    let is_source = |line: &&str| {
-        let rest = line.trim_start().trim_start_matches(|digit: char| digit.is_ascii_digit()).trim_start();
-        rest.starts_with('|') || rest.starts_with("-->")
-    };
-    let kept: Vec<&str> = message.lines().filter(|line| !is_source(line)).map(str::trim).collect();
-    kept.join(": ")
 }
 
 fn names(names: &[&str]) -> String {

@@ -1,32 +1,95 @@
-//! Layers that figment does not bring: YAML (its own rests on an archived crate), and a name for layers
-//! that are no file.
+//! Layers that figment does not bring: files that are parsed here, and a name for layers that are no file.
+//!
+//! figment's own errors quote the line that is wrong, and any line may hold a secret. These say where it is. YAML
+//! figment would read with an archived crate.
 
 use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Map};
 use figment::{Error, Metadata, Profile, Provider};
 
-/// A YAML file.
-#[derive(Clone, Debug)]
-pub(super) struct YamlFile {
-    path: PathBuf,
+/// The format of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Syntax {
+    Toml,
+    Yaml,
+    Json,
 }
 
-impl YamlFile {
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+impl Syntax {
+    /// What a file of this name is written in.
+    pub(super) fn of(file: &Path) -> Option<Self> {
+        match file.extension()?.to_str()? {
+            "toml" => Some(Self::Toml),
+            "yaml" | "yml" => Some(Self::Yaml),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Toml => "TOML",
+            Self::Yaml => "YAML",
+            Self::Json => "JSON",
+        }
+    }
+
+    fn parse(self, text: &str) -> Result<Map<Profile, Dict>, String> {
+        let dict: Result<Option<Dict>, String> = match self {
+            Self::Toml => toml::from_str(text).map(Some).map_err(|error| describe(text, &error)),
+            Self::Yaml => serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string()),
+            Self::Json => serde_json::from_str(text).map(Some).map_err(|error| error.to_string()),
+        };
+        let dict = dict.map_err(|error| format!("is not {}: {error}", self.name()))?;
+        Ok(Profile::Default.collect(dict.unwrap_or_default()))
     }
 }
 
-impl Provider for YamlFile {
+/// What is wrong, and where, in one line.
+fn describe(text: &str, error: &toml::de::Error) -> String {
+    let message: Vec<&str> = error.message().lines().collect();
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.split('\n').count();
+    let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
+    format!("{} at line {line} column {column}", message.join(", "))
+}
+
+/// A file.
+#[derive(Clone, Debug)]
+pub(super) struct TextFile {
+    path: PathBuf,
+    syntax: Syntax,
+}
+
+impl TextFile {
+    pub(super) fn new(path: &Path, syntax: Syntax) -> Self {
+        Self { path: path.to_owned(), syntax }
+    }
+}
+
+impl Provider for TextFile {
     fn metadata(&self) -> Metadata {
-        Metadata::from("YAML file", self.path.as_path())
+        Metadata::from(format!("{} file", self.syntax.name()), self.path.as_path())
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
         let text = std::fs::read_to_string(&self.path).map_err(|error| error.to_string())?;
-        let dict: Option<Dict> = serde_saphyr::from_str(&text).map_err(|error| error.to_string())?;
-        Ok(Profile::Default.collect(dict.unwrap_or_default()))
+        Ok(self.syntax.parse(&text)?)
+    }
+}
+
+/// A text under a name.
+#[derive(Clone, Debug)]
+pub(super) struct Text<'a>(pub(super) &'static str, pub(super) Syntax, pub(super) &'a str);
+
+impl Provider for Text<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.0)
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        Ok(self.1.parse(self.2)?)
     }
 }
 

@@ -106,6 +106,24 @@ fn tokens_are_taken_from_the_environment_and_never_shown() {
 }
 
 #[test]
+fn what_cannot_be_read_is_not_quoted() {
+    for (name, text) in [
+        ("a.toml", "[[registries]]\nbearer_token = \"c4nary\n"),
+        ("a.toml", "[[registries]]\nname = \"a\"\nbearer_token = 7355608\n"),
+        ("a.toml", "[[registries]]\nname = \"a\"\nheaders = \"X-Key: c4nary\"\n"),
+        ("a.yaml", "registries:\n  - bearer_token: \"c4nary\n    name: a\n"),
+        ("a.yaml", "registries:\n  - bearer_token: 7355608\n"),
+        ("a.json", "{\"registries\": [{\"bearer_token\": \"c4nary\" \"name\": 5}]}"),
+        ("a.json", "{\"registries\": [{\"headers\": [\"c4nary\"]}]}"),
+    ] {
+        let error = load_in(&[(name, text)], &[]).map(|_| ()).expect_err(text);
+        assert!(error.starts_with(name) && !error.contains("c4nary") && !error.contains("7355608"), "{error}");
+    }
+    let error = error_of("[server]\nlisten = \"127.0.0.1:1\n");
+    assert!(error.contains("is not TOML: ") && error.contains(" at line 2 column "), "{error}");
+}
+
+#[test]
 fn errors_name_the_key_the_file_and_the_remedy() {
     for (text, parts) in [
         ("[server]\nlisen = \"x\"\n", &["proxy.toml: `server.lisen` is not a key; expected one of `listen`"][..]),

@@ -244,8 +244,7 @@ impl Bench {
 
 /// A registry that is never asked over a socket.
 pub(super) fn registry() -> Arc<Registry> {
-    let text = "name = \"alpha\"\nurl = \"http://127.0.0.1:9/v0.1/servers\"";
-    let figment = figment::Figment::from(<figment::providers::Toml as figment::providers::Format>::string(text));
+    let figment = figment::Figment::from(("name", "alpha")).merge(("url", "http://127.0.0.1:9/v0.1/servers"));
     let config: crate::registry::config::Config = figment.extract().expect("a registry's configuration");
     let network = Network::new(&NetworkConfig { proxy: Some("off".into()), ca_file: None }).expect("a network");
     let settings = Settings {

@@ -67,10 +67,14 @@ pub(super) fn encode(filter: &Filter, position: &Position) -> String {
         transport: filter.transport.clone(),
         status: filter.status.as_ref().map(|status| status.as_str().into()),
     };
-    let json = serde_json::to_vec(&payload).expect("a cursor holds only texts and booleans");
+    seal(&serde_json::to_vec(&payload).expect("a cursor holds only texts and booleans"))
+}
+
+/// A cursor of this payload.
+pub(super) fn seal(json: &[u8]) -> String {
     let mut bytes = vec![FORMAT];
-    bytes.extend_from_slice(&checksum(&json));
-    bytes.extend_from_slice(&json);
+    bytes.extend_from_slice(&checksum(json));
+    bytes.extend_from_slice(json);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -112,6 +116,7 @@ fn checksum(json: &[u8]) -> [u8; CHECKSUM_BYTES] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::entry::MAX_KEY_BYTES;
     use proptest::prelude::*;
 
     fn any_filter() -> impl Strategy<Value = Filter> {
@@ -158,6 +163,21 @@ mod tests {
                 prop_assert_eq!(decode(&cursor), None);
             }
         }
+    }
+
+    #[test]
+    fn the_longest_cursor_of_a_list_fits_in_a_url() {
+        let text = |length| Box::<str>::from("\"".repeat(length));
+        let version = VersionFilter::Exact(text(MAX_KEY_BYTES));
+        let search = Some("\u{1}".repeat(256).into());
+        let asked = Filter { search, version, updated_since: Some(Timestamp::MAX), ..Filter::default() };
+        // No longer than facets are.
+        let ours = (Some(text(64)), Some(text(3 * 64)), Some(text(3 * 64)));
+        let (registry, package_type, transport) = ours;
+        let filter = Filter { registry, package_type, transport, kind: Some(Kind::Package), ..asked };
+        let position = Position { name: text(MAX_KEY_BYTES), version: Some(text(MAX_KEY_BYTES)) };
+        let query = format!("/v0.1/servers?limit=100&cursor={}", encode(&filter, &position));
+        assert!(query.len() < crate::serve::MAX_URI_BYTES, "{}", query.len());
     }
 
     #[test]

@@ -29,6 +29,8 @@ mod drift;
 mod entrance;
 mod error;
 mod escapes;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod guard;
 mod limits;
 mod lineage;

@@ -29,6 +29,8 @@ pub mod restore;
 mod aside;
 mod directory;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod line;
 
 use std::path::Path;

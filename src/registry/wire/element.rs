@@ -48,10 +48,7 @@ pub(super) fn decode(element: &RawValue, context: &Context<'_>) -> Result<Decode
     if kind_of(element) != "an object" {
         return Err(Failure::Unrecognised(format!("is {}; expected an object", kind_of(element))));
     }
-    let (length, most) = (element.get().len(), context.max_entry_size);
-    if length > most {
-        return Err(format!("has {length} bytes; an entry may have {most} (`limits.max_entry_size`)").into());
-    }
+    check_size(element.get().len(), context)?;
     // The whole of it must be sound: what a registry adds beside `server` reaches clients too.
     let tree: Json<'_> = parse(element.get())?;
     if MAX_DEPTH < tree.depth() {
@@ -66,6 +63,14 @@ pub(super) fn decode(element: &RawValue, context: &Context<'_>) -> Result<Decode
         return Err(Failure::Unrecognised("has neither `server` nor `name`".to_owned()));
     }
     decode_legacy(element, is_wrapped, context)
+}
+
+fn check_size(length: usize, context: &Context<'_>) -> Result<(), String> {
+    let most = context.max_entry_size;
+    if length <= most {
+        return Ok(());
+    }
+    Err(format!("has {length} bytes; an entry may have {most} (`limits.max_entry_size`)"))
 }
 
 fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
@@ -91,6 +96,8 @@ fn decode_legacy(element: &RawValue, is_wrapped: bool, context: &Context<'_>) ->
     let modern = if is_wrapped { legacy::from_wrapper(object) } else { legacy::from_flat(object) };
     let server = serde_json::Value::from(modern.server).to_string();
     let meta = serde_json::Value::from(modern.meta).to_string();
+    // What older formats leave out is written out: a package of two bytes becomes one of 32.
+    check_size(server.len() + meta.len(), context)?;
     decode_parts(&server, &parse(&server)?, &parse(&meta)?, context)
 }
 
@@ -179,13 +186,14 @@ fn digest(server: &Json<'_>) -> Result<Digest, String> {
     Ok(Digest(Sha256::digest(canonical).into()))
 }
 
-/// Title and description as searches read them; shared with the previous entry where they are the same.
+/// Title and description as searches read them; shared with the previous entry where they are the same. NUL
+/// separates them, so none stands in them: no term can contain it.
 fn search_text(server: &Json<'_>, previous: Option<&Entry>) -> Arc<str> {
-    let field = |name: &str| server.get(name).and_then(Json::text).unwrap_or_default();
+    let field = |name: &str| server.get(name).and_then(Json::text).unwrap_or_default().replace('\0', " ");
     let mut text = String::new();
-    push_lowercase(&mut text, field("title"));
+    push_lowercase(&mut text, &field("title"));
     text.push('\0');
-    push_lowercase(&mut text, field("description"));
+    push_lowercase(&mut text, &field("description"));
     match previous {
         Some(previous) if *previous.search_text == *text => Arc::clone(&previous.search_text),
         _ => text.into(),

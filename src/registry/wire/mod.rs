@@ -6,6 +6,8 @@
 
 mod document;
 mod element;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod json;
 mod legacy;
 mod official;

@@ -115,6 +115,7 @@ fn what_would_break_clients_is_left_out_with_a_reason() {
     for (element, reason) in [
         (without("name"), "has no `server.name`"),
         (with("name", json!("")), "has a `server.name` that is empty"),
+        (with("name", json!("a\u{1b}b")), "has a `server.name` that contains a control character"),
         (with("name", json!("x".repeat(600))), "has a `server.name` that is longer than 512 bytes"),
         (without("description"), "has no `server.description`"),
         (with("description", json!("")), "has a `server.description` that is empty"),
@@ -137,6 +138,22 @@ fn what_would_break_clients_is_left_out_with_a_reason() {
         let reason = refusal(&json!({"server": server(), "_meta": {OFFICIAL_KEY: block}}));
         assert!(reason.contains(part), "{reason}");
     }
+}
+
+#[test]
+fn an_older_format_must_not_grow_beyond_the_limit() {
+    let small = json!([{"name": "a/b", "description": "d", "version": "1", "packages": vec![json!({}); 50_000]}]);
+    assert!(small.to_string().len() < 256 << 10);
+    let refused = page(&small).refused.entries;
+    assert!(refused[0].reason.contains("an entry may have 262144"), "{refused:?}");
+}
+
+#[test]
+fn a_nul_in_a_text_does_not_split_it() {
+    let mut server = server();
+    server["title"] = "a\0b".into();
+    server["description"] = "\0C".into();
+    assert_eq!(&*only(&json!([{ "server": server }])).1.search_text, "a b\0 c");
 }
 
 #[test]
