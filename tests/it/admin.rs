@@ -73,11 +73,34 @@ async fn strangers_and_pages_of_strangers_are_not_let_in() {
     {
         assert_eq!(status(&exchange(proxy.admin(), &request).await), expected, "{request}");
     }
+    let absolute = "GET http://evil.example/metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    assert_eq!(status(&exchange(proxy.admin(), absolute).await), 403, "the target names the host");
     assert_eq!(with(Method::POST, &[("origin", "http://evil.example")]).await, 403);
     let ours = format!("http://{}", proxy.admin());
     assert_eq!(with(Method::POST, &[("origin", &ours)]).await, 200);
     assert_eq!(with(Method::POST, &[]).await, 200);
     assert_eq!(with(Method::GET, &[]).await, 405);
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn actions_have_the_bounds_and_the_options_of_every_route() {
+    let alpha = FakeRegistry::start(numbered("com.alpha", 1)).await;
+    let proxy = Setup::new().settings(LISTEN).registry("alpha", &alpha.url()).start_ready().await;
+    for (target, allow) in [
+        ("/metrics", "GET, HEAD, OPTIONS"),
+        ("/registries/alpha/test", "POST, OPTIONS"),
+        ("/registries/alpha/refresh", "POST, OPTIONS"),
+    ] {
+        let options = send(proxy.admin(), Method::OPTIONS, target).await;
+        assert_eq!((options.status, options.header("allow")), (204, allow), "{target}");
+        let wrong = send(proxy.admin(), Method::DELETE, target).await;
+        assert_eq!((wrong.status, wrong.header("allow")), (405, allow), "{target}");
+    }
+    let long = format!("/registries/alpha/refresh?accept=true{}", "&".repeat(8 << 10));
+    assert_eq!(post(&proxy, &long).await.status, 414);
+    assert_eq!(post(&proxy, "/registries/alpha%00/test").await.status, 400);
+    assert_eq!(get(&proxy, "/metrics?%00").await.status, 400);
     proxy.stop().await;
 }
 
