@@ -14,6 +14,13 @@ pub struct Limits {
     pub max_sending_size: usize,
 }
 
+impl Limits {
+    /// What those who run the proxy may have, of the admin listener. It is for a few people and one Prometheus, and
+    /// the bounds hold before any token is looked at.
+    pub const ADMIN: Self =
+        Self { connections: 64, connections_per_address: 0, requests: 64, max_sending_size: 16 << 20 };
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { connections: 10_000, connections_per_address: 0, requests: 2_048, max_sending_size: 256 << 20 }
