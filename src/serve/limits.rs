@@ -8,9 +8,9 @@ pub struct Limits {
     /// Connections of one address, or of one network of 64 bits (IPv6); further ones are closed. 0 is no limit:
     /// behind a proxy, all clients have its address.
     pub connections_per_address: usize,
-    /// Requests that are being answered, their answers on the way included; further ones are answered with 503.
+    /// Requests whose answers are being made; further ones are answered with 503.
     pub requests: usize,
-    /// Bytes of answers that are on the way, those included that many answers share.
+    /// Bytes of answers that are on the way, those included that many answers share. One connection has a share.
     pub max_sending_size: usize,
 }
 
