@@ -194,7 +194,7 @@ async fn bind(config: &Config) -> Result<Listener, AppError> {
 async fn bind_admin(config: &Config) -> Result<Option<Listener>, AppError> {
     let AdminListen::At(address) = config.admin.listen() else { return Ok(None) };
     match Listener::bind(address, None).await {
-        Ok(listener) => Ok(Some(listener)),
+        Ok(listener) => Ok(Some(listener.for_admin())),
         // Nobody asked for this very address: a second proxy on one machine shall not fail for it.
         Err(error) if config.admin.listen.is_none() => {
             tracing::warn!(%address, %error, "there is no admin listener: its usual address is taken; set `admin.listen`");

@@ -40,7 +40,10 @@ const RESERVED: Kind = Kind::Never("reserved");
 pub(super) fn kind(address: IpAddr) -> Kind {
     match address {
         IpAddr::V4(address) => kind_v4(address),
-        IpAddr::V6(address) => inner_v4(address).map_or_else(|| kind_v6(address), kind_v4),
+        IpAddr::V6(address) => {
+            let inner = inner_v4(address).map(kind_v4);
+            inner.or_else(|| kind_of_local_nat64(address)).unwrap_or_else(|| kind_v6(address))
+        }
     }
 }
 
@@ -62,11 +65,14 @@ fn kind_v4(address: Ipv4Addr) -> Kind {
 fn kind_v6(address: Ipv6Addr) -> Kind {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Kind::Loopback,
-        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254] => METADATA,
+        // Amazon's, Google's, Oracle's: among the unique local ones, and the same everywhere.
+        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254]
+        | [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254]
+        | [0xfd00, 0x00c1, 0, 0, 0, 0, 0xa9fe, 0xa9fe] => METADATA,
         [0xfe80..=0xfebf, ..] => LINK_LOCAL,
         [0xff00..=0xffff, ..] => MULTICAST,
-        // Unique local, the site-local of old, and NAT64 of one's own (RFC 8215).
-        [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] | [0x0064, 0xff9b, 1, ..] => Kind::Private,
+        // Unique local, and the site-local of old.
+        [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => Kind::Private,
         // Discarding (RFC 6666), and whatever else is not handed out; Teredo's tunnels lead anywhere.
         [0..=0x0100, ..] | [0x2001, 0, ..] => RESERVED,
         _ => Kind::Public,
@@ -75,13 +81,34 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
 
 /// The IPv4 address that an IPv6 one stands for: mapped (RFC 4291), NAT64 (RFC 6052), 6to4 (RFC 3056).
 fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let join = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match address.segments() {
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x0064, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
             Some(join(high, low))
         }
         _ => None,
     }
+}
+
+/// What an address of NAT64 of one's own is for (`64:ff9b:1::/48`, RFC 8215). How long the translator's prefix is,
+/// only its owner knows, and so where in the address the IPv4 one stands (RFC 6052 §2.2). So wherever it may stand, it
+/// must not be what no registry has. Beyond that, 96 bits without a subnet say where; of any other prefix no more is
+/// known than that it is somebody's own.
+fn kind_of_local_nat64(address: Ipv6Addr) -> Option<Kind> {
+    let [0x0064, 0xff9b, 1, rest @ ..] = address.segments() else { return None };
+    let octets = address.octets();
+    // Byte 8 is skipped by the prefixes that end before it.
+    let [.., b6, b7, _, b9, b10, b11, b12, _, _, _] = octets;
+    let [high, low] = [rest[3], rest[4]];
+    let behind_96 = join(high, low);
+    let possible =
+        [behind_96, Ipv4Addr::new(b6, b7, b9, b10), Ipv4Addr::new(b7, b9, b10, b11), Ipv4Addr::new(b9, b10, b11, b12)];
+    let forbidden = possible.into_iter().map(kind_v4).find(|kind| [LINK_LOCAL, METADATA].contains(kind));
+    let usual = || if rest[..3] == [0; 3] { kind_v4(behind_96) } else { Kind::Private };
+    Some(forbidden.unwrap_or_else(usual))
+}
+
+fn join(high: u16, low: u16) -> Ipv4Addr {
+    Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))
 }
 
 /// Where a registry's name leads, for as long as the proxy knows it.

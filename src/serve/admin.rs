@@ -25,6 +25,8 @@ enum Action {
     Test { name: String },
     /// A full walk.
     Refresh { name: String, accept: bool },
+    /// Which methods there are.
+    Options { allow: String },
 }
 
 /// What a test came to.
@@ -50,9 +52,10 @@ impl Service {
     /// Lets a request into the admin listener, and answers what only that one does; `None` for everything else.
     pub(super) async fn administer(&self, access: &Access, request: &Parts) -> Result<Option<Answered>, Problem> {
         access.check(request).await?;
-        let Some(action) = action(&request.method, request.uri.path(), request.uri.query())? else { return Ok(None) };
         super::guard::check(request)?;
+        let Some(action) = action(&request.method, request.uri.path(), request.uri.query())? else { return Ok(None) };
         match action {
+            Action::Options { allow } => Ok(Some(Answered::With(self.responder.options(&request.headers, &allow)))),
             Action::Metrics => {
                 let mut response = self.responder.momentary(self.metrics());
                 response.headers_mut().insert(http::header::CONTENT_TYPE, OPEN_METRICS);
@@ -85,20 +88,23 @@ impl Service {
 /// Finds what a request asks for, if that is for the admin listener alone.
 fn action(method: &Method, path: &str, query: Option<&str>) -> Result<Option<Action>, Problem> {
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
-    let (methods, action): (&[Method], _) = match segments[..] {
-        ["metrics"] => (&[Method::GET, Method::HEAD], Action::Metrics),
-        ["registries", name, "test"] => (&[Method::POST], Action::Test { name: decode(name, "registry name")? }),
-        ["registries", name, "refresh"] => {
-            let name = decode(name, "registry name")?;
-            (&[Method::POST], Action::Refresh { name, accept: accept(query)? })
-        }
+    let methods: &[Method] = match segments[..] {
+        ["metrics"] => &[Method::GET, Method::HEAD],
+        ["registries", _, "test" | "refresh"] => &[Method::POST],
         _ => return Ok(None),
     };
-    if methods.contains(method) {
-        return Ok(Some(action));
+    if !methods.contains(method) {
+        let names: Vec<&str> = methods.iter().chain([&Method::OPTIONS]).map(Method::as_str).collect();
+        let allow = names.join(", ");
+        let is_asked = method == Method::OPTIONS;
+        return if is_asked { Ok(Some(Action::Options { allow })) } else { Err(Problem::MethodNotAllowed { allow }) };
     }
-    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-    Err(Problem::MethodNotAllowed { allow: names.join(", ") })
+    let name = |name| decode(name, "registry name");
+    Ok(Some(match segments[..] {
+        ["registries", registry, "test"] => Action::Test { name: name(registry)? },
+        ["registries", registry, _] => Action::Refresh { name: name(registry)?, accept: accept(query)? },
+        _ => Action::Metrics,
+    }))
 }
 
 /// The one parameter of a refresh.
@@ -139,6 +145,13 @@ mod tests {
         }
         assert_eq!(find(&Method::GET, "/registries/acme/refresh"), Err(405));
         assert_eq!(find(&Method::POST, "/metrics"), Err(405));
+        for (target, allow) in [
+            ("/metrics", "GET, HEAD, OPTIONS"),
+            ("/registries/acme/test", "POST, OPTIONS"),
+            ("/registries/acme/refresh", "POST, OPTIONS"),
+        ] {
+            assert_eq!(find(&Method::OPTIONS, target), Ok(Some(Action::Options { allow: allow.to_owned() })));
+        }
         assert_eq!(find(&Method::POST, "/registries/acme/refresh?accept=yes"), Err(400));
         assert_eq!(find(&Method::POST, "/registries/acme/refresh?force=true"), Err(400));
         assert_eq!(find(&Method::GET, "/registries/acme"), Ok(None));

@@ -107,8 +107,8 @@ async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     };
     let protocol = negotiated.unwrap_or(sniffed);
     let activity = Activity::new();
-    let stream = Timed::new(stream, protocol, Arc::clone(&activity), shared.deadlines);
     let (entrance, load) = (Arc::clone(&shared.entrance), Arc::clone(&shared.load));
+    let stream = Timed::new(stream, protocol, Arc::clone(&activity), Arc::clone(&load), shared.deadlines);
     let session = Session { entrance, load, activity, deadlines: shared.deadlines };
     let ended = match protocol {
         Protocol::Http1 => session.http1(stream, stopped).await,

@@ -109,7 +109,7 @@ impl Problem {
             Self::MethodNotAllowed { allow } => format!("Method not allowed. Use one of {allow}.").into(),
             Self::NotAcceptable => "Accept-Encoding refuses identity and takes none of zstd, br and gzip.".into(),
             Self::PreconditionFailed => "The representation is not the one that the request insists on.".into(),
-            Self::UriTooLong => format!("The URL is longer than {} bytes.", super::MAX_URI_BYTES).into(),
+            Self::UriTooLong => format!("The URL is longer than {} bytes.", super::guard::MAX_URI_BYTES).into(),
             Self::HeadTooLarge => {
                 let (count, bytes) = (super::guard::MAX_HEADERS, super::guard::MAX_HEADER_BYTES);
                 format!("The request has more than {count} headers, or more than {bytes} bytes of them.").into()

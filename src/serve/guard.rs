@@ -1,4 +1,4 @@
-//! What no route is asked about: heads that are too large, requests whose framing or whose host two servers could
+//! What no route is asked about: heads that are too large, targets that are too long, requests whose framing or whose host two servers could
 //! read differently (RFC 9112 §3.2, §6), and the method that asks for a tunnel. Pure.
 
 use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
@@ -7,7 +7,10 @@ use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::error::Problem;
+use super::escapes::check_nul;
 
+/// The longest request target.
+pub(super) const MAX_URI_BYTES: usize = 8 << 10;
 /// The most headers of one request, over either HTTP. Hyper's own bounds are wider: what it refuses has none of our
 /// headers, so that a page of another origin could not read why.
 pub(super) const MAX_HEADERS: usize = 64;
@@ -21,12 +24,16 @@ pub(super) fn check(request: &Parts) -> Result<(), Problem> {
     check_size(&request.headers)?;
     check_host(request)?;
     match request.method {
-        Method::CONNECT => Err(Problem::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".to_owned() }),
+        Method::CONNECT => return Err(Problem::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".to_owned() }),
         Method::GET | Method::HEAD | Method::OPTIONS if announces_body(request) => {
-            Err(Problem::BadRequest("Invalid request: this method takes no body".into()))
+            return Err(Problem::BadRequest("Invalid request: this method takes no body".into()));
         }
-        _ => Ok(()),
+        _ => {}
     }
+    if MAX_URI_BYTES < request.uri.path_and_query().map_or(0, |target| target.as_str().len()) {
+        return Err(Problem::UriTooLong);
+    }
+    check_nul(request.uri.path(), request.uri.query())
 }
 
 fn check_size(headers: &HeaderMap) -> Result<(), Problem> {
@@ -72,7 +79,7 @@ fn check_host(request: &Parts) -> Result<(), Problem> {
 }
 
 /// The host without a port that says nothing (RFC 3986 §6.2.3).
-fn without_default_port<'a>(host: &'a [u8], scheme: Option<&Scheme>) -> &'a [u8] {
+pub(super) fn without_default_port<'a>(host: &'a [u8], scheme: Option<&Scheme>) -> &'a [u8] {
     let port: &[u8] = if scheme == Some(&Scheme::HTTPS) { b":443" } else { b":80" };
     host.strip_suffix(port).or_else(|| host.strip_suffix(b":")).unwrap_or(host)
 }
@@ -208,6 +215,16 @@ mod tests {
         let long = "x".repeat(MAX_HEADER_BYTES - "x-long: \r\n".len() + 1);
         assert_eq!(get(&[("x-long", &long[1..])]), None);
         assert_eq!(get(&[("x-long", &long)]), Some(431));
+    }
+
+    #[test]
+    fn targets_have_bounds_and_no_nul() {
+        let get = |target: &str| refused(Method::POST, target, Version::HTTP_2, &[]);
+        let long = format!("/{}", "x".repeat(MAX_URI_BYTES));
+        assert_eq!(get(&long[..MAX_URI_BYTES]), None);
+        assert_eq!(get(&long), Some(414));
+        assert_eq!(get("/a%00b"), Some(400));
+        assert_eq!(get("/a?b=%00"), Some(400));
     }
 
     #[test]

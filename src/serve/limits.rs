@@ -8,10 +8,17 @@ pub struct Limits {
     /// Connections of one address, or of one network of 64 bits (IPv6); further ones are closed. 0 is no limit:
     /// behind a proxy, all clients have its address.
     pub connections_per_address: usize,
-    /// Requests that are being answered, their answers on the way included; further ones are answered with 503.
+    /// Requests whose answers are being made; further ones are answered with 503.
     pub requests: usize,
-    /// Bytes of answers that are on the way, those included that many answers share.
+    /// Bytes of answers that are on the way, those included that many answers share. One connection has a share.
     pub max_sending_size: usize,
+}
+
+impl Limits {
+    /// What those who run the proxy may have, of the admin listener. It is for a few people and one Prometheus, and
+    /// the bounds hold before any token is looked at.
+    pub const ADMIN: Self =
+        Self { connections: 64, connections_per_address: 0, requests: 64, max_sending_size: 16 << 20 };
 }
 
 impl Default for Limits {

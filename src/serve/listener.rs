@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::Entrance;
 use super::addresses::Addresses;
 use super::connection::{Connection, Deadlines, Load, Shared};
-use super::descriptors;
+use super::descriptors::{self, Audience};
 use super::limits::Limits;
 use super::tls::Tls;
 
@@ -26,10 +26,11 @@ const SEND_BUFFER_BYTES: u32 = 256 << 10;
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(5);
 const ACCEPT_BACKOFF_AT_MOST: Duration = Duration::from_secs(1);
 
-/// The public listener, bound.
+/// A listener, bound: the public one, unless it is made the admin one.
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
+    audience: Audience,
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
     deadlines: Deadlines,
@@ -55,13 +56,20 @@ impl Listener {
         let address = tcp.local_addr()?;
         let limits = Limits::default();
         let load = Arc::new(Load::new(&limits));
-        Ok(Self { tcp, address, tls, deadlines: Deadlines::default(), limits, load })
+        let audience = Audience::Public;
+        Ok(Self { tcp, audience, address, tls, deadlines: Deadlines::default(), limits, load })
     }
 
     /// The same with other limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, load: Arc::new(Load::new(&limits)), ..self }
+    }
+
+    /// The same for those who run the proxy, with the limits that are theirs.
+    #[must_use]
+    pub fn for_admin(self) -> Self {
+        Self { audience: Audience::Admin, ..self.with_limits(Limits::ADMIN) }
     }
 
     /// What it has in flight.
@@ -101,9 +109,9 @@ impl Listener {
         F: Fn() -> S,
         S: Future<Output = ()> + Send + 'static,
     {
-        let Self { tcp, tls, deadlines, limits, load, .. } = self;
+        let Self { tcp, audience, tls, deadlines, limits, load, .. } = self;
         let shared = Arc::new(Shared { entrance, tls, deadlines, load });
-        let slots = Arc::new(Semaphore::new(descriptors::connections(limits.connections)));
+        let slots = Arc::new(Semaphore::new(descriptors::connections(audience, limits.connections)));
         let addresses = (limits.connections_per_address > 0).then(|| Addresses::new(limits.connections_per_address));
         let mut failures = Failures::default();
         let stop = stopped();

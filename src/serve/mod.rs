@@ -7,7 +7,7 @@
 //! begins, `api` and `registries` the bodies, `documents` and `docs` the API's description, `cache` the bodies that
 //! are there already, `read_through` what no body is there for, `representation` what is known of a body, `coding` and `condition` what the client wants of it
 //! and has of it, `error` the problems, `respond` and `cors` the headers, `lineage` the one that names us and those
-//! whom we mirror; `admin` what only those who run the proxy may do.
+//! whom we mirror; `admin` what only those who run the proxy may do; `seldom` what the log says no more often than it should.
 
 mod addresses;
 mod admin;
@@ -41,6 +41,7 @@ mod registries;
 mod representation;
 mod respond;
 mod route;
+mod seldom;
 mod tls;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,9 +84,6 @@ pub use tls::Tls;
 
 /// A body as it is sent: whole, in memory.
 type Body = Full<Bytes>;
-
-/// The longest request target.
-const MAX_URI_BYTES: usize = 8 << 10;
 
 /// How long after the start lists are said to be a part, at most. A registry whose first walk never ends shall not
 /// keep those who mirror this proxy from all the others.
@@ -254,10 +252,6 @@ impl Service {
     fn answer(&self, request: &Parts) -> Result<Answered, Problem> {
         guard::check(request)?;
         let (path, query) = (request.uri.path(), request.uri.query());
-        if MAX_URI_BYTES < request.uri.path_and_query().map_or(0, |target| target.as_str().len()) {
-            return Err(Problem::UriTooLong);
-        }
-        escapes::check_nul(path, query)?;
         if request.method == Method::OPTIONS {
             return Ok(Answered::With(self.responder.options(&request.headers, &route::allow(path))));
         }

@@ -1,15 +1,19 @@
 //! The admin listener: what it does, and for whom.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
 
 use crate::support::entry::{keys_of, numbered};
 use crate::support::http::{Reply, send, send_with};
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::raw::nobody;
 use crate::support::registry::FakeRegistry;
-use crate::support::stream::{exchange, status};
-use crate::support::{check, eventually};
+use crate::support::stream::{connect, exchange, status};
+use crate::support::{PATIENCE, check, eventually};
 
 const LISTEN: &str = "[admin]\nlisten = \"127.0.0.1:0\"";
 
@@ -73,11 +77,56 @@ async fn strangers_and_pages_of_strangers_are_not_let_in() {
     {
         assert_eq!(status(&exchange(proxy.admin(), &request).await), expected, "{request}");
     }
+    let absolute = "GET http://evil.example/metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    assert_eq!(status(&exchange(proxy.admin(), absolute).await), 403, "the target names the host");
     assert_eq!(with(Method::POST, &[("origin", "http://evil.example")]).await, 403);
     let ours = format!("http://{}", proxy.admin());
     assert_eq!(with(Method::POST, &[("origin", &ours)]).await, 200);
     assert_eq!(with(Method::POST, &[]).await, 200);
     assert_eq!(with(Method::GET, &[]).await, 405);
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn actions_have_the_bounds_and_the_options_of_every_route() {
+    let alpha = FakeRegistry::start(numbered("com.alpha", 1)).await;
+    let proxy = Setup::new().settings(LISTEN).registry("alpha", &alpha.url()).start_ready().await;
+    for (target, allow) in [
+        ("/metrics", "GET, HEAD, OPTIONS"),
+        ("/registries/alpha/test", "POST, OPTIONS"),
+        ("/registries/alpha/refresh", "POST, OPTIONS"),
+    ] {
+        let options = send(proxy.admin(), Method::OPTIONS, target).await;
+        assert_eq!((options.status, options.header("allow")), (204, allow), "{target}");
+        let wrong = send(proxy.admin(), Method::DELETE, target).await;
+        assert_eq!((wrong.status, wrong.header("allow")), (405, allow), "{target}");
+    }
+    let long = format!("/registries/alpha/refresh?accept=true{}", "&".repeat(8 << 10));
+    assert_eq!(post(&proxy, &long).await.status, 414);
+    assert_eq!(post(&proxy, "/registries/alpha%00/test").await.status, 400);
+    assert_eq!(get(&proxy, "/metrics?%00").await.status, 400);
+    proxy.stop().await;
+}
+
+/// The bounds of the admin listener hold before any token is looked at.
+#[tokio::test]
+async fn who_shows_no_token_has_no_more_than_a_few_connections() {
+    let alpha = FakeRegistry::start(numbered("com.alpha", 1)).await;
+    let proxy = Setup::new().settings(LISTEN).registry("alpha", &alpha.url()).start_ready().await;
+    let mut idle = Vec::new();
+    for _ in 0..64 {
+        let mut stream = connect(proxy.admin()).await;
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("it reads");
+        stream.read_exact(&mut [0; 15]).await.expect("it is answered");
+        idle.push(stream);
+    }
+    let mut waiting = connect(proxy.admin()).await;
+    waiting.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("the kernel takes it");
+    let early = timeout(Duration::from_millis(100), waiting.read(&mut [0; 15])).await;
+    assert!(early.is_err(), "it waits until one of the others ends: {early:?}");
+    assert_eq!(proxy.get("/livez").await.status, 200, "the public listener has its own");
+    idle.pop();
+    timeout(PATIENCE, waiting.read_exact(&mut [0; 15])).await.expect("in time").expect("it is answered");
     proxy.stop().await;
 }
 

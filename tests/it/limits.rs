@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use http::Method;
+use mcp_registry_proxy::serve::Deadlines;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
@@ -199,37 +200,63 @@ fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 }
 
+/// Lets one answer of that list through at a time, and others beside it that are not small.
+const LITTLE_ROOM: &str = "[limits]\nmax_sending_size = \"2MiB\"";
+
 #[tokio::test]
 async fn what_is_too_much_at_a_time_is_503_and_soon_over() {
-    for settings in ["[limits]\nrequests = 1", "[limits]\nmax_sending_size = \"2MiB\""] {
-        let proxy = Setup::new().settings(settings).file("curated", large_list()).start_ready().await;
-        let mut slow = connect(proxy.address()).await;
-        slow.write_all(LARGE.as_bytes()).await.expect("it reads");
-        slow.readable().await.expect("the answer begins");
-        let refused = exchange(proxy.address(), LARGE).await;
-        assert_eq!(status(&refused), 503, "{settings}");
-        assert_eq!(header(&refused, "retry-after"), "1");
-        assert_eq!(header(&refused, "content-type"), "application/problem+json");
-        assert!(is_ours(&refused) && refused.contains("Too many requests are being answered"), "{refused}");
-        for health in ["/livez", "/readyz"] {
-            assert_eq!(status(&exchange(proxy.address(), get(health)).await), 200, "{health}");
-        }
-        let answer = read_to_end(&mut slow).await;
-        assert!(status(&answer) == 200 && answer.len() > 10_000_000, "{}", answer.len());
-        eventually("there was room again", async || {
-            let answer = exchange(proxy.address(), LARGE).await;
-            check(status(&answer) == 200, status(&answer))
-        })
-        .await;
-        proxy.stop().await;
+    let proxy = Setup::new().settings(LITTLE_ROOM).file("curated", large_list()).start_ready().await;
+    let mut slow = connect(proxy.address()).await;
+    slow.write_all(LARGE.as_bytes()).await.expect("it reads");
+    slow.readable().await.expect("the answer begins");
+    let refused = exchange(proxy.address(), LARGE).await;
+    assert_too_much(&refused);
+    for health in ["/livez", "/readyz"] {
+        assert_eq!(status(&exchange(proxy.address(), get(health)).await), 200, "{health}");
     }
+    let answer = read_to_end(&mut slow).await;
+    assert!(status(&answer) == 200 && answer.len() > 10_000_000, "{}", answer.len());
+    eventually("there was room again", async || {
+        let answer = exchange(proxy.address(), LARGE).await;
+        check(status(&answer) == 200, status(&answer))
+    })
+    .await;
+    proxy.stop().await;
 }
 
-/// Over HTTP/2, the requests of one connection count like those of many.
+fn assert_too_much(answer: &str) {
+    assert_eq!(status(answer), 503);
+    assert_eq!(header(answer, "retry-after"), "1");
+    assert_eq!(header(answer, "content-type"), "application/problem+json");
+    assert!(is_ours(answer) && answer.contains("Too many requests are being answered"), "{answer}");
+}
+
+/// A request counts while its answer is being made: here, while a registry is asked.
+#[tokio::test]
+async fn too_many_requests_at_a_time_are_503() {
+    let registry = FakeRegistry::start(numbered("com.example", 1)).await;
+    let settings = "[limits]\nrequests = 1\n[read_through]\nenabled = true\n[refresh]\ninterval = \"1h\"";
+    let proxy = Setup::new().settings(settings).registry("alpha", &registry.url()).start_ready().await;
+    proxy.until("alpha", "it was walked", |status| status["listing"] == "complete").await;
+    registry.when(Seen::is_look_up, Behaviour::Slow(Duration::from_mins(1)));
+    let mut slow = connect(proxy.address()).await;
+    slow.write_all(get("/v0.1/servers/com.example%2Funknown/versions").as_bytes()).await.expect("it reads");
+    eventually("the registry was asked", async || {
+        let asked = registry.requests_where(Seen::is_look_up).len();
+        check(asked > 0, asked)
+    })
+    .await;
+    assert_too_much(&exchange(proxy.address(), get("/v0.1/ping")).await);
+    assert_eq!(status(&exchange(proxy.address(), get("/livez")).await), 200);
+    assert_eq!(status(&read_to_end(&mut slow).await), 404);
+    assert_eq!(status(&exchange(proxy.address(), get("/v0.1/ping")).await), 200, "there is room again");
+    proxy.stop().await;
+}
+
+/// Over HTTP/2, an answer that is on the way counts too, and first of all against its own connection.
 #[tokio::test]
 async fn too_much_over_http2_is_503_too() {
-    let settings = "[limits]\nrequests = 1";
-    let proxy = Setup::new().settings(settings).file("curated", large_list()).start_ready().await;
+    let proxy = Setup::new().settings(LITTLE_ROOM).file("curated", large_list()).start_ready().await;
     // One answer that is not read shall leave the others their window.
     let client = Client::with_windows(connect(proxy.address()).await, 64 << 10, 1 << 20).await;
     let slow = client.begin(request(Method::GET, "/v0.1/servers?limit=100", "")).await.expect("an answer");
@@ -246,10 +273,60 @@ async fn too_much_over_http2_is_503_too() {
     proxy.stop().await;
 }
 
+/// Connections of HTTP/2 that ask for much and take nothing do not keep others from being answered.
+#[tokio::test]
+async fn windows_of_nothing_hold_no_requests() {
+    let settings = "[limits]\nrequests = 16";
+    let proxy = Setup::new().settings(settings).file("curated", "[]").start_ready().await;
+    let (mut held, mut clients) = (Vec::new(), Vec::new());
+    for _ in 0..4 {
+        let client = Client::with_windows(connect(proxy.address()).await, 0, 1 << 20).await;
+        for _ in 0..25 {
+            let answer = client.begin(request(Method::GET, "/v0.1/ping", "")).await.expect("a head");
+            assert_eq!(answer.status(), 200);
+            held.push(answer);
+        }
+        let other = proxy.get("/v0.1/ping").await;
+        assert_eq!(other.status, 200, "{} answers are not taken: {}", held.len(), other.text());
+        clients.push(client);
+    }
+    drop((held, clients));
+    proxy.stop().await;
+}
+
+/// Answers that nobody takes are given up soon where others find no room.
+#[tokio::test]
+async fn answers_that_nobody_takes_make_room() {
+    for over_http2 in [true, false] {
+        let deadlines = Deadlines { stall_when_full: Duration::from_millis(200), ..Deadlines::default() };
+        let setup = Setup::new().settings(LITTLE_ROOM).file("curated", large_list());
+        let proxy = setup.start_with(deadlines).await;
+        proxy.until_ready().await;
+        let client = Client::with_windows(connect(proxy.address()).await, 0, 1 << 20).await;
+        let mut plain = connect(proxy.address()).await;
+        let mut untaken = None;
+        if over_http2 {
+            untaken = Some(client.begin(request(Method::GET, "/v0.1/servers?limit=100", "")).await.expect("a head"));
+        } else {
+            plain.write_all(LARGE.as_bytes()).await.expect("it reads");
+            plain.readable().await.expect("the answer begins");
+        }
+        let started = Instant::now();
+        assert_eq!(proxy.get("/v0.1/ping").await.status, 503, "there is no room");
+        eventually("there was room", async || {
+            let reply = proxy.get("/v0.1/ping").await;
+            check(reply.status == 200, reply.status)
+        })
+        .await;
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        drop((plain, client, untaken));
+        proxy.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn who_goes_away_leaves_room() {
-    let settings = "[limits]\nrequests = 1";
-    let proxy = Setup::new().settings(settings).file("curated", large_list()).start_ready().await;
+    let proxy = Setup::new().settings(LITTLE_ROOM).file("curated", large_list()).start_ready().await;
     for _ in 0..5 {
         let mut gone = connect(proxy.address()).await;
         gone.write_all(LARGE.as_bytes()).await.expect("it reads");

@@ -3,20 +3,28 @@
 
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::request::Parts;
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, Method};
 use subtle::ConstantTimeEq as _;
 use tokio::io::AsyncReadExt as _;
+use tokio::time::Instant;
 
 use super::super::AdminConfig;
 use super::super::error::Problem;
+use super::super::guard::without_default_port;
+use super::super::seldom::Seldom;
 
 /// The largest file with a token.
 const MAX_TOKEN_BYTES: u64 = 16 << 10;
+/// How often the log says that the token cannot be read, at most: whoever asks finds that out.
+const SAY_INTERVAL: Duration = Duration::from_mins(1);
 /// What browsers say of where a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -26,28 +34,34 @@ pub(in crate::serve) struct Access {
     hosts: Vec<String>,
     /// Read again for every request: it may have changed.
     token_file: Option<PathBuf>,
+    /// That the token cannot be read.
+    complaint: Arc<Seldom>,
 }
 
 impl Access {
     pub(in crate::serve) fn new(config: &AdminConfig) -> Self {
         let token_file = config.token_file.as_ref().map(figment::value::magic::RelativePathBuf::relative);
-        Self { hosts: config.hosts.iter().map(|host| host.to_lowercase()).collect(), token_file }
+        let hosts = config.hosts.iter().map(|host| host.to_lowercase()).collect();
+        Self { hosts, token_file, complaint: Arc::new(Seldom::every(SAY_INTERVAL)) }
     }
 
     /// Lets a request pass or not.
     pub(in crate::serve) async fn check(&self, request: &Parts) -> Result<(), Problem> {
-        let host = host(request).unwrap_or_default();
-        if !self.is_known(&host) {
+        let hosts = hosts(request);
+        if hosts.is_empty() || !hosts.iter().all(|host| self.is_known(host)) {
             // A page elsewhere can make its own name lead here (DNS rebinding); it cannot choose another name.
             let advice = "The admin listener answers to names of this machine; add others to `admin.hosts`.";
             return Err(Problem::Forbidden(advice.into()));
         }
         if !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
-            check_same_origin(&request.headers, &host)?;
+            check_same_origin(&request.headers, hosts.first().copied().unwrap_or_default())?;
         }
         let Some(token_file) = &self.token_file else { return Ok(()) };
         let token = read_token(token_file).await.map_err(|problem| {
-            tracing::error!(path = %token_file.display(), problem, "nobody is let in: `admin.token_file` cannot be used");
+            if self.complaint.may(Instant::now()) {
+                let path = token_file.display();
+                tracing::error!(%path, problem, "nobody is let in: `admin.token_file` cannot be used");
+            }
             Problem::Internal
         })?;
         let shown = shown_token(&request.headers).unwrap_or_default();
@@ -65,10 +79,13 @@ impl Access {
     }
 }
 
-/// The host that a request is for, with its port.
-fn host(request: &Parts) -> Option<String> {
-    let named = request.headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
-    named.or_else(|| request.uri.authority().map(ToString::to_string))
+/// The hosts that a request names, with their ports: the target's first, which counts where there is one (RFC 9112
+/// §3.2.2), and `Host`.
+fn hosts(request: &Parts) -> Vec<&str> {
+    let target = request.uri.authority().map(http::uri::Authority::as_str);
+    // What is no text is no name that is known.
+    let named = request.headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
+    target.into_iter().chain(named).collect()
 }
 
 fn without_port(host: &str) -> &str {
@@ -80,16 +97,28 @@ fn without_port(host: &str) -> &str {
 
 /// A page may only do what a page of this very listener asks for. Who is no browser says nothing of pages.
 fn check_same_origin(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
-    let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    let is_ours = |origin: &str| {
-        let authority = origin.split_once("://").map(|(_, authority)| authority);
-        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+    let origins: Vec<_> = headers.get_all(ORIGIN).iter().collect();
+    let is_of_a_stranger = match origins[..] {
+        [] => false,
+        [origin] => !is_ours(origin.to_str().unwrap_or_default(), host),
+        // No browser sends several, and which of them counts is anybody's guess.
+        _ => true,
     };
-    let is_from_elsewhere = headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
-    if is_from_elsewhere || origin.is_some_and(|origin| !is_ours(origin)) {
+    let is_from_elsewhere = headers.get_all(SEC_FETCH_SITE).iter().any(|site| site != "same-origin" && site != "none");
+    if is_from_elsewhere || is_of_a_stranger {
         return Err(Problem::Forbidden("A page of another origin asks for this.".into()));
     }
     Ok(())
+}
+
+/// Whether an origin is that of a host. The port that its scheme has anyway may be left out on either side.
+fn is_ours(origin: &str, host: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let Some(scheme) = [Scheme::HTTP, Scheme::HTTPS].into_iter().find(|known| scheme == known.as_str()) else {
+        return false;
+    };
+    let plain = |host: &'_ str| without_default_port(host.as_bytes(), Some(&scheme)).to_ascii_lowercase();
+    plain(authority) == plain(host)
 }
 
 /// The token as Bearer, or as the password of Basic (RFC 6750 §2.1, RFC 7617).
@@ -125,8 +154,8 @@ mod tests {
     use super::*;
     use http::Request;
 
-    fn parts(method: Method, headers: &[(&str, &str)]) -> Parts {
-        let mut request = Request::builder().method(method).uri("/");
+    fn parts(method: Method, target: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().method(method).uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -134,7 +163,7 @@ mod tests {
     }
 
     async fn refused(access: &Access, method: Method, headers: &[(&str, &str)]) -> Option<u16> {
-        access.check(&parts(method, headers)).await.err().map(|problem| problem.status().as_u16())
+        access.check(&parts(method, "/", headers)).await.err().map(|problem| problem.status().as_u16())
     }
 
     #[tokio::test]
@@ -167,6 +196,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_host_that_a_request_names_must_be_known() {
+        let access = Access::new(&AdminConfig::default());
+        for (target, hosts, expected) in [
+            ("http://localhost:9090/metrics", &["localhost:9090"][..], None),
+            ("http://localhost/metrics", &[], None),
+            ("http://evil.example/metrics", &["localhost"], Some(403)),
+            ("http://localhost/metrics", &["evil.example"], Some(403)),
+            ("/metrics", &["localhost", "evil.example"], Some(403)),
+            ("/metrics", &[], Some(403)),
+        ] {
+            let headers: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
+            let checked = access.check(&parts(Method::GET, target, &headers)).await;
+            assert_eq!(checked.err().map(|problem| problem.status().as_u16()), expected, "{target} {hosts:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn pages_of_others_may_do_nothing() {
         let access = Access::new(&AdminConfig::default());
         let host = ("host", "localhost:9090");
@@ -180,6 +226,20 @@ mod tests {
         for origin in ["http://localhost:8080", "http://evil.example", "null", "", "localhost:9090"] {
             assert_eq!(post(vec![host, ("origin", origin)]).await, Some(403), "{origin}");
         }
+        assert_eq!(
+            post(vec![host, ("origin", "http://localhost:9090"), ("origin", "http://evil.example")]).await,
+            Some(403)
+        );
+        for (host, origin, expected) in [
+            ("localhost", "http://localhost:80", None),
+            ("localhost:80", "http://localhost", None),
+            ("localhost", "https://localhost:443", None),
+            ("localhost", "https://localhost:80", Some(403)),
+            ("localhost:443", "http://localhost", Some(403)),
+            ("localhost", "ftp://localhost", Some(403)),
+        ] {
+            assert_eq!(post(vec![("host", host), ("origin", origin)]).await, expected, "{host} {origin}");
+        }
         for site in ["cross-site", "same-site"] {
             assert_eq!(post(vec![host, ("sec-fetch-site", site)]).await, Some(403), "{site}");
         }
@@ -189,7 +249,7 @@ mod tests {
     async fn a_token_is_shown_as_bearer_or_as_password() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("token");
-        let access = Access { hosts: Vec::new(), token_file: Some(path.clone()) };
+        let access = Access { token_file: Some(path.clone()), ..Access::new(&AdminConfig::default()) };
         let get = |authorization: String| {
             let access = access.clone();
             async move { refused(&access, Method::GET, &[("host", "localhost"), ("authorization", &authorization)]).await }

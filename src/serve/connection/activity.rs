@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::load::Slot;
+use super::load::{Sending, Share};
 
 /// The activity of one connection. Nothing is ordered by these numbers, hence `Relaxed` throughout.
 #[derive(Debug)]
@@ -24,8 +24,9 @@ pub(super) struct Activity {
     leaves_body: AtomicBool,
     has_unsent: AtomicBool,
     is_ending: AtomicBool,
-    /// The slots of answers of HTTP/1 that hyper is done with, and the peer perhaps not.
-    unsent: Mutex<Vec<Slot>>,
+    /// The answers of HTTP/1 that hyper is done with, and the peer perhaps not.
+    unsent: Mutex<Vec<Sending>>,
+    share: Arc<Share>,
 }
 
 impl Activity {
@@ -39,6 +40,7 @@ impl Activity {
             has_unsent: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             unsent: Mutex::default(),
+            share: Arc::default(),
         })
     }
 
@@ -52,7 +54,7 @@ impl Activity {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.progressed();
-        InFlight { activity: Arc::clone(self), slot: None, is_http1: false }
+        InFlight { activity: Arc::clone(self), sending: None, is_http1: false }
     }
 
     /// How many requests have begun.
@@ -73,7 +75,12 @@ impl Activity {
         }
     }
 
-    fn unsent(&self) -> MutexGuard<'_, Vec<Slot>> {
+    /// How much room its answers take.
+    pub(super) fn share(&self) -> &Arc<Share> {
+        &self.share
+    }
+
+    fn unsent(&self) -> MutexGuard<'_, Vec<Sending>> {
         self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -113,22 +120,22 @@ impl Activity {
 #[derive(Debug)]
 pub(super) struct InFlight {
     activity: Arc<Activity>,
-    slot: Option<Slot>,
+    sending: Option<Sending>,
     is_http1: bool,
 }
 
 impl InFlight {
-    /// Keeps a slot until the answer has gone.
-    pub(super) fn hold(&mut self, slot: Option<Slot>, is_http1: bool) {
-        (self.slot, self.is_http1) = (slot, is_http1);
+    /// Keeps the room for the answer until that has gone.
+    pub(super) fn hold(&mut self, sending: Option<Sending>, is_http1: bool) {
+        (self.sending, self.is_http1) = (sending, is_http1);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         // Over HTTP/1 hyper takes the whole answer, and flushes right behind that.
-        if let Some(slot) = self.slot.take().filter(|_| self.is_http1) {
-            self.activity.unsent().push(slot);
+        if let Some(sending) = self.sending.take().filter(|_| self.is_http1) {
+            self.activity.unsent().push(sending);
         }
         self.activity.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.activity.progressed();

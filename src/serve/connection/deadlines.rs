@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// The deadlines of every connection. They are no keys of the configuration; tests shorten them.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
@@ -15,6 +17,8 @@ pub struct Deadlines {
     pub idle: Duration,
     /// Without the peer taking anything of an answer.
     pub stall: Duration,
+    /// The same while others find no room for their answers.
+    pub stall_when_full: Duration,
     /// How old a connection gets, give or take a tenth, before it is to end with its last answer.
     pub age: Duration,
     /// How long answers in flight may then take, or when the process ends. See [`Deadlines::drain_limit`].
@@ -37,6 +41,7 @@ impl Default for Deadlines {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(75),
             stall: Duration::from_secs(30),
+            stall_when_full: Duration::from_secs(2),
             age: Duration::from_hours(1),
             finish: Duration::from_secs(18),
             farewell: Duration::from_secs(3),
@@ -57,8 +62,42 @@ impl Deadlines {
         self.finish.max(self.farewell) + LAST_STEPS
     }
 
+    /// When to look again at a peer that has taken nothing since then; `None` if it is to be given up. Who looks
+    /// only sees a shortage then, and so there is nothing to be woken when one begins.
+    pub(super) fn look_again(&self, since: Instant, now: Instant, is_short: bool) -> Option<Instant> {
+        let (ends_at, may_end_at) = (since + self.stall, since + self.stall_when_full);
+        if ends_at <= now || is_short && may_end_at <= now {
+            return None;
+        }
+        let next = if now < may_end_at { may_end_at } else { now + self.stall_when_full };
+        Some(next.min(ends_at))
+    }
+
     /// The age at which one connection is to end: not all that came together shall go together.
     pub(super) fn jittered_age(&self) -> Duration {
         self.age.mul_f64(0.9 + 0.2 * fastrand::f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_is_given_up_sooner_where_there_is_no_room() {
+        let (deadlines, since) = (Deadlines::default(), Instant::now());
+        for (now, is_short, again) in [
+            (0, false, Some(2)),
+            (0, true, Some(2)),
+            (1, true, Some(2)),
+            (2, true, None),
+            (2, false, Some(4)),
+            (5, false, Some(7)),
+            (29, false, Some(30)),
+            (30, false, None),
+        ] {
+            let at = |seconds| since + Duration::from_secs(seconds);
+            assert_eq!(deadlines.look_again(since, at(now), is_short), again.map(at), "{now} {is_short}");
+        }
     }
 }

@@ -1,4 +1,12 @@
 //! How much is being answered at a time, over all connections of a listener and both HTTPs.
+//!
+//! Two things are counted, each for as long as it costs what it bounds. A **request** counts while its answer is being
+//! made: that is work, and a client that takes nothing cannot prolong it. An answer counts with its **bytes** until
+//! the client has taken it: that is memory. If requests counted as long as their answers, 21 connections of HTTP/2 with
+//! 100 streams and windows of nothing would lock everybody out with answers of a few bytes.
+//!
+//! Of the bytes, one connection has its share, and when there is no room, answers of which nothing is taken are given
+//! up sooner ([`Deadlines::look_again`](super::Deadlines::look_again)).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,9 +15,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Duration, Instant};
 
 use super::super::limits::Limits;
+use super::super::seldom::Seldom;
 
 /// How finely the bytes of answers are counted.
 const UNIT_BYTES: usize = 1 << 10;
+/// What an answer with a body costs besides: its head, its stream, its task.
+const STATE_BYTES: u64 = 4 << 10;
+/// Into how many shares the bytes are divided, of which one connection has one.
+const SHARES: u64 = 16;
+/// How long it counts as a shortage that an answer found no room. Longer than `Deadlines::stall_when_full`, so that
+/// whoever looks that often sees it.
+const SHORT_FOR: Duration = Duration::from_secs(3);
 /// How often refusals are said in the log, at most.
 const SAY_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -21,16 +37,35 @@ pub struct Load {
     units: Arc<Semaphore>,
     most_units: u32,
     refused: AtomicU64,
+    complaint: Seldom,
     born: Instant,
-    /// Milliseconds from `born` to when a refusal may be said again.
-    say_at: AtomicU64,
+    /// Milliseconds from `born` to the end of the last shortage.
+    short_until: AtomicU64,
 }
 
-/// The right to have one request in flight, until it is dropped.
+/// The right to have one request answered, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
     _request: OwnedSemaphorePermit,
-    _bytes: Option<OwnedSemaphorePermit>,
+}
+
+/// The right to have one answer on the way, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Sending {
+    _bytes: OwnedSemaphorePermit,
+    units: u32,
+    share: Arc<Share>,
+}
+
+/// How much of the room for answers one connection has taken, in units. As everywhere here, nothing is ordered by these
+/// numbers, hence `Relaxed`.
+#[derive(Debug, Default)]
+pub(super) struct Share(AtomicU64);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.share.0.fetch_sub(self.units.into(), Ordering::Relaxed);
+    }
 }
 
 impl Load {
@@ -44,8 +79,9 @@ impl Load {
             units: Arc::new(Semaphore::new(most_units as usize)),
             most_units,
             refused: AtomicU64::new(0),
+            complaint: Seldom::every(SAY_INTERVAL),
             born: Instant::now(),
-            say_at: AtomicU64::new(0),
+            short_until: AtomicU64::new(0),
         }
     }
 
@@ -61,36 +97,49 @@ impl Load {
         self.refused.load(Ordering::Relaxed)
     }
 
+    /// Whether an answer found no room lately.
+    pub(super) fn is_short(&self, now: Instant) -> bool {
+        self.since_born(now) < self.short_until.load(Ordering::Relaxed)
+    }
+
     /// Lets a request in, if there is room for one.
     pub(super) fn admit(&self) -> Option<Slot> {
         let request = Arc::clone(&self.requests).try_acquire_owned().ok();
         if request.is_none() {
             self.refuse();
         }
-        request.map(|request| Slot { _request: request, _bytes: None })
+        request.map(|request| Slot { _request: request })
     }
 
-    /// Lets its answer out, if there is room for so many bytes. One that is larger than all the room there is goes
-    /// alone.
-    pub(super) fn admit_bytes(&self, slot: Slot, bytes: u64) -> Option<Slot> {
-        let units = bytes.div_ceil(UNIT_BYTES as u64).min(self.most_units.into());
+    /// Lets an answer out, if there is room for so many bytes, and if its connection has not had its share. One that is
+    /// larger than all the room there is goes alone, and one that is larger than a share is its connection's only one.
+    pub(super) fn admit_bytes(&self, bytes: u64, share: &Arc<Share>) -> Option<Sending> {
+        let cost = if bytes == 0 { 0 } else { bytes.saturating_add(STATE_BYTES) };
+        let units = cost.div_ceil(UNIT_BYTES as u64).min(self.most_units.into());
         let units = u32::try_from(units).unwrap_or(self.most_units);
-        let bytes = Arc::clone(&self.units).try_acquire_many_owned(units).ok();
-        if bytes.is_none() {
+        let taken = share.0.fetch_add(units.into(), Ordering::Relaxed);
+        let is_within_share =
+            taken == 0 || units == 0 || taken + u64::from(units) <= u64::from(self.most_units) / SHARES;
+        let permit = || Arc::clone(&self.units).try_acquire_many_owned(units).ok();
+        let Some(permit) = is_within_share.then(permit).flatten() else {
+            share.0.fetch_sub(units.into(), Ordering::Relaxed);
+            if is_within_share {
+                let until = self.since_born(Instant::now() + SHORT_FOR);
+                self.short_until.store(until, Ordering::Relaxed);
+            }
             self.refuse();
-        }
-        bytes.map(|bytes| Slot { _bytes: Some(bytes), ..slot })
+            return None;
+        };
+        Some(Sending { _bytes: permit, units, share: Arc::clone(share) })
+    }
+
+    fn since_born(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX)
     }
 
     fn refuse(&self) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let say_at = self.say_at.load(Ordering::Relaxed);
-        let next = now + SAY_INTERVAL.as_secs() * 1_000;
-        // Of several at a time, one says it.
-        let says =
-            say_at <= now && self.say_at.compare_exchange(say_at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if says {
+        if self.complaint.may(Instant::now()) {
             let in_flight = self.in_flight();
             tracing::warn!(
                 in_flight,
@@ -105,6 +154,8 @@ impl Load {
 mod tests {
     use super::*;
 
+    const KIB: u64 = 1 << 10;
+
     fn load(requests: usize, max_sending_size: usize) -> Load {
         Load::new(&Limits { requests, max_sending_size, ..Limits::default() })
     }
@@ -118,20 +169,40 @@ mod tests {
         drop(first);
         assert!(load.admit().is_some());
         assert_eq!((load.in_flight(), load.refused()), (1, 1));
+        assert!(!load.is_short(Instant::now()), "that says nothing of bytes");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_bytes_are_on_the_way_and_no_more() {
+        let load = load(10, 64 << 10);
+        let admit = |bytes| load.admit_bytes(bytes, &Arc::default());
+        let most = admit(36 * KIB).expect("room for it and its state");
+        assert!(admit(20 * KIB + 1).is_none());
+        assert!(load.is_short(Instant::now()));
+        let rest = admit(20 * KIB).expect("room");
+        assert!(admit(1).is_none());
+        assert!(admit(0).is_some(), "an answer without a body");
+        drop((most, rest));
+        let huge = admit(1 << 40).expect("it goes alone");
+        assert!(admit(1).is_none());
+        drop(huge);
+        assert!(admit(1).is_some());
+        assert!(!load.is_short(Instant::now() + SHORT_FOR), "it is over");
     }
 
     #[tokio::test]
-    async fn so_many_bytes_are_on_the_way_and_no_more() {
-        let load = load(10, 64 << 10);
-        let half = load.admit_bytes(load.admit().expect("room"), 40 << 10).expect("room");
-        assert!(load.admit_bytes(load.admit().expect("room"), (24 << 10) + 1).is_none());
-        let rest = load.admit_bytes(load.admit().expect("room"), 24 << 10).expect("room");
-        assert!(load.admit_bytes(load.admit().expect("room"), 1).is_none());
-        assert!(load.admit_bytes(load.admit().expect("room"), 0).is_some(), "an answer without a body");
-        drop((half, rest));
-        let huge = load.admit_bytes(load.admit().expect("room"), 1 << 40).expect("it goes alone");
-        assert!(load.admit_bytes(load.admit().expect("room"), 1).is_none());
-        drop(huge);
-        assert_eq!(load.in_flight(), 0);
+    async fn one_connection_leaves_room_for_the_others() {
+        let load = load(10, 1 << 20);
+        let greedy = Arc::default();
+        let held: Vec<_> = std::iter::from_fn(|| load.admit_bytes(KIB, &greedy)).collect();
+        assert_eq!(held.len(), 12, "of 5 KiB each, in a sixteenth of 1 MiB");
+        assert!(load.admit_bytes(0, &greedy).is_some());
+        assert!(!load.is_short(Instant::now()), "there is room for others");
+        let alone = Arc::default();
+        let large = load.admit_bytes(500 * KIB, &alone).expect("one may be larger");
+        assert!(load.admit_bytes(1, &alone).is_none());
+        drop((held, large));
+        assert!(load.admit_bytes(1, &alone).is_some());
+        assert_eq!((greedy.0.load(Ordering::Relaxed), alone.0.load(Ordering::Relaxed)), (0, 0));
     }
 }

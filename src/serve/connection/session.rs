@@ -19,8 +19,8 @@ use super::super::route::is_health;
 use super::super::{Body, Entrance};
 use super::activity::{Activity, Tracked};
 use super::deadlines::Deadlines;
-use super::load::{Load, Slot};
-use super::streams::Streams;
+use super::load::{Load, Sending};
+use super::streams::{Streams, progressed};
 use super::timed::Timed;
 
 /// The most headers of one request that hyper parses (HTTP/1; on HTTP/2 their bytes bound them), and the largest
@@ -73,7 +73,7 @@ impl Session {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { entrance, load, activity, deadlines } = self;
-        let streams = Streams::new(deadlines);
+        let streams = Streams::new(deadlines, Arc::clone(&load));
         let (kept, bodies) = (Arc::clone(&activity), Some(streams.clone()));
         let answering = Answering { entrance, load, activity: kept, part: PART_BYTES, streams: bodies };
         let handle = service_fn(move |request| answering.answer(request));
@@ -122,8 +122,9 @@ impl Answering {
         let leaves_body = has_body && is_http1;
         let is_only_head = parts.method == Method::HEAD && !is_http1;
         async move {
-            let (mut response, slot) = answer_within(&load, &entrance, parts).await;
-            in_flight.hold(slot, is_http1);
+            let (mut response, sending) = answer_within(&load, &entrance, &activity, parts).await;
+            progressed();
+            in_flight.hold(sending, is_http1);
             if leaves_body {
                 activity.leave_body();
             }
@@ -145,16 +146,21 @@ impl Answering {
 
 /// Answers a request, if there is room for it and for its answer. Whether the process lives and is ready is said in
 /// any case: whoever asks that would end it otherwise.
-async fn answer_within(load: &Load, entrance: &Entrance, request: Parts) -> (Response<Body>, Option<Slot>) {
+async fn answer_within(
+    load: &Load,
+    entrance: &Entrance,
+    activity: &Activity,
+    request: Parts,
+) -> (Response<Body>, Option<Sending>) {
     if is_health(request.uri.path()) {
         return (entrance.handle(request).await, None);
     }
-    let Some(slot) = load.admit() else { return (entrance.refuse(&request.headers), None) };
+    let Some(_slot) = load.admit() else { return (entrance.refuse(&request.headers), None) };
     // In case the answer finds no room; few headers, most often none.
     let origin = request.headers.get(ORIGIN).cloned();
     let response = entrance.handle(request).await;
-    match load.admit_bytes(slot, response.body().size_hint().exact().unwrap_or_default()) {
-        Some(slot) => (response, Some(slot)),
+    match load.admit_bytes(response.body().size_hint().exact().unwrap_or_default(), activity.share()) {
+        Some(sending) => (response, Some(sending)),
         None => (entrance.refuse(&origin.map(|origin| (ORIGIN, origin)).into_iter().collect()), None),
     }
 }

@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -12,15 +11,31 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::deadlines::Deadlines;
 use super::linger::MAX_LINGER_BYTES;
+use super::load::Load;
 
-tokio::task_local! {
-    /// When the client last took a part of the answer that this task sends.
-    static PROGRESS: Cell<Instant>;
+/// How far the answer of a stream is.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    /// Whether it is the client that is waited for.
+    is_answered: bool,
+    /// When the client last took a part of the answer, or asked for it.
+    last: Instant,
 }
 
-/// A part of an answer was taken. Over HTTP/1, whose only answer is its connection's, this is nobody's business.
+impl Progress {
+    fn now(is_answered: bool) -> Cell<Self> {
+        Cell::new(Self { is_answered, last: Instant::now() })
+    }
+}
+
+tokio::task_local! {
+    /// That of the answer that this task sends. Over HTTP/1, whose only answer is its connection's, there is none.
+    static PROGRESS: Cell<Progress>;
+}
+
+/// The answer is there for the client to take, or a part of it was taken.
 pub(super) fn progressed() {
-    let _ = PROGRESS.try_with(|progress| progress.set(Instant::now()));
+    let _ = PROGRESS.try_with(|progress| progress.swap(&Progress::now(true)));
 }
 
 /// Where hyper runs the requests of a connection.
@@ -28,11 +43,12 @@ pub(super) fn progressed() {
 pub(super) struct Streams {
     running: Arc<Mutex<JoinSet<()>>>,
     deadlines: Deadlines,
+    load: Arc<Load>,
 }
 
 impl Streams {
-    pub(super) fn new(deadlines: Deadlines) -> Self {
-        Self { running: Arc::default(), deadlines }
+    pub(super) fn new(deadlines: Deadlines, load: Arc<Load>) -> Self {
+        Self { running: Arc::default(), deadlines, load }
     }
 
     /// Reads a body and throws it away, within the bounds that hold after the last answer of a connection too. A body
@@ -59,20 +75,19 @@ impl Streams {
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        self.spawn(PROGRESS.scope(Cell::new(Instant::now()), unless_stalled(stream, self.deadlines.stall)));
+        let watched = unless_stalled(stream, self.deadlines, Arc::clone(&self.load));
+        self.spawn(PROGRESS.scope(Progress::now(false), watched));
     }
 }
 
 /// Sends an answer, unless the client takes nothing of it for so long: then its stream is reset, however busy the
-/// others of the connection are.
-async fn unless_stalled(stream: impl Future<Output = ()>, limit: Duration) {
+/// others of the connection are. An answer that goes at once costs no timer.
+async fn unless_stalled(stream: impl Future<Output = ()>, deadlines: Deadlines, load: Arc<Load>) {
     let stalled = async {
         loop {
-            let ends_at = PROGRESS.with(Cell::get) + limit;
-            if ends_at <= Instant::now() {
-                return;
-            }
-            sleep_until(ends_at).await;
+            let (Progress { is_answered, last }, now) = (PROGRESS.with(Cell::get), Instant::now());
+            let Some(at) = deadlines.look_again(last, now, is_answered && load.is_short(now)) else { return };
+            sleep_until(at).await;
         }
     };
     tokio::select! {
@@ -93,7 +108,9 @@ async fn discard(mut body: Incoming) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::limits::Limits;
     use super::*;
+    use std::time::Duration;
     use tokio::time::sleep;
 
     #[tokio::test(start_paused = true)]
@@ -106,7 +123,26 @@ mod tests {
             }
             std::future::pending::<()>().await;
         };
-        PROGRESS.scope(Cell::new(started), unless_stalled(answer, Duration::from_secs(30))).await;
+        let load = Arc::new(Load::new(&Limits::default()));
+        PROGRESS.scope(Progress::now(false), unless_stalled(answer, Deadlines::default(), load)).await;
         assert_eq!(started.elapsed().as_secs(), 280, "30 s after the last part");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_others_find_no_room_it_is_given_up_soon_but_not_while_it_is_being_made() {
+        let load = Arc::new(Load::new(&Limits::default()));
+        let _all = load.admit_bytes(u64::MAX, &Arc::default()).expect("it goes alone");
+        let started = Instant::now();
+        let answer = async {
+            for _ in 0..10 {
+                sleep(Duration::from_secs(1)).await;
+                assert!(load.admit_bytes(1, &Arc::default()).is_none());
+            }
+            progressed();
+            std::future::pending::<()>().await;
+        };
+        let watched = unless_stalled(answer, Deadlines::default(), Arc::clone(&load));
+        PROGRESS.scope(Progress::now(false), watched).await;
+        assert_eq!(started.elapsed().as_secs(), 12);
     }
 }

@@ -5,7 +5,7 @@
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -14,6 +14,7 @@ use super::activity::Activity;
 use super::deadlines::Deadlines;
 use super::lines::Lines;
 use super::linger::Linger;
+use super::load::Load;
 use super::sniff::Protocol;
 
 /// A stream whose waits have ends.
@@ -21,6 +22,7 @@ use super::sniff::Protocol;
 pub(super) struct Timed<S> {
     stream: S,
     activity: Arc<Activity>,
+    load: Arc<Load>,
     deadlines: Deadlines,
     /// HTTP/2 has its own ways: pings, streams, windows.
     head: Option<Head>,
@@ -30,16 +32,28 @@ pub(super) struct Timed<S> {
 }
 
 impl<S> Timed<S> {
-    pub(super) fn new(stream: S, protocol: Protocol, activity: Arc<Activity>, deadlines: Deadlines) -> Self {
+    pub(super) fn new(
+        stream: S,
+        protocol: Protocol,
+        activity: Arc<Activity>,
+        load: Arc<Load>,
+        deadlines: Deadlines,
+    ) -> Self {
         let head = (protocol == Protocol::Http1).then(Head::default);
-        Self { stream, activity, deadlines, head, stalled_since: None, linger: None, alarm: Alarm::default() }
+        Self { stream, activity, load, deadlines, head, stalled_since: None, linger: None, alarm: Alarm::default() }
     }
 
     /// The peer takes nothing. An error once that has lasted too long.
     fn stalled<T>(&mut self, context: &mut Context<'_>) -> Poll<Result<T>> {
         self.activity.set_unsent(true);
         let since = *self.stalled_since.get_or_insert_with(Instant::now);
-        self.alarm.poll_at(context, since + self.deadlines.stall).map(|()| Err(timed_out("it takes no answer")))
+        loop {
+            let now = Instant::now();
+            let Some(look_again_at) = self.deadlines.look_again(since, now, self.load.is_short(now)) else {
+                return Poll::Ready(Err(timed_out("it takes no answer")));
+            };
+            ready!(self.alarm.poll_at(context, look_again_at));
+        }
     }
 
     fn written<T>(&mut self, context: &mut Context<'_>, polled: Poll<Result<T>>) -> Poll<Result<T>> {

@@ -1,3 +1,4 @@
+use super::super::super::limits::Limits;
 use super::*;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -8,7 +9,8 @@ const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 fn timed(protocol: Protocol) -> (DuplexStream, Arc<Activity>, Timed<DuplexStream>) {
     let (peer, stream) = duplex(64);
     let activity = Activity::new();
-    let timed = Timed::new(stream, protocol, Arc::clone(&activity), Deadlines::default());
+    let load = Arc::new(Load::new(&Limits::default()));
+    let timed = Timed::new(stream, protocol, Arc::clone(&activity), load, Deadlines::default());
     (peer, activity, timed)
 }
 
@@ -105,6 +107,26 @@ async fn a_peer_that_takes_nothing_is_given_up_and_one_that_is_slow_is_not() {
         }
         assert_eq!(started.elapsed().as_secs(), 280, "30 s after it last took something");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_given_up_soon_where_others_find_no_room() {
+    let (_peer, _activity, mut stream) = timed(Protocol::Http1);
+    let (started, load) = (Instant::now(), Arc::clone(&stream.load));
+    let shortage = async {
+        sleep(Duration::from_secs(9)).await;
+        let all = load.admit_bytes(u64::MAX, &Arc::default()).expect("it goes alone");
+        assert!(load.admit_bytes(1, &Arc::default()).is_none());
+        drop(all);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = shortage => {}
+        written = stream.write_all(&[0; 1024]) => {
+            assert_eq!(written.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
+        }
+    }
+    assert_eq!(started.elapsed().as_secs(), 10, "when it is looked at again");
 }
 
 #[tokio::test(start_paused = true)]
