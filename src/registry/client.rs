@@ -47,6 +47,7 @@ pub(super) struct Client {
     /// Keeps no connections, so that every probe tests the whole way.
     probes: reqwest::Client,
     watch: ConnectWatch,
+    resolver: Resolver,
     lineage: Arc<LineageWatch>,
     limits: Limits,
 }
@@ -63,7 +64,12 @@ impl Client {
         let builder = || network.builder().dns_resolver(resolver.clone());
         let pages = builder().pool_max_idle_per_host(1).build()?;
         let probes = builder().pool_max_idle_per_host(0).connector_layer(watch.clone()).build()?;
-        Ok(Self { target, pages, probes, watch, lineage, limits })
+        Ok(Self { target, pages, probes, watch, resolver, lineage, limits })
+    }
+
+    /// Takes over where the name of the registry led, from the client of the one that this one replaces.
+    pub(super) fn take_over(&self, predecessor: &Self) {
+        self.resolver.take_over(&predecessor.resolver);
     }
 
     /// Fetches one page, unless it is still the one that this tag stands for.
