@@ -16,24 +16,24 @@ use crate::support::registry::{Behaviour, FakeRegistry, Seen};
 use crate::support::{check, eventually};
 
 /// One walk at the start and none after it: what is published later, only look-ups find.
-const ONE_WALK: &str = "[refresh]\ninterval = \"1h\"\nfull_interval = \"1h\"";
+pub(crate) const ONE_WALK: &str = "[refresh]\ninterval = \"1h\"\nfull_interval = \"1h\"";
 /// Other tests have it off.
-const ON: &str = "[read_through]\nenabled = true";
+pub(crate) const ON: &str = "[read_through]\nenabled = true";
 
-fn path(name: &str, rest: &str) -> String {
+pub(crate) fn path(name: &str, rest: &str) -> String {
     format!("/v0.1/servers/{}/versions{rest}", name.replace('/', "%2F"))
 }
 
-async fn ask(proxy: &Proxy, name: &str, rest: &str) -> Reply {
+pub(crate) async fn ask(proxy: &Proxy, name: &str, rest: &str) -> Reply {
     proxy.get(&path(name, rest)).await
 }
 
-fn look_ups(registry: &FakeRegistry) -> usize {
+pub(crate) fn look_ups(registry: &FakeRegistry) -> usize {
     registry.requests_where(Seen::is_look_up).len()
 }
 
 /// Two registries that have been walked and have got a new version each since.
-async fn start(settings: &str) -> (FakeRegistry, FakeRegistry, Proxy) {
+pub(crate) async fn start(settings: &str) -> (FakeRegistry, FakeRegistry, Proxy) {
     let known = || vec![Entry::new("com.example/known", "1.0.0")];
     let (alpha, beta) = (FakeRegistry::start(known()).await, FakeRegistry::start(known()).await);
     let setup = Setup::new().settings(ONE_WALK).settings(ON).settings(settings);
@@ -46,7 +46,7 @@ async fn start(settings: &str) -> (FakeRegistry, FakeRegistry, Proxy) {
 }
 
 /// The names that a test makes up.
-fn unknown(number: usize) -> String {
+pub(crate) fn unknown(number: usize) -> String {
     format!("com.example/unknown-{number}")
 }
 
