@@ -134,10 +134,15 @@ fn candidates(catalog: &Catalog, registries: &[Arc<Registry>], key: &Key, mode: 
     registries.iter().filter(may_supply).cloned().collect()
 }
 
-/// Whether the catalog has what was asked for, or the whole name, as deleted.
+/// Whether the catalog has what was asked for, or the whole name, as deleted; or would have, were its registry usable:
+/// what somebody has taken back is not looked for while they are down.
 fn is_deleted(known: &Server, asked: &Asked) -> bool {
-    let has_it = matches!(asked, Asked::Exactly(version) if known.version(version).is_some());
-    has_it || !known.versions.is_empty() && known.versions.iter().all(|version| version.entry.is_deleted())
+    let withheld = known.contributions.iter().filter(|contribution| contribution.standing == Standing::Withheld);
+    let withheld = withheld.flat_map(|contribution| &contribution.listed.entries);
+    let listed = || known.versions.iter().map(|version| &version.entry).chain(withheld.clone());
+    let has_it = matches!(asked, Asked::Exactly(version) if known.version(version).is_some()
+        || withheld.clone().any(|entry| entry.version == *version && entry.is_deleted()));
+    has_it || listed().next().is_some() && listed().all(|entry| entry.is_deleted())
 }
 
 /// To whom a name belongs with `merge = "first"`: the first registry that lists it and may.
