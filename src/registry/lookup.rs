@@ -40,10 +40,10 @@ const OUR_AGENT: &[u8] = b"mcp-registry-proxy/";
 /// What of a name is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Asked {
-    /// All its versions.
+    /// All its versions. A registry that has no such route answers 404, as for a name that it does not list; it is
+    /// not asked again for one version then, or every name that nobody has would cost two look-ups of the few that
+    /// there are.
     All,
-    /// The version that the registry holds for the latest.
-    Latest,
     /// One version.
     Exactly(Box<str>),
 }
@@ -167,7 +167,6 @@ fn route(list: &Url, name: &Name, asked: &Asked) -> Url {
     let escaped = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
     let tail = match asked {
         Asked::All => String::new(),
-        Asked::Latest => "/latest".to_owned(),
         Asked::Exactly(version) => format!("/{}", escaped(version)),
     };
     let mut url = list.clone();
@@ -184,7 +183,7 @@ fn decode(
 ) -> Result<Vec<Arc<Entry>>, FormatError> {
     let found = match asked {
         Asked::All => wire::decode(body, context)?.entries,
-        Asked::Latest | Asked::Exactly(_) => vec![wire::decode_entry(body, context)?],
+        Asked::Exactly(_) => vec![wire::decode_entry(body, context)?],
     };
     let is_asked_for = |found: &Name, entry: &Entry| {
         found == name && !matches!(asked, Asked::Exactly(version) if *version != entry.version)
@@ -207,7 +206,7 @@ mod tests {
         let of = |list: &str, asked: Asked| String::from(route(&Url::parse(list).expect("a URL"), &name(), &asked));
         let beside = "https://x.example/acme/v0.1/servers/com.example%2Fa/versions";
         assert_eq!(of("https://x.example/acme/v0.1/servers", Asked::All), beside);
-        assert_eq!(of("https://x.example/acme/v0.1/servers?k=1", Asked::Latest), format!("{beside}/latest?k=1"));
+        assert_eq!(of("https://x.example/acme/v0.1/servers?k=1", Asked::All), format!("{beside}?k=1"));
         for (version, segment) in
             [("1.0.0+a b", "1.0.0%2Ba%20b"), ("{{V}}", "%7B%7BV%7D%7D"), ("1.1º?#", "1.1%C2%BA%3F%23")]
         {
@@ -246,8 +245,6 @@ mod tests {
         assert_eq!(versions(&entry("com.example/a", "1.0.0"), one()), Some(vec!["1.0.0".to_owned()]));
         assert_eq!(versions(&entry("com.example/a", "2.0.0"), one()), None);
         assert_eq!(versions(&entry("com.example/A", "1.0.0"), one()), None);
-        assert_eq!(versions(&entry("com.example/a", "2.0.0"), Asked::Latest), Some(vec!["2.0.0".to_owned()]));
-        assert_eq!(versions(&entry("com.example/b", "2.0.0"), Asked::Latest), None);
         let list = format!(
             r#"{{"servers":[{},{},{}]}}"#,
             entry("com.example/a", "1"),
@@ -256,7 +253,7 @@ mod tests {
         );
         assert_eq!(versions(&list, Asked::All), Some(vec!["1".to_owned(), "2".to_owned()]));
         assert_eq!(versions(r#"{"servers":[]}"#, Asked::All), None);
-        assert_eq!(versions("<html>", Asked::Latest), None);
+        assert_eq!(versions("<html>", Asked::All), None);
     }
 
     #[test]

@@ -27,14 +27,6 @@ pub(super) enum CatalogRequest {
 }
 
 impl CatalogRequest {
-    /// Whether the answer shows deleted versions; of a list, its filter knows.
-    pub(super) fn includes_deleted(&self) -> bool {
-        match self {
-            Self::List(_) => false,
-            Self::Versions { include_deleted, .. } | Self::Version { include_deleted, .. } => *include_deleted,
-        }
-    }
-
     fn heap_bytes(&self) -> usize {
         match self {
             Self::List(query) => {

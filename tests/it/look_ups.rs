@@ -1,7 +1,8 @@
 //! What look-ups may cost: the registries that are asked, the clients that wait, and all the others.
 
 use crate::read_through::{ON, ONE_WALK, ask, look_ups, path, start};
-use crate::support::entry::Entry;
+use crate::support::entry::{Entry, OFFICIAL, key};
+use crate::support::http::Reply;
 use crate::support::proxy::Setup;
 use crate::support::registry::{Behaviour, FakeRegistry, Seen};
 
@@ -35,5 +36,27 @@ async fn what_is_deleted_stays_at_home_while_its_registry_is_down() {
         assert_ne!(ask(&proxy, &format!("com.example/{name}"), rest).await.status, 200);
     }
     assert_eq!(look_ups(&up), 0);
+    proxy.stop().await;
+}
+
+/// What the catalog does not know at all is asked for as a whole: one version alone would be the latest of itself.
+#[tokio::test]
+async fn a_name_that_nobody_serves_is_answered_as_if_it_had_been_mirrored() {
+    let (alpha, beta, proxy) = start("[catalog]\nmerge = \"first\"").await;
+    let versions = |versions: &[&str]| versions.iter().map(|version| Entry::new("com.example/new", version)).collect();
+    alpha.set_entries(versions(&["1.0.0", "3.0.0"]));
+    beta.set_entries(versions(&["1.0.0", "2.0.0", "3.0.0"]));
+    let latest = |reply: Reply| {
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let entry = reply.json();
+        (key(&entry), entry["_meta"][OFFICIAL]["isLatest"] == true)
+    };
+    let one = latest(ask(&proxy, "com.example/new", "/1.0.0").await);
+    assert_eq!(one, ("com.example/new@1.0.0".to_owned(), false), "there is a later one");
+    let newest = latest(ask(&proxy, "com.example/new", "/latest").await);
+    assert_eq!(newest, ("com.example/new@3.0.0".to_owned(), true));
+    assert_eq!(ask(&proxy, "com.example/new", "/2.0.0").await.status, 404, "the name is alpha's");
+    assert_eq!(ask(&proxy, "com.example/new", "").await.json()["servers"].as_array().map(Vec::len), Some(2));
+    assert_eq!((look_ups(&alpha), look_ups(&beta)), (1, 1), "one look-up answers all of these");
     proxy.stop().await;
 }

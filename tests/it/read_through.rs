@@ -303,7 +303,7 @@ async fn some_names_never_leave_the_house() {
     assert_eq!(proxy.get(&target).await.status, 404);
     assert_eq!(everybody.map(look_ups), [1, 0, 0, 0]);
     let seen = open.requests_where(Seen::is_look_up).remove(0);
-    assert_eq!(seen.path, "/v0.1/servers/com.example%2Fnew/versions/latest");
+    assert_eq!(seen.path, "/v0.1/servers/com.example%2Fnew/versions");
     assert_eq!(seen.header("mcp-registry-proxy"), id(&proxy).await);
     assert!(seen.header("user-agent").starts_with("mcp-registry-proxy/"));
     proxy.stop().await;

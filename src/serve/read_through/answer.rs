@@ -41,10 +41,13 @@ impl Service {
         let Some((settings, key)) = self.read_through.as_ref().filter(|_| is_worth_it).zip(Key::of(&request)) else {
             return Err(problem);
         };
-        let registries = candidates(&self.core.current.load(), &self.registries, &key, settings.policy.mode);
+        let catalog = self.core.current.load();
+        let registries = candidates(&catalog, &self.registries, &key, settings.policy.mode);
         if registries.is_empty() {
             return Err(problem);
         }
+        let is_served = catalog.server(key.name.as_str()).is_some_and(|known| !known.versions.is_empty());
+        let key = if is_served { key } else { key.widened() };
         let prospect = self.core.read_through.prospect(key.clone(), &registries, settings);
         prospect.map(|prospect| Awaited { request, key, prospect }).ok_or(problem)
     }
@@ -107,7 +110,7 @@ impl Service {
     /// The answer out of such a catalog, if it has one.
     fn show(&self, request: &CatalogRequest, catalog: &Catalog, outcome: &Outcome, origin: Origin) -> Option<Found> {
         let body = View { catalog, is_ready: true, reason: &|_| String::new() }.render(request).ok()?;
-        let representation = outcome.represent(body, request.includes_deleted(), catalog.published_at);
+        let representation = outcome.represent(body, catalog.published_at);
         let freshness = self.with_view(|view| self.freshness(view));
         Some(Found { representation, request: None, origin, freshness })
     }

@@ -1,5 +1,6 @@
 //! What flights brought, remembered for a short time, also where it is nothing. Bounded by count and by bytes.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,10 @@ use crate::registry::Registry;
 /// How much all outcomes may take, and how many there may be: each is taken for no less than its part.
 const MAX_BYTES: u64 = 8 << 20;
 const MAX_OUTCOMES: u64 = 1024;
-/// What an entry costs besides its bytes: once more for the rendered body, and once for its encoded forms.
-const COPIES: usize = 3;
+/// What an entry costs: its bytes, once more in each answer that is kept, and once for their encoded forms.
+const COPIES: usize = 2 + MAX_RENDERED;
+/// How many answers that were made of one outcome are kept: all versions, the latest and one of them, for instance.
+const MAX_RENDERED: usize = 3;
 /// How long what was found is served.
 const FOUND_TTL: Duration = Duration::from_mins(1);
 /// The same where not everybody has answered: whoever did not shall be asked again soon, though not by everyone.
@@ -34,8 +37,8 @@ pub(super) struct Outcome {
     found: Vec<(Weak<Registry>, Vec<Arc<Entry>>)>,
     landed_at: Timestamp,
     ttl: Duration,
-    /// The last answer that was made of it, without deleted versions and with them.
-    rendered: Mutex<[Option<Arc<Representation>>; 2]>,
+    /// The last answers that were made of it, the newest last.
+    rendered: Mutex<VecDeque<Arc<Representation>>>,
 }
 
 impl Outcome {
@@ -74,22 +77,18 @@ impl Outcome {
 
     /// A body that was made of it: the same representation for as long as the body is the same, so that it is
     /// encoded once.
-    pub(super) fn represent(
-        &self,
-        body: Vec<u8>,
-        include_deleted: bool,
-        published_at: Timestamp,
-    ) -> Arc<Representation> {
+    pub(super) fn represent(&self, body: Vec<u8>, published_at: Timestamp) -> Arc<Representation> {
         let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = &mut rendered[usize::from(include_deleted)];
-        match last {
-            Some(last) if last.body() == &body => Arc::clone(last),
-            _ => {
-                let changed_at = self.landed_at.max(published_at);
-                let representation = Arc::new(Representation::new(JSON, Bytes::from(body), changed_at));
-                Arc::clone(last.insert(representation))
-            }
+        if let Some(same) = rendered.iter().find(|known| known.body() == &body) {
+            return Arc::clone(same);
         }
+        let changed_at = self.landed_at.max(published_at);
+        let representation = Arc::new(Representation::new(JSON, Bytes::from(body), changed_at));
+        if MAX_RENDERED <= rendered.len() {
+            rendered.pop_front();
+        }
+        rendered.push_back(Arc::clone(&representation));
+        representation
     }
 
     fn bytes(&self) -> usize {

@@ -5,7 +5,7 @@ use crate::catalog::entry::Name;
 use crate::registry::lookup::Asked;
 
 fn key() -> Key {
-    Key { name: Name::new("com.example/a").expect("a name"), asked: Asked::Latest }
+    Key { name: Name::new("com.example/a").expect("a name"), asked: Asked::All }
 }
 
 fn read_through() -> Arc<ReadThrough> {
