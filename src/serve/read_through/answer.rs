@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::super::api::View;
 use super::super::cache::{CatalogRequest, Origin};
 use super::super::error::Problem;
-use super::super::{Body, Found, Service, guarded};
+use super::super::{Body, Found, Service};
 use super::{Key, Outcome, Prospect};
 use crate::catalog::listing::ListingBuilder;
 use crate::catalog::merge::{Moment, Source, merge};
@@ -58,25 +58,23 @@ impl Service {
         request: &Parts,
         awaited: Awaited,
     ) -> Result<Response<Body>, Problem> {
-        let found = self.read_through(request.uri.path(), awaited).await?;
+        let found = self.read_through(awaited).await?;
         self.represent(request, found).await
     }
 
     /// Waits for what the registries say. Meanwhile the catalog may have got an answer of its own; that counts.
-    async fn read_through(&self, path: &str, awaited: Awaited) -> Result<Found, Problem> {
+    async fn read_through(&self, awaited: Awaited) -> Result<Found, Problem> {
         let Awaited { request, key, prospect } = awaited;
         let outcome = prospect.outcome().await;
-        guarded(path, || {
-            let problem = match self.look(&request) {
-                Ok(found) => return Ok(found.of(request)),
-                Err(problem) => problem,
-            };
-            let answer = outcome.filter(|(outcome, _)| !outcome.is_empty()).and_then(|(outcome, source)| {
-                let catalog = self.with_answers(&key, &outcome)?;
-                self.show(&request, &catalog, &outcome, Origin::ReadThrough(source))
-            });
-            answer.ok_or(problem)
-        })
+        let problem = match self.look(&request) {
+            Ok(found) => return Ok(found.of(request)),
+            Err(problem) => problem,
+        };
+        let answer = outcome.filter(|(outcome, _)| !outcome.is_empty()).and_then(|(outcome, source)| {
+            let catalog = self.with_answers(&key, &outcome)?;
+            self.show(&request, &catalog, &outcome, Origin::ReadThrough(source))
+        });
+        answer.ok_or(problem)
     }
 
     /// A catalog of one name: what is known of it, and what the registries said.
