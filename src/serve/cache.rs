@@ -59,8 +59,11 @@ struct Kept {
 pub(super) enum Origin {
     Memory,
     Rendered,
-    /// It is none of the catalog's: a registry was asked for it.
-    ReadThrough(Source),
+    /// It is none of the catalog's: registries were asked for it, and all of them have answered or not.
+    ReadThrough {
+        source: Source,
+        is_whole: bool,
+    },
 }
 
 /// The cache of rendered bodies. Cheap to clone; all clones are one.

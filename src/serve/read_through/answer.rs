@@ -36,8 +36,7 @@ impl Service {
         request: CatalogRequest,
         problem: Problem,
     ) -> Result<Awaited, Problem> {
-        let is_worth_it =
-            matches!(problem, Problem::NotListed | Problem::Unavailable(_)) && !is_from_proxy(&head.headers);
+        let is_worth_it = matches!(problem, Problem::NotListed | Problem::Unavailable(_));
         let Some((settings, key)) = self.read_through.as_ref().filter(|_| is_worth_it).zip(Key::of(&request)) else {
             return Err(problem);
         };
@@ -46,10 +45,14 @@ impl Service {
         if registries.is_empty() {
             return Err(problem);
         }
+        if is_from_proxy(&head.headers) {
+            // A client would have got another answer, perhaps.
+            return Err(problem.for_now());
+        }
         let is_served = catalog.server(key.name.as_str()).is_some_and(|known| !known.versions.is_empty());
         let key = if is_served { key } else { key.widened() };
         let prospect = self.core.read_through.prospect(key.clone(), &registries, settings);
-        prospect.map(|prospect| Awaited { request, key, prospect }).ok_or(problem)
+        prospect.map(|prospect| Awaited { request, key, prospect }).ok_or_else(|| problem.for_now())
     }
 
     /// Answers with what the registries say.
@@ -70,11 +73,12 @@ impl Service {
             Ok(found) => return Ok(found.of(request)),
             Err(problem) => problem,
         };
-        let answer = outcome.filter(|(outcome, _)| !outcome.is_empty()).and_then(|(outcome, source)| {
-            let catalog = self.with_answers(&key, &outcome)?;
-            self.show(&request, &catalog, &outcome, Origin::ReadThrough(source))
-        });
-        answer.ok_or(problem)
+        let Some((outcome, source)) = outcome else { return Err(problem.for_now()) };
+        let is_whole = outcome.is_whole();
+        let catalog = (!outcome.is_empty()).then(|| self.with_answers(&key, &outcome)).flatten();
+        let origin = Origin::ReadThrough { source, is_whole };
+        let answer = catalog.and_then(|catalog| self.show(&request, &catalog, &outcome, origin));
+        answer.ok_or_else(|| if is_whole { problem } else { problem.for_now() })
     }
 
     /// A catalog of one name: what is known of it, and what the registries said.

@@ -28,14 +28,19 @@ const FOUND_TTL: Duration = Duration::from_mins(1);
 /// The same where not everybody has answered: whoever did not shall be asked again soon, though not by everyone.
 const UNSURE_TTL: Duration = Duration::from_secs(10);
 
+/// What was found, by registry. Bound to the registry as it was asked: one that is configured anew is another.
+pub(super) type Found = Vec<(Weak<Registry>, Vec<Arc<Entry>>)>;
+
 /// What a flight brought.
 #[derive(Debug)]
 pub(super) struct Outcome {
     /// Who was to be asked.
     candidates: Vec<Weak<Registry>>,
-    /// Of each registry that has it. Bound to the registry as it was asked: one that is configured anew is another.
-    found: Vec<(Weak<Registry>, Vec<Arc<Entry>>)>,
+    /// Of each registry that has it.
+    found: Found,
+    is_whole: bool,
     landed_at: Timestamp,
+    landed: Instant,
     ttl: Duration,
     /// The last answers that were made of it, the newest last.
     rendered: Mutex<VecDeque<Arc<Representation>>>,
@@ -43,19 +48,25 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// `is_whole` says whether everybody has answered.
-    pub(super) fn new(
-        candidates: Vec<Weak<Registry>>,
-        found: Vec<(Weak<Registry>, Vec<Arc<Entry>>)>,
-        is_whole: bool,
-        negative_ttl: Duration,
-    ) -> Self {
+    pub(super) fn new(candidates: Vec<Weak<Registry>>, found: Found, is_whole: bool, negative_ttl: Duration) -> Self {
         let ttl = match (is_whole, found.is_empty()) {
             (true, true) => negative_ttl,
             (true, false) => FOUND_TTL,
             (false, true) => UNSURE_TTL.min(negative_ttl),
             (false, false) => UNSURE_TTL,
         };
-        Self { candidates, found, landed_at: Timestamp::now(), ttl, rendered: Mutex::default() }
+        let (landed_at, landed) = (Timestamp::now(), Instant::now());
+        Self { candidates, found, is_whole, landed_at, landed, ttl, rendered: Mutex::default() }
+    }
+
+    /// Whether everybody has answered: then it is certain who has it, and that nobody else has.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// How much longer it is remembered.
+    pub(super) fn seconds_left(&self, now: Instant) -> u64 {
+        (self.landed + self.ttl).saturating_duration_since(now).as_secs()
     }
 
     /// Whether all of these were to be asked. One that has become usable since, or is configured anew, was not.
@@ -105,11 +116,6 @@ pub(super) struct Kept(Cache<Key, Arc<Outcome>>);
 
 impl Kept {
     pub(super) fn new() -> Self {
-        let least = usize::try_from(MAX_BYTES / MAX_OUTCOMES).unwrap_or(usize::MAX);
-        let weigh = move |key: &Key, outcome: &Arc<Outcome>| {
-            let bytes = (key.bytes() + COPIES * outcome.bytes()).max(least);
-            u32::try_from(bytes).unwrap_or(u32::MAX)
-        };
         let cache = Cache::builder().max_capacity(MAX_BYTES).weigher(weigh).expire_after(Ttl);
         Self(cache.eviction_policy(EvictionPolicy::lru()).build())
     }
@@ -118,9 +124,20 @@ impl Kept {
         self.0.get(key)
     }
 
-    pub(super) fn put(&self, key: Key, outcome: Arc<Outcome>) {
-        self.0.insert(key, outcome);
+    /// Remembers an outcome, and says whether there is room for it: one that is larger than all there is goes by.
+    pub(super) fn put(&self, key: Key, outcome: Arc<Outcome>) -> bool {
+        let has_room = u64::from(weigh(&key, &outcome)) <= MAX_BYTES;
+        if has_room {
+            self.0.insert(key, outcome);
+        }
+        has_room
     }
+}
+
+fn weigh(key: &Key, outcome: &Arc<Outcome>) -> u32 {
+    let least = usize::try_from(MAX_BYTES / MAX_OUTCOMES).unwrap_or(usize::MAX);
+    let bytes = (key.bytes() + COPIES * outcome.bytes()).max(least);
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// Every outcome has its own time to live.
@@ -157,5 +174,12 @@ mod tests {
         assert_eq!(ttl(true, false, 30), 10, "whoever did not answer may have the better one");
         assert_eq!(ttl(false, false, 30), 10);
         assert_eq!(ttl(false, false, 5), 5);
+    }
+
+    #[test]
+    fn what_is_left_of_it_is_said() {
+        let outcome = Outcome::new(Vec::new(), Vec::new(), true, Duration::from_secs(30));
+        let after = |seconds: u64| outcome.seconds_left(outcome.landed + Duration::from_secs(seconds));
+        assert_eq!((after(0), after(20), after(40)), (30, 10, 0));
     }
 }
