@@ -86,7 +86,7 @@ impl App {
         let refresh = Arc::new(Refresh::new(wing, Arc::clone(&current), Arc::clone(&surroundings.changed)));
         let configuration = Arc::new(Configuration::new(Timestamp::now()));
         let lifecycle = Lifecycle::new();
-        let read_through = Arc::new(ReadThrough::new(flights(&lifecycle)));
+        let read_through = Arc::new(ReadThrough::new(flights(&lifecycle), config.limits.of_clients().requests));
         let core = Core::new(current, configuration, read_through, config.cache.max_size.as_u64());
         let listener = bind(config).await?;
         let admin = bind_admin(config).await?;

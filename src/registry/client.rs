@@ -47,6 +47,7 @@ pub(super) struct Client {
     /// Keeps no connections, so that every probe tests the whole way.
     probes: reqwest::Client,
     watch: ConnectWatch,
+    resolver: Resolver,
     lineage: Arc<LineageWatch>,
     limits: Limits,
 }
@@ -63,7 +64,12 @@ impl Client {
         let builder = || network.builder().dns_resolver(resolver.clone());
         let pages = builder().pool_max_idle_per_host(1).build()?;
         let probes = builder().pool_max_idle_per_host(0).connector_layer(watch.clone()).build()?;
-        Ok(Self { target, pages, probes, watch, lineage, limits })
+        Ok(Self { target, pages, probes, watch, resolver, lineage, limits })
+    }
+
+    /// Takes over where the name of the registry led, from the client of the one that this one replaces.
+    pub(super) fn take_over(&self, predecessor: &Self) {
+        self.resolver.take_over(&predecessor.resolver);
     }
 
     /// Fetches one page, unless it is still the one that this tag stands for.
@@ -74,7 +80,15 @@ impl Client {
         timeout: Duration,
         pass: &mut Pass<'_>,
     ) -> Result<Answer, FetchError> {
-        self.send(&self.pages, url, tag, timeout, pass).await
+        self.send(&self.pages, url, tag, self.limits, timeout, Some(pass)).await
+    }
+
+    /// Asks one question out of turn, within bounds of its own. It is one request and never more: a redirect is an
+    /// error, for whoever counts questions would not know of the requests that follow it.
+    pub(super) async fn ask(&self, url: &Url, limits: Limits, timeout: Duration) -> Result<Vec<u8>, FetchError> {
+        let answer = self.send(&self.pages, url, None, limits, timeout, None).await?;
+        // There is one: the request was not conditional.
+        Ok(answer.body.unwrap_or_default())
     }
 
     /// Fetches over a new connection, and says how long connecting took.
@@ -85,7 +99,7 @@ impl Client {
         pass: &mut Pass<'_>,
     ) -> (Option<Duration>, Result<Answer, FetchError>) {
         self.watch.reset();
-        let result = self.send(&self.probes, url, None, timeout, pass).await;
+        let result = self.send(&self.probes, url, None, self.limits, timeout, Some(pass)).await;
         match (self.watch.last_attempt(), result) {
             (Attempt::Connected(duration), result) => (Some(duration), result),
             (Attempt::Connecting, Err(FetchError::Timeout(duration))) => {
@@ -96,13 +110,15 @@ impl Client {
         }
     }
 
+    /// Follows redirects as long as the pass lets it; without one, none.
     async fn send(
         &self,
         client: &reqwest::Client,
         url: &Url,
         tag: Option<&str>,
+        limits: Limits,
         timeout: Duration,
-        pass: &mut Pass<'_>,
+        mut pass: Option<&mut Pass<'_>>,
     ) -> Result<Answer, FetchError> {
         let deadline = Instant::now() + timeout;
         let mut headers = self.headers().await?;
@@ -116,8 +132,12 @@ impl Client {
             let response = request.send().await.map_err(|error| classify(&error, timeout))?;
             if !is_redirect(response.status()) {
                 self.lineage.hear(response.status(), response.headers())?;
-                return read(response, is_conditional, self.limits, timeout).await;
+                return read(response, is_conditional, limits, timeout).await;
             }
+            let Some(pass) = pass.as_deref_mut() else {
+                let advice = "a look-up, which follows none; configure the URL that it leads to";
+                return Err(FetchError::Redirect(advice.to_owned()));
+            };
             url = redirect_target(&url, response.headers())?;
             drop(response);
             pass.renew().await;

@@ -85,8 +85,9 @@ impl HttpOrigin {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(url);
     }
 
-    /// Takes over the endpoint that its predecessor found.
+    /// Takes over the endpoint that its predecessor found, and where its name led.
     pub(super) fn take_over(&self, predecessor: &Self) {
+        self.client.take_over(&predecessor.client);
         if let Some(url) = predecessor.known() {
             self.settle_on(url);
         }

@@ -17,10 +17,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::client::Answer;
 use super::error::FetchError;
-use super::gate::Gate;
-use super::http::HttpOrigin;
+use super::limits::Limits;
 use super::wire::{self, FormatError};
 use super::{LINEAGE_HEADER, Origin, Registry, whole_seconds};
 use crate::catalog::entry::{Entry, Name};
@@ -30,10 +28,10 @@ pub use lane::Refusal;
 
 /// How long one look-up may take, whatever it waits for.
 pub const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest answer that is decoded. The most versions that one name of the official registry has take a tenth.
+/// The largest answer that is read. The most versions that one name of the official registry has take a tenth.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
-/// The redirects of one look-up follow one another no faster than so many a second.
-const REDIRECTS_A_SECOND: f64 = 10.0;
+/// The same as it comes compressed.
+const MAX_COMPRESSED_BYTES: usize = 4 << 20;
 /// What a segment of a path needs no escape for (RFC 3986 §2.3).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// How the `User-Agent` of every proxy like this one begins.
@@ -42,10 +40,10 @@ const OUR_AGENT: &[u8] = b"mcp-registry-proxy/";
 /// What of a name is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Asked {
-    /// All its versions.
+    /// All its versions. A registry that has no such route answers 404, as for a name that it does not list; it is
+    /// not asked again for one version then, or every name that nobody has would cost two look-ups of the few that
+    /// there are.
     All,
-    /// The version that the registry holds for the latest.
-    Latest,
     /// One version.
     Exactly(Box<str>),
 }
@@ -136,12 +134,8 @@ impl Registry {
         let Origin::Http(http) = &self.source else {
             return Err(FetchError::File("a file answers no questions".to_owned()));
         };
-        let Answer { body, .. } = fetch(http, &route(&http.candidates().0, name, asked)).await?;
-        // There is one: the request was not conditional.
-        let body = body.unwrap_or_default();
-        if MAX_ANSWER_BYTES < body.len() {
-            return Err(FetchError::TooLarge(MAX_ANSWER_BYTES));
-        }
+        let url = route(&http.candidates().0, name, asked);
+        let body = http.client.ask(&url, limits(self.settings.limits), LOOK_UP_TIMEOUT).await?;
         let provenance_key = Arc::clone(&self.settings.provenance_key);
         let max_entry_size = self.settings.limits.max_entry_size;
         let previous = self.status().served_listing().cloned();
@@ -159,10 +153,13 @@ impl Registry {
     }
 }
 
-async fn fetch(http: &HttpOrigin, url: &Url) -> Result<Answer, FetchError> {
-    let gate = Gate::new(REDIRECTS_A_SECOND);
-    let mut pass = gate.enter().await;
-    http.client.fetch(url, None, LOOK_UP_TIMEOUT, &mut pass).await
+/// What one look-up may cost: less than a page, of which there is one at a time.
+fn limits(of_pages: Limits) -> Limits {
+    Limits {
+        max_response_size: of_pages.max_response_size.min(MAX_ANSWER_BYTES),
+        max_compressed_size: of_pages.max_compressed_size.min(MAX_COMPRESSED_BYTES),
+        ..of_pages
+    }
 }
 
 /// The route of a name beside a list, with whatever query the administrator gave the list's URL.
@@ -170,7 +167,6 @@ fn route(list: &Url, name: &Name, asked: &Asked) -> Url {
     let escaped = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
     let tail = match asked {
         Asked::All => String::new(),
-        Asked::Latest => "/latest".to_owned(),
         Asked::Exactly(version) => format!("/{}", escaped(version)),
     };
     let mut url = list.clone();
@@ -187,7 +183,7 @@ fn decode(
 ) -> Result<Vec<Arc<Entry>>, FormatError> {
     let found = match asked {
         Asked::All => wire::decode(body, context)?.entries,
-        Asked::Latest | Asked::Exactly(_) => vec![wire::decode_entry(body, context)?],
+        Asked::Exactly(_) => vec![wire::decode_entry(body, context)?],
     };
     let is_asked_for = |found: &Name, entry: &Entry| {
         found == name && !matches!(asked, Asked::Exactly(version) if *version != entry.version)
@@ -210,13 +206,24 @@ mod tests {
         let of = |list: &str, asked: Asked| String::from(route(&Url::parse(list).expect("a URL"), &name(), &asked));
         let beside = "https://x.example/acme/v0.1/servers/com.example%2Fa/versions";
         assert_eq!(of("https://x.example/acme/v0.1/servers", Asked::All), beside);
-        assert_eq!(of("https://x.example/acme/v0.1/servers?k=1", Asked::Latest), format!("{beside}/latest?k=1"));
+        assert_eq!(of("https://x.example/acme/v0.1/servers?k=1", Asked::All), format!("{beside}?k=1"));
         for (version, segment) in
             [("1.0.0+a b", "1.0.0%2Ba%20b"), ("{{V}}", "%7B%7BV%7D%7D"), ("1.1º?#", "1.1%C2%BA%3F%23")]
         {
             let asked = Asked::Exactly(version.into());
             assert_eq!(of("https://x.example/acme/v0.1/servers", asked), format!("{beside}/{segment}"));
         }
+    }
+
+    #[test]
+    fn a_look_up_may_cost_less_than_a_page_and_never_more() {
+        let of = |response: usize, compressed: usize| {
+            let pages = Limits { max_response_size: response, max_compressed_size: compressed, ..Limits::default() };
+            let limits = limits(pages);
+            (limits.max_response_size, limits.max_compressed_size)
+        };
+        assert_eq!(of(32 << 20, 16 << 20), (8 << 20, 4 << 20));
+        assert_eq!(of(1 << 20, 1 << 10), (1 << 20, 1 << 10));
     }
 
     #[test]
@@ -238,8 +245,6 @@ mod tests {
         assert_eq!(versions(&entry("com.example/a", "1.0.0"), one()), Some(vec!["1.0.0".to_owned()]));
         assert_eq!(versions(&entry("com.example/a", "2.0.0"), one()), None);
         assert_eq!(versions(&entry("com.example/A", "1.0.0"), one()), None);
-        assert_eq!(versions(&entry("com.example/a", "2.0.0"), Asked::Latest), Some(vec!["2.0.0".to_owned()]));
-        assert_eq!(versions(&entry("com.example/b", "2.0.0"), Asked::Latest), None);
         let list = format!(
             r#"{{"servers":[{},{},{}]}}"#,
             entry("com.example/a", "1"),
@@ -248,7 +253,7 @@ mod tests {
         );
         assert_eq!(versions(&list, Asked::All), Some(vec!["1".to_owned(), "2".to_owned()]));
         assert_eq!(versions(r#"{"servers":[]}"#, Asked::All), None);
-        assert_eq!(versions("<html>", Asked::Latest), None);
+        assert_eq!(versions("<html>", Asked::All), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! that [`addresses`](super::addresses) lets pass.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -42,6 +42,12 @@ impl Resolver {
         let (scope, lookups) = (Mutex::default(), Arc::new(Semaphore::new(MAX_LOOKUPS)));
         Self(Arc::new(Shared { host: host.to_owned(), scope, lookups }))
     }
+
+    /// Goes on with what the resolver of the registry that this one replaces has decided. Both have the same host.
+    pub(super) fn take_over(&self, predecessor: &Self) {
+        let scope = *predecessor.0.scope();
+        *self.0.scope() = scope;
+    }
 }
 
 impl Resolve for Resolver {
@@ -74,8 +80,11 @@ impl Shared {
         if !name.eq_ignore_ascii_case(&self.host) {
             return Ok(found);
         }
-        let mut scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(scope.admit(&found)?)
+        Ok(self.scope().admit(&found)?)
+    }
+
+    fn scope(&self) -> MutexGuard<'_, Scope> {
+        self.scope.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,6 +105,14 @@ mod tests {
         assert!(admit(&resolver, "proxy.example", "10.0.0.1").is_ok());
         // Every client of the registry shares what has been decided.
         assert!(admit(&resolver.clone(), "registry.example", "10.0.0.1").is_err());
+    }
+
+    #[test]
+    fn a_successor_knows_where_the_name_led() {
+        let (before, after) = (Resolver::new("registry.example"), Resolver::new("registry.example"));
+        assert!(admit(&before, "registry.example", "8.8.8.8").is_ok());
+        after.take_over(&before);
+        assert!(admit(&after, "registry.example", "10.0.0.1").is_err());
     }
 
     #[tokio::test]

@@ -27,14 +27,6 @@ pub(super) enum CatalogRequest {
 }
 
 impl CatalogRequest {
-    /// Whether the answer shows deleted versions; of a list, its filter knows.
-    pub(super) fn includes_deleted(&self) -> bool {
-        match self {
-            Self::List(_) => false,
-            Self::Versions { include_deleted, .. } | Self::Version { include_deleted, .. } => *include_deleted,
-        }
-    }
-
     fn heap_bytes(&self) -> usize {
         match self {
             Self::List(query) => {
@@ -67,8 +59,11 @@ struct Kept {
 pub(super) enum Origin {
     Memory,
     Rendered,
-    /// It is none of the catalog's: a registry was asked for it.
-    ReadThrough(Source),
+    /// It is none of the catalog's: registries were asked for it, and all of them have answered or not.
+    ReadThrough {
+        source: Source,
+        is_whole: bool,
+    },
 }
 
 /// The cache of rendered bodies. Cheap to clone; all clones are one.

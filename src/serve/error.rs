@@ -22,6 +22,8 @@ pub(super) enum Problem {
     NotFound(Cow<'static, str>),
     /// No such server or version, for certain.
     NotListed,
+    /// No such server or version, as far as is known: not everybody who may have it has answered.
+    NotListedYet,
     /// Another method is needed.
     MethodNotAllowed { allow: String },
     /// The client takes no form that there is.
@@ -62,6 +64,11 @@ struct Body<'a> {
 }
 
 impl Problem {
+    /// The same where it may be another one in a moment: nobody shall keep it.
+    pub(super) fn for_now(self) -> Self {
+        if self == Self::NotListed { Self::NotListedYet } else { self }
+    }
+
     /// The status code.
     pub(super) fn status(&self) -> StatusCode {
         match self {
@@ -69,7 +76,7 @@ impl Problem {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound(_) | Self::NotListed => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::NotListed | Self::NotListedYet => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
@@ -105,7 +112,7 @@ impl Problem {
             | Self::NotFound(detail)
             | Self::NotImplemented(detail) => detail.as_ref().into(),
             Self::Unauthorized => "Show the token of `admin.token_file`, as Bearer or as the password of Basic.".into(),
-            Self::NotListed => "Server not found".into(),
+            Self::NotListed | Self::NotListedYet => "Server not found".into(),
             Self::MethodNotAllowed { allow } => format!("Method not allowed. Use one of {allow}.").into(),
             Self::NotAcceptable => "Accept-Encoding refuses identity and takes none of zstd, br and gzip.".into(),
             Self::PreconditionFailed => "The representation is not the one that the request insists on.".into(),

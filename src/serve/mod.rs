@@ -44,8 +44,11 @@ mod route;
 mod seldom;
 mod tls;
 
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -192,24 +195,26 @@ impl Service {
 
     /// Answers one request. A panic is this request's alone.
     async fn handle(&self, request: Parts) -> Response<Body> {
-        let administered = match &self.access {
-            Some(access) => self.administer(access, &request).await,
-            None => Ok(None),
-        };
-        let answered = match administered {
-            Ok(Some(answered)) => Ok(answered),
-            Ok(None) => guarded(request.uri.path(), || self.answer(&request)),
-            Err(problem) => Err(problem),
-        };
-        let answered = match answered {
-            Ok(Answered::With(response)) => Ok(response),
-            Ok(Answered::Found(found)) => self.represent(&request, found).await,
-            // In a box, so that all the others need not carry what only this one takes.
-            Ok(Answered::Awaited(awaited)) => Box::pin(self.represent_awaited(&request, *awaited)).await,
-            Err(problem) => Err(problem),
-        };
+        let answered = guarded(request.uri.path(), pin!(self.respond(&request))).await;
         let response = answered.unwrap_or_else(|problem| self.responder.problem(&problem));
         self.finish(&request.headers, response)
+    }
+
+    async fn respond(&self, request: &Parts) -> Result<Response<Body>, Problem> {
+        let administered = match &self.access {
+            Some(access) => self.administer(access, request).await?,
+            None => None,
+        };
+        let answered = match administered {
+            Some(answered) => answered,
+            None => self.answer(request)?,
+        };
+        match answered {
+            Answered::With(response) => Ok(response),
+            Answered::Found(found) => self.represent(request, found).await,
+            // In a box, so that all the others need not carry what only this one takes.
+            Answered::Awaited(awaited) => Box::pin(self.represent_awaited(request, *awaited)).await,
+        }
     }
 
     /// Answers one request for which there is no room.
@@ -348,12 +353,17 @@ impl Service {
     }
 }
 
-/// Lets a panic be one request's alone.
-fn guarded<T>(path: &str, answer: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
-    catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
-        tracing::error!(path, "a request handler panicked");
-        Err(Problem::Internal)
+/// Lets a panic be one request's alone, whatever it waited for before. Where the future stays, nothing is boxed, and
+/// nothing is copied.
+async fn guarded<T>(path: &str, mut answer: Pin<&mut impl Future<Output = Result<T, Problem>>>) -> Result<T, Problem> {
+    poll_fn(|context| {
+        // Nobody looks at the future again that a panic left as it was.
+        catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))).unwrap_or_else(|_| {
+            tracing::error!(path, "a request handler panicked");
+            Poll::Ready(Err(Problem::Internal))
+        })
     })
+    .await
 }
 
 /// What this build is, as `GET …/version` says it.
@@ -366,4 +376,23 @@ fn build() -> String {
         "build_time": date.unwrap_or("unknown"),
     });
     format!("{body}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn panic_in_the_end(waits: bool) -> Result<(), Problem> {
+        if waits {
+            tokio::task::yield_now().await;
+        }
+        panic!("as it was meant to");
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_request_also_after_it_has_waited() {
+        for waits in [false, true] {
+            assert_eq!(guarded("/", pin!(panic_in_the_end(waits))).await, Err(Problem::Internal), "{waits}");
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! What the catalog lacks, asked of the registries that may have it (README, "Read-through").
 //!
 //! One *flight* per name and version asks all of them at once, however many clients wait for it; it is a task of its
-//! own, so that no client who hangs up ends it for the others. What it brings, or that it brought nothing, is kept
-//! for a short time. It is never a part of the catalog: [`answer`] shows it to who asks as if it had been mirrored.
+//! own, so that no client who hangs up ends it for the others. Whoever waits does so until three seconds after its
+//! start, and then gets what has been found by then. What it brings, or that it brought nothing, is kept for a short
+//! time. It is never a part of the catalog: [`answer`] shows it to who asks as if it had been mirrored.
 //!
 //! In reading order: `key` which names may leave the house, `kept` what a flight brought, here the flights, `answer`
 //! when there is one, and what its outcome looks like. Whom to ask how often is the registries' own matter
@@ -19,21 +20,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
-use crate::catalog::entry::Entry;
 use crate::catalog::merge::Policy;
 use crate::registry::Registry;
 use crate::registry::lookup::{LookUp, Refusal, Ticket};
 
 pub(super) use answer::Awaited;
-use kept::{Kept, Outcome};
+use kept::{Found, Kept, Outcome};
 use key::Key;
 
 /// The most flights at a time, over all names and registries.
 const MAX_FLIGHTS: usize = 64;
+/// The most requests that wait at a time, over all flights. Each of them is one of those that may be answered at a
+/// time: a registry that hangs shall not take all of these.
+const MAX_WAITING: usize = 256;
+/// No more than one in so many of the requests that may be answered at a time.
+const WAITING_SHARE: usize = 8;
 
 /// The settings of reading through.
 #[derive(Clone, Debug)]
@@ -52,14 +57,35 @@ pub type Spawn = Box<dyn Fn(Flight) + Send + Sync>;
 /// All that reading through remembers: what is under way, and what was found. It outlives the service that uses it,
 /// and takes registries and settings from whoever asks.
 pub struct ReadThrough {
-    flights: Mutex<HashMap<Key, Landed>>,
+    flights: Mutex<HashMap<Key, Flying>>,
+    seats: Arc<Semaphore>,
     kept: Kept,
     tally: Tally,
     spawn: Spawn,
 }
 
-/// Tells what a flight brought, once it has.
-type Landed = watch::Receiver<Option<Arc<Outcome>>>;
+/// A flight that is under way.
+#[derive(Clone, Debug)]
+struct Flying {
+    report: watch::Receiver<Report>,
+    /// Until when requests wait for it.
+    until: Instant,
+}
+
+/// How far a flight has come.
+#[derive(Clone, Debug)]
+enum Report {
+    /// What has been found by now.
+    UnderWay(Option<Arc<Outcome>>),
+    /// What it brought, and whether that is remembered.
+    Landed(Arc<Outcome>, bool),
+}
+
+impl Report {
+    fn has_landed(&self) -> bool {
+        matches!(self, Self::Landed(..))
+    }
+}
 
 /// How often what happened since the start.
 #[derive(Debug, Default)]
@@ -70,6 +96,7 @@ struct Tally {
     failed: AtomicU64,
     refused: AtomicU64,
     collapsed: AtomicU64,
+    crowded: AtomicU64,
 }
 
 /// How often what happened since the start.
@@ -87,6 +114,8 @@ pub struct ReadThroughCounts {
     pub refused: u64,
     /// Requests that waited for another one's flight.
     pub collapsed: u64,
+    /// Requests that did not wait, because too many did.
+    pub crowded: u64,
 }
 
 impl fmt::Debug for ReadThrough {
@@ -98,35 +127,47 @@ impl fmt::Debug for ReadThrough {
 /// How an answer came about, as `Cache-Status` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// A flight of its own.
-    Fetched,
+    /// A flight of its own, whose outcome is remembered or not.
+    Fetched { is_stored: bool },
     /// Another request's flight.
     Collapsed,
-    /// What an earlier flight brought.
-    Remembered,
+    /// What an earlier flight brought, for so many seconds more.
+    Remembered { seconds_left: u64 },
 }
 
 /// Where the outcome for a request will come from.
 enum Prospect {
     Kept(Arc<Outcome>),
-    Flight(Landed, Source),
+    Flight(Waiting),
+}
+
+/// A request that waits for a flight.
+struct Waiting {
+    report: watch::Receiver<Report>,
+    until: Instant,
+    /// Whether the flight began for it.
+    is_own: bool,
+    _seat: Option<OwnedSemaphorePermit>,
 }
 
 impl ReadThrough {
-    /// How long a request waits for a flight. Then it gets the catalog's answer, and the flight goes on.
+    /// How long after its start requests wait for a flight. Then they get what has been found, or else the catalog's
+    /// answer, and the flight goes on.
     pub const MAX_WAIT: Duration = Duration::from_secs(3);
 
-    /// With nothing under way and nothing known. `spawn` runs the flights.
+    /// With nothing under way and nothing known. `spawn` runs the flights; `max_requests` is how many requests may be
+    /// answered at a time, whether they wait or not.
     #[must_use]
-    pub fn new(spawn: Spawn) -> Self {
-        Self { flights: Mutex::default(), kept: Kept::new(), tally: Tally::default(), spawn }
+    pub fn new(spawn: Spawn, max_requests: usize) -> Self {
+        let seats = Arc::new(Semaphore::new((max_requests / WAITING_SHARE).clamp(1, MAX_WAITING)));
+        Self { flights: Mutex::default(), seats, kept: Kept::new(), tally: Tally::default(), spawn }
     }
 
     /// How often what happened since the start.
     #[must_use]
     pub fn counts(&self) -> ReadThroughCounts {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Tally { asked, found, not_listed, failed, refused, collapsed } = &self.tally;
+        let Tally { asked, found, not_listed, failed, refused, collapsed, crowded } = &self.tally;
         ReadThroughCounts {
             asked: count(asked),
             found: count(found),
@@ -134,6 +175,7 @@ impl ReadThrough {
             failed: count(failed),
             refused: count(refused),
             collapsed: count(collapsed),
+            crowded: count(crowded),
         }
     }
 
@@ -147,9 +189,9 @@ impl ReadThrough {
     ) -> Option<Prospect> {
         // Held throughout: a flight leaves its outcome before it leaves the list, so there is never a second one.
         let mut flights = self.flights();
-        if let Some(landed) = flights.get(&key) {
+        if let Some(flying) = flights.get(&key) {
             self.tally.collapsed.fetch_add(1, Ordering::Relaxed);
-            return Some(Prospect::Flight(landed.clone(), Source::Collapsed));
+            return Some(Prospect::Flight(self.wait_for(flying.clone(), false)));
         }
         if let Some(outcome) = self.kept.get(&key).filter(|outcome| outcome.covers(registries)) {
             return Some(Prospect::Kept(outcome));
@@ -158,13 +200,26 @@ impl ReadThrough {
         if tickets.is_empty() {
             return None;
         }
-        let (sender, landed) = watch::channel(None);
-        flights.insert(key.clone(), landed.clone());
+        let (sender, report) = watch::channel(Report::UnderWay(None));
+        let flying = Flying { report, until: Instant::now() + Self::MAX_WAIT };
+        flights.insert(key.clone(), flying.clone());
         drop(flights);
         let candidates = registries.iter().map(Arc::downgrade).collect();
-        let landing = Landing { read_through: Arc::clone(self), key, candidates, sender };
-        (self.spawn)(Box::pin(fly(landing, tickets, settings.negative_ttl)));
-        Some(Prospect::Flight(landed, Source::Fetched))
+        let negative_ttl = settings.negative_ttl;
+        let landing = Landing { read_through: Arc::clone(self), key, candidates, negative_ttl, sender };
+        (self.spawn)(Box::pin(fly(landing, tickets)));
+        Some(Prospect::Flight(self.wait_for(flying, true)))
+    }
+
+    /// Has a request wait for a flight. Where too many do already, what is found now has to do.
+    fn wait_for(&self, Flying { report, until }: Flying, is_own: bool) -> Waiting {
+        let now = Instant::now();
+        let seat = (now < until).then(|| Arc::clone(&self.seats).try_acquire_owned().ok());
+        if matches!(seat, Some(None)) {
+            self.tally.crowded.fetch_add(1, Ordering::Relaxed);
+        }
+        let seat = seat.flatten();
+        Waiting { report, until: if seat.is_some() { until } else { now }, is_own, _seat: seat }
     }
 
     /// The right to ask each registry that may be asked now.
@@ -177,21 +232,28 @@ impl ReadThrough {
         tickets
     }
 
-    fn flights(&self) -> MutexGuard<'_, HashMap<Key, Landed>> {
+    fn flights(&self) -> MutexGuard<'_, HashMap<Key, Flying>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Prospect {
-    /// Waits for the outcome, for so long and no longer.
+    /// Waits for the outcome, for so long and no longer. None where nothing has been found by then.
     async fn outcome(self) -> Option<(Arc<Outcome>, Source)> {
-        let (mut landed, source) = match self {
-            Self::Kept(outcome) => return Some((outcome, Source::Remembered)),
-            Self::Flight(landed, source) => (landed, source),
+        let mut waiting = match self {
+            Self::Kept(outcome) => {
+                let seconds_left = outcome.seconds_left(std::time::Instant::now());
+                return Some((outcome, Source::Remembered { seconds_left }));
+            }
+            Self::Flight(waiting) => waiting,
         };
-        let landing = timeout(ReadThrough::MAX_WAIT, landed.wait_for(Option::is_some)).await;
-        // Too late, or the flight broke off.
-        let outcome = landing.ok()?.ok()?.clone()?;
+        // Whether it has landed, is late, or broke off: what it has reported is what there is.
+        drop(timeout_at(waiting.until, waiting.report.wait_for(Report::has_landed)).await);
+        let (outcome, is_stored) = match waiting.report.borrow().clone() {
+            Report::UnderWay(found) => (found?, false),
+            Report::Landed(outcome, is_stored) => (outcome, is_stored),
+        };
+        let source = if waiting.is_own { Source::Fetched { is_stored } } else { Source::Collapsed };
         Some((outcome, source))
     }
 }
@@ -201,15 +263,25 @@ struct Landing {
     read_through: Arc<ReadThrough>,
     key: Key,
     candidates: Vec<Weak<Registry>>,
-    sender: watch::Sender<Option<Arc<Outcome>>>,
+    negative_ttl: Duration,
+    sender: watch::Sender<Report>,
 }
 
 impl Landing {
-    fn land(mut self, found: Vec<(Weak<Registry>, Vec<Arc<Entry>>)>, is_whole: bool, negative_ttl: Duration) {
-        let candidates = std::mem::take(&mut self.candidates);
-        let outcome = Arc::new(Outcome::new(candidates, found, is_whole, negative_ttl));
-        self.read_through.kept.put(self.key.clone(), Arc::clone(&outcome));
-        self.sender.send_replace(Some(outcome));
+    /// Tells what has been found by now, for those who cannot wait for the rest.
+    fn report(&self, found: Found) {
+        let outcome = Arc::new(self.outcome(found, false));
+        self.sender.send_replace(Report::UnderWay(Some(outcome)));
+    }
+
+    fn land(self, found: Found, is_whole: bool) {
+        let outcome = Arc::new(self.outcome(found, is_whole));
+        let is_stored = self.read_through.kept.put(self.key.clone(), Arc::clone(&outcome));
+        self.sender.send_replace(Report::Landed(outcome, is_stored));
+    }
+
+    fn outcome(&self, found: Found, is_whole: bool) -> Outcome {
+        Outcome::new(self.candidates.clone(), found, is_whole, self.negative_ttl)
     }
 }
 
@@ -220,8 +292,8 @@ impl Drop for Landing {
     }
 }
 
-/// Asks everybody at once, and waits for all: what is served shall not depend on who answers first.
-async fn fly(landing: Landing, tickets: Vec<Ticket>, negative_ttl: Duration) {
+/// Asks everybody at once, and waits for all: what is remembered shall not depend on who answers first.
+async fn fly(landing: Landing, tickets: Vec<Ticket>) {
     let mut is_whole = tickets.len() == landing.candidates.len();
     let tally = &landing.read_through.tally;
     tally.asked.fetch_add(tickets.len() as u64, Ordering::Relaxed);
@@ -238,6 +310,7 @@ async fn fly(landing: Landing, tickets: Vec<Ticket>, negative_ttl: Duration) {
         let counter = match answered {
             Ok((registry, LookUp::Found(entries))) => {
                 found.push((Arc::downgrade(&registry), entries));
+                landing.report(found.clone());
                 &tally.found
             }
             Ok((_, LookUp::NotListed)) => &tally.not_listed,
@@ -254,7 +327,7 @@ async fn fly(landing: Landing, tickets: Vec<Ticket>, negative_ttl: Duration) {
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
-    landing.land(found, is_whole, negative_ttl);
+    landing.land(found, is_whole);
 }
 
 #[cfg(test)]

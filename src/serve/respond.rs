@@ -30,8 +30,8 @@ const RETRY_SOON_SECONDS: HeaderValue = HeaderValue::from_static("1");
 /// How long caches may serve an answer while they ask for a new one, and while they cannot get one, in seconds.
 const STALE_WHILE_REVALIDATE: u64 = 300;
 const STALE_IF_ERROR: u64 = 86_400;
-/// How long, at most, clients may keep an answer that holds what its registry no longer confirms, that a server is
-/// not listed, and that there is no such route, in seconds.
+/// How long, at most, clients may keep an answer that holds what its registry no longer confirms or that one more
+/// registry may have had a part in, that a server is not listed, and that there is no such route, in seconds.
 const STALE_MAX_AGE: u64 = 5;
 const NOT_LISTED_MAX_AGE: u64 = 30;
 const NOT_FOUND_MAX_AGE: u64 = 10;
@@ -113,6 +113,7 @@ pub(super) struct Responder {
     stale: HeaderValue,
     not_found: HeaderValue,
     not_listed: HeaderValue,
+    unsure: HeaderValue,
     vary: HeaderValue,
     from_memory: HeaderValue,
     rendered: HeaderValue,
@@ -139,6 +140,7 @@ impl Responder {
             stale: header(&format!("{who}, max-age={}, {reuse}", max_age.min(STALE_MAX_AGE))),
             not_found: header(&format!("{who}, max-age={}", max_age.min(NOT_FOUND_MAX_AGE))),
             not_listed: header(&format!("{who}, max-age={}", max_age.min(NOT_LISTED_MAX_AGE))),
+            unsure: header(&format!("{who}, max-age={}", max_age.min(STALE_MAX_AGE))),
             from_memory: header(&status),
             rendered: header(&format!("{status}; detail=rendered")),
         }
@@ -165,8 +167,8 @@ impl Responder {
     fn reusable(&self, answer: Answer<'_>, status: StatusCode, body: Bytes) -> Response<Body> {
         let Answer { representation, coding, origin, freshness } = answer;
         let (cache_control, cache_status) = match (freshness, origin) {
-            (_, Origin::ReadThrough(source)) => {
-                (self.read_through_control(freshness), self.read_through_status(source))
+            (_, Origin::ReadThrough { source, is_whole }) => {
+                (self.read_through_control(freshness, is_whole), read_through_status(source))
             }
             (Freshness { is_partial: true, .. }, _) => (NO_STORE, PARTIAL),
             (Freshness { stale_since: Some(since), .. }, _) => (self.stale.clone(), self.stale_status(*since)),
@@ -189,20 +191,13 @@ impl Responder {
         response
     }
 
-    /// What a registry was asked for may be kept as long as that it is not listed: soon the catalog knows better.
-    fn read_through_control(&self, freshness: &Freshness) -> HeaderValue {
-        if freshness.is_partial { NO_STORE } else { self.not_listed.clone() }
-    }
-
-    /// RFC 9211 §2.
-    fn read_through_status(&self, source: Source) -> HeaderValue {
-        match source {
-            Source::Fetched => HeaderValue::from_static("mcp-registry-proxy; fwd=miss; fwd-status=200; stored"),
-            Source::Collapsed => HeaderValue::from_static("mcp-registry-proxy; fwd=miss; fwd-status=200; collapsed"),
-            Source::Remembered => {
-                let ttl = self.max_age.min(NOT_LISTED_MAX_AGE);
-                header(&format!("mcp-registry-proxy; hit; ttl={ttl}; detail=read-through"))
-            }
+    /// What registries were asked for may be kept as long as that it is not listed: soon the catalog knows better. Sooner
+    /// yet, where one of them has not answered, that one may.
+    fn read_through_control(&self, freshness: &Freshness, is_whole: bool) -> HeaderValue {
+        match (freshness.is_partial, is_whole) {
+            (true, _) => NO_STORE,
+            (false, true) => self.not_listed.clone(),
+            (false, false) => self.unsure.clone(),
         }
     }
 
@@ -272,6 +267,22 @@ impl Responder {
     /// Adds what depends on the request's origin, where that is restricted.
     pub(super) fn allow_origin(&self, request: &HeaderMap, response: &mut HeaderMap) {
         self.cors.add_origin(request, response);
+    }
+}
+
+/// RFC 9211 §2.
+fn read_through_status(source: Source) -> HeaderValue {
+    match source {
+        Source::Fetched { is_stored: true } => {
+            HeaderValue::from_static("mcp-registry-proxy; fwd=miss; fwd-status=200; stored")
+        }
+        Source::Fetched { is_stored: false } => {
+            HeaderValue::from_static("mcp-registry-proxy; fwd=miss; fwd-status=200")
+        }
+        Source::Collapsed => HeaderValue::from_static("mcp-registry-proxy; fwd=miss; fwd-status=200; collapsed"),
+        Source::Remembered { seconds_left } => {
+            header(&format!("mcp-registry-proxy; hit; ttl={seconds_left}; detail=read-through"))
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod identity;
 mod increments;
 mod limits;
 mod lists;
+mod look_ups;
 mod loops;
 mod merge;
 mod outgoing_tls;

@@ -28,14 +28,18 @@ pub enum Refusal {
     Full,
 }
 
-/// The lane that look-ups at one registry take.
+/// The lane that look-ups at one registry take. A registry that replaces another one takes the same lane: what is
+/// under way at the one counts for the other.
+#[derive(Debug, Default)]
+pub(in crate::registry) struct Lane(Mutex<Arc<Shared>>);
+
 #[derive(Debug)]
-pub(in crate::registry) struct Lane {
+struct Shared {
     pace: Mutex<Pace>,
     room: Arc<Semaphore>,
 }
 
-impl Default for Lane {
+impl Default for Shared {
     fn default() -> Self {
         Self { pace: Mutex::default(), room: Arc::new(Semaphore::new(MAX_AT_A_TIME)) }
     }
@@ -44,22 +48,29 @@ impl Default for Lane {
 impl Lane {
     /// Takes a place, and one ask of the minute.
     pub(super) fn enter(&self, now: Instant) -> Result<OwnedSemaphorePermit, Refusal> {
-        let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| Refusal::Full)?;
-        self.pace().take(now)?;
+        let shared = self.shared();
+        let room = Arc::clone(&shared.room).try_acquire_owned().map_err(|_| Refusal::Full)?;
+        shared.pace().take(now)?;
         Ok(room)
     }
 
     /// Takes a 429 into account.
     pub(super) fn pause(&self, now: Instant, retry_after: Option<Duration>) {
-        self.pace().pause(now, retry_after);
+        self.shared().pace().pause(now, retry_after);
     }
 
-    /// Goes on where the lane of the one that this one replaces has come to.
+    /// Becomes the lane of the one that this one replaces.
     pub(in crate::registry) fn take_over(&self, predecessor: &Self) {
-        let pace = predecessor.pace().clone();
-        *self.pace() = pace;
+        let shared = predecessor.shared();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = shared;
     }
 
+    fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Shared {
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,7 +78,7 @@ impl Lane {
 
 /// When a registry was asked lately. A window and not a bucket that fills again: a bucket would let twice as many
 /// through in its first minute.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Pace {
     /// The last ones, the oldest first.
     asks: VecDeque<Instant>,
@@ -135,8 +146,21 @@ mod tests {
         let (lane, now) = (Lane::default(), Instant::now());
         let held: Vec<_> = (0..MAX_AT_A_TIME).map(|_| lane.enter(now).expect("room")).collect();
         assert_eq!(lane.enter(now).err(), Some(Refusal::Full));
-        assert_eq!(lane.pace().asks.len(), MAX_AT_A_TIME);
+        assert_eq!(lane.shared().pace().asks.len(), MAX_AT_A_TIME);
         drop(held);
         assert!(lane.enter(now).is_ok());
+    }
+
+    #[test]
+    fn two_in_succession_have_one_lane() {
+        let (before, after, now) = (Lane::default(), Lane::default(), Instant::now());
+        let held: Vec<_> = (0..MAX_AT_A_TIME).map(|_| before.enter(now).expect("room")).collect();
+        after.take_over(&before);
+        assert_eq!(after.enter(now).err(), Some(Refusal::Full), "what is under way counts");
+        drop(held);
+        assert!(after.enter(now).is_ok());
+        // What the one before hears late, its successor heeds.
+        before.pause(now, None);
+        assert_eq!(after.enter(now).err(), Some(Refusal::Paused));
     }
 }

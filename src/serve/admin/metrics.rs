@@ -163,6 +163,8 @@ impl Service {
         figures.register("read_through_look_ups", "Look-ups at registries, by what came of them", look_ups);
         let help = "Requests that waited for another one's look-up";
         count(figures, "read_through_collapsed", help, counts.collapsed);
+        let help = "Requests that did not wait for a look-up, because too many did";
+        count(figures, "read_through_crowded", help, counts.crowded);
     }
 }
 

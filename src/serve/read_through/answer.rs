@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::super::api::View;
 use super::super::cache::{CatalogRequest, Origin};
 use super::super::error::Problem;
-use super::super::{Body, Found, Service, guarded};
+use super::super::{Body, Found, Service};
 use super::{Key, Outcome, Prospect};
 use crate::catalog::listing::ListingBuilder;
 use crate::catalog::merge::{Moment, Source, merge};
@@ -36,17 +36,23 @@ impl Service {
         request: CatalogRequest,
         problem: Problem,
     ) -> Result<Awaited, Problem> {
-        let is_worth_it =
-            matches!(problem, Problem::NotListed | Problem::Unavailable(_)) && !is_from_proxy(&head.headers);
+        let is_worth_it = matches!(problem, Problem::NotListed | Problem::Unavailable(_));
         let Some((settings, key)) = self.read_through.as_ref().filter(|_| is_worth_it).zip(Key::of(&request)) else {
             return Err(problem);
         };
-        let registries = candidates(&self.core.current.load(), &self.registries, &key, settings.policy.mode);
+        let catalog = self.core.current.load();
+        let registries = candidates(&catalog, &self.registries, &key, settings.policy.mode);
         if registries.is_empty() {
             return Err(problem);
         }
+        if is_from_proxy(&head.headers) {
+            // A client would have got another answer, perhaps.
+            return Err(problem.for_now());
+        }
+        let is_served = catalog.server(key.name.as_str()).is_some_and(|known| !known.versions.is_empty());
+        let key = if is_served { key } else { key.widened() };
         let prospect = self.core.read_through.prospect(key.clone(), &registries, settings);
-        prospect.map(|prospect| Awaited { request, key, prospect }).ok_or(problem)
+        prospect.map(|prospect| Awaited { request, key, prospect }).ok_or_else(|| problem.for_now())
     }
 
     /// Answers with what the registries say.
@@ -55,25 +61,24 @@ impl Service {
         request: &Parts,
         awaited: Awaited,
     ) -> Result<Response<Body>, Problem> {
-        let found = self.read_through(request.uri.path(), awaited).await?;
+        let found = self.read_through(awaited).await?;
         self.represent(request, found).await
     }
 
     /// Waits for what the registries say. Meanwhile the catalog may have got an answer of its own; that counts.
-    async fn read_through(&self, path: &str, awaited: Awaited) -> Result<Found, Problem> {
+    async fn read_through(&self, awaited: Awaited) -> Result<Found, Problem> {
         let Awaited { request, key, prospect } = awaited;
         let outcome = prospect.outcome().await;
-        guarded(path, || {
-            let problem = match self.look(&request) {
-                Ok(found) => return Ok(found.of(request)),
-                Err(problem) => problem,
-            };
-            let answer = outcome.filter(|(outcome, _)| !outcome.is_empty()).and_then(|(outcome, source)| {
-                let catalog = self.with_answers(&key, &outcome)?;
-                self.show(&request, &catalog, &outcome, Origin::ReadThrough(source))
-            });
-            answer.ok_or(problem)
-        })
+        let problem = match self.look(&request) {
+            Ok(found) => return Ok(found.of(request)),
+            Err(problem) => problem,
+        };
+        let Some((outcome, source)) = outcome else { return Err(problem.for_now()) };
+        let is_whole = outcome.is_whole();
+        let catalog = (!outcome.is_empty()).then(|| self.with_answers(&key, &outcome)).flatten();
+        let origin = Origin::ReadThrough { source, is_whole };
+        let answer = catalog.and_then(|catalog| self.show(&request, &catalog, &outcome, origin));
+        answer.ok_or_else(|| if is_whole { problem } else { problem.for_now() })
     }
 
     /// A catalog of one name: what is known of it, and what the registries said.
@@ -107,7 +112,7 @@ impl Service {
     /// The answer out of such a catalog, if it has one.
     fn show(&self, request: &CatalogRequest, catalog: &Catalog, outcome: &Outcome, origin: Origin) -> Option<Found> {
         let body = View { catalog, is_ready: true, reason: &|_| String::new() }.render(request).ok()?;
-        let representation = outcome.represent(body, request.includes_deleted(), catalog.published_at);
+        let representation = outcome.represent(body, catalog.published_at);
         let freshness = self.with_view(|view| self.freshness(view));
         Some(Found { representation, request: None, origin, freshness })
     }
@@ -134,10 +139,15 @@ fn candidates(catalog: &Catalog, registries: &[Arc<Registry>], key: &Key, mode: 
     registries.iter().filter(may_supply).cloned().collect()
 }
 
-/// Whether the catalog has what was asked for, or the whole name, as deleted.
+/// Whether the catalog has what was asked for, or the whole name, as deleted; or would have, were its registry usable:
+/// what somebody has taken back is not looked for while they are down.
 fn is_deleted(known: &Server, asked: &Asked) -> bool {
-    let has_it = matches!(asked, Asked::Exactly(version) if known.version(version).is_some());
-    has_it || !known.versions.is_empty() && known.versions.iter().all(|version| version.entry.is_deleted())
+    let withheld = known.contributions.iter().filter(|contribution| contribution.standing == Standing::Withheld);
+    let withheld = withheld.flat_map(|contribution| &contribution.listed.entries);
+    let listed = || known.versions.iter().map(|version| &version.entry).chain(withheld.clone());
+    let has_it = matches!(asked, Asked::Exactly(version) if known.version(version).is_some()
+        || withheld.clone().any(|entry| entry.version == *version && entry.is_deleted()));
+    has_it || listed().next().is_some() && listed().all(|entry| entry.is_deleted())
 }
 
 /// To whom a name belongs with `merge = "first"`: the first registry that lists it and may.

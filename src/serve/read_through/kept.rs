@@ -1,5 +1,6 @@
 //! What flights brought, remembered for a short time, also where it is nothing. Bounded by count and by bytes.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -18,41 +19,54 @@ use crate::registry::Registry;
 /// How much all outcomes may take, and how many there may be: each is taken for no less than its part.
 const MAX_BYTES: u64 = 8 << 20;
 const MAX_OUTCOMES: u64 = 1024;
-/// What an entry costs besides its bytes: once more for the rendered body, and once for its encoded forms.
-const COPIES: usize = 3;
+/// What an entry costs: its bytes, once more in each answer that is kept, and once for their encoded forms.
+const COPIES: usize = 2 + MAX_RENDERED;
+/// How many answers that were made of one outcome are kept: all versions, the latest and one of them, for instance.
+const MAX_RENDERED: usize = 3;
 /// How long what was found is served.
 const FOUND_TTL: Duration = Duration::from_mins(1);
 /// The same where not everybody has answered: whoever did not shall be asked again soon, though not by everyone.
 const UNSURE_TTL: Duration = Duration::from_secs(10);
+
+/// What was found, by registry. Bound to the registry as it was asked: one that is configured anew is another.
+pub(super) type Found = Vec<(Weak<Registry>, Vec<Arc<Entry>>)>;
 
 /// What a flight brought.
 #[derive(Debug)]
 pub(super) struct Outcome {
     /// Who was to be asked.
     candidates: Vec<Weak<Registry>>,
-    /// Of each registry that has it. Bound to the registry as it was asked: one that is configured anew is another.
-    found: Vec<(Weak<Registry>, Vec<Arc<Entry>>)>,
+    /// Of each registry that has it.
+    found: Found,
+    is_whole: bool,
     landed_at: Timestamp,
+    landed: Instant,
     ttl: Duration,
-    /// The last answer that was made of it, without deleted versions and with them.
-    rendered: Mutex<[Option<Arc<Representation>>; 2]>,
+    /// The last answers that were made of it, the newest last.
+    rendered: Mutex<VecDeque<Arc<Representation>>>,
 }
 
 impl Outcome {
     /// `is_whole` says whether everybody has answered.
-    pub(super) fn new(
-        candidates: Vec<Weak<Registry>>,
-        found: Vec<(Weak<Registry>, Vec<Arc<Entry>>)>,
-        is_whole: bool,
-        negative_ttl: Duration,
-    ) -> Self {
+    pub(super) fn new(candidates: Vec<Weak<Registry>>, found: Found, is_whole: bool, negative_ttl: Duration) -> Self {
         let ttl = match (is_whole, found.is_empty()) {
             (true, true) => negative_ttl,
             (true, false) => FOUND_TTL,
             (false, true) => UNSURE_TTL.min(negative_ttl),
             (false, false) => UNSURE_TTL,
         };
-        Self { candidates, found, landed_at: Timestamp::now(), ttl, rendered: Mutex::default() }
+        let (landed_at, landed) = (Timestamp::now(), Instant::now());
+        Self { candidates, found, is_whole, landed_at, landed, ttl, rendered: Mutex::default() }
+    }
+
+    /// Whether everybody has answered: then it is certain who has it, and that nobody else has.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// How much longer it is remembered.
+    pub(super) fn seconds_left(&self, now: Instant) -> u64 {
+        (self.landed + self.ttl).saturating_duration_since(now).as_secs()
     }
 
     /// Whether all of these were to be asked. One that has become usable since, or is configured anew, was not.
@@ -74,22 +88,18 @@ impl Outcome {
 
     /// A body that was made of it: the same representation for as long as the body is the same, so that it is
     /// encoded once.
-    pub(super) fn represent(
-        &self,
-        body: Vec<u8>,
-        include_deleted: bool,
-        published_at: Timestamp,
-    ) -> Arc<Representation> {
+    pub(super) fn represent(&self, body: Vec<u8>, published_at: Timestamp) -> Arc<Representation> {
         let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = &mut rendered[usize::from(include_deleted)];
-        match last {
-            Some(last) if last.body() == &body => Arc::clone(last),
-            _ => {
-                let changed_at = self.landed_at.max(published_at);
-                let representation = Arc::new(Representation::new(JSON, Bytes::from(body), changed_at));
-                Arc::clone(last.insert(representation))
-            }
+        if let Some(same) = rendered.iter().find(|known| known.body() == &body) {
+            return Arc::clone(same);
         }
+        let changed_at = self.landed_at.max(published_at);
+        let representation = Arc::new(Representation::new(JSON, Bytes::from(body), changed_at));
+        if MAX_RENDERED <= rendered.len() {
+            rendered.pop_front();
+        }
+        rendered.push_back(Arc::clone(&representation));
+        representation
     }
 
     fn bytes(&self) -> usize {
@@ -106,11 +116,6 @@ pub(super) struct Kept(Cache<Key, Arc<Outcome>>);
 
 impl Kept {
     pub(super) fn new() -> Self {
-        let least = usize::try_from(MAX_BYTES / MAX_OUTCOMES).unwrap_or(usize::MAX);
-        let weigh = move |key: &Key, outcome: &Arc<Outcome>| {
-            let bytes = (key.bytes() + COPIES * outcome.bytes()).max(least);
-            u32::try_from(bytes).unwrap_or(u32::MAX)
-        };
         let cache = Cache::builder().max_capacity(MAX_BYTES).weigher(weigh).expire_after(Ttl);
         Self(cache.eviction_policy(EvictionPolicy::lru()).build())
     }
@@ -119,9 +124,20 @@ impl Kept {
         self.0.get(key)
     }
 
-    pub(super) fn put(&self, key: Key, outcome: Arc<Outcome>) {
-        self.0.insert(key, outcome);
+    /// Remembers an outcome, and says whether there is room for it: one that is larger than all there is goes by.
+    pub(super) fn put(&self, key: Key, outcome: Arc<Outcome>) -> bool {
+        let has_room = u64::from(weigh(&key, &outcome)) <= MAX_BYTES;
+        if has_room {
+            self.0.insert(key, outcome);
+        }
+        has_room
     }
+}
+
+fn weigh(key: &Key, outcome: &Arc<Outcome>) -> u32 {
+    let least = usize::try_from(MAX_BYTES / MAX_OUTCOMES).unwrap_or(usize::MAX);
+    let bytes = (key.bytes() + COPIES * outcome.bytes()).max(least);
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// Every outcome has its own time to live.
@@ -158,5 +174,12 @@ mod tests {
         assert_eq!(ttl(true, false, 30), 10, "whoever did not answer may have the better one");
         assert_eq!(ttl(false, false, 30), 10);
         assert_eq!(ttl(false, false, 5), 5);
+    }
+
+    #[test]
+    fn what_is_left_of_it_is_said() {
+        let outcome = Outcome::new(Vec::new(), Vec::new(), true, Duration::from_secs(30));
+        let after = |seconds: u64| outcome.seconds_left(outcome.landed + Duration::from_secs(seconds));
+        assert_eq!((after(0), after(20), after(40)), (30, 10, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked of registries: a name, and a version, all of them, or the latest. Pure; here is decided which texts
+//! What is asked of registries: a name, and a version of it, or all of them. Pure; here is decided which texts
 //! may leave the house at all.
 
 use super::super::cache::CatalogRequest;
@@ -28,11 +28,16 @@ impl Key {
         };
         let name = Name::new(&readings(name).find(|name| can_be_name(name))?).ok()?;
         let asked = match version.map(String::as_str) {
-            None => Asked::All,
-            Some("latest") => Asked::Latest,
+            None | Some("latest") => Asked::All,
             Some(version) => Asked::Exactly(readings(version).find(|version| can_be_version(version))?.into()),
         };
         Some(Self { name, asked })
+    }
+
+    /// The whole name. What nobody serves yet is asked for as a whole, whatever version is wanted: which one is the
+    /// latest, and whose they are, the merge only knows of all of them.
+    pub(super) fn widened(self) -> Self {
+        Self { asked: Asked::All, ..self }
     }
 
     /// Roughly what it takes of memory.
@@ -105,7 +110,7 @@ mod tests {
     #[test]
     fn only_what_can_be_a_version_leaves_the_house() {
         let version = |version: &str| of("a/b", Some(version)).map(|(_, asked)| asked);
-        assert_eq!(version("latest"), Some(Asked::Latest));
+        assert_eq!(version("latest"), Some(Asked::All), "the merge decides which one that is");
         for good in ["1.0.0", "1.0.0+build.5", "v2", "{{VERSION}}", "1.0.1º", "2026 beta"] {
             assert_eq!(version(good), Some(Asked::Exactly(good.into())), "{good}");
         }
