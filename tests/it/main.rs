@@ -18,6 +18,7 @@ mod documents;
 mod endpoints;
 mod entries;
 mod fake;
+mod faults;
 mod filters;
 mod formats;
 mod heads;
