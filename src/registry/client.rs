@@ -14,7 +14,7 @@ use url::Url;
 use super::body::{self, IncomingBody};
 use super::config::{HttpTarget, Token, bearer};
 use super::connect::{Attempt, ConnectWatch};
-use super::error::{FetchError, is_want_of_descriptors, root_cause, tls_problem};
+use super::error::{FetchError, is_want_of_descriptors, root_cause, seconds, tls_problem};
 use super::gate::Pass;
 use super::limits::Limits;
 use super::lineage::{LINEAGE_HEADER, LineageWatch};
@@ -103,7 +103,7 @@ impl Client {
         match (self.watch.last_attempt(), result) {
             (Attempt::Connected(duration), result) => (Some(duration), result),
             (Attempt::Connecting, Err(FetchError::Timeout(duration))) => {
-                let reason = format!("connecting took longer than {} s", duration.as_secs_f64());
+                let reason = format!("connecting took longer than {}", seconds(&duration));
                 (None, Err(FetchError::Connect(reason)))
             }
             (_, result) => (None, result),
@@ -266,7 +266,7 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
 /// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3).
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // Too many digits for a number still mean "very long".
         return Some(Duration::from_secs(text.parse().unwrap_or(u32::MAX.into())));
     }
@@ -337,5 +337,6 @@ mod tests {
         assert_eq!(read("Thu, 01 Jan 1970 00:01:00 GMT"), Some(Duration::from_mins(1)));
         assert_eq!(read("99999999999999999999999"), Some(Duration::from_secs(u32::MAX.into())));
         assert_eq!(read("soon"), None);
+        assert_eq!(read(" "), None);
     }
 }

@@ -149,7 +149,8 @@ fn advice(status: u16) -> &'static str {
     }
 }
 
-fn seconds(duration: &Duration) -> String {
+/// A duration as messages have it.
+pub(super) fn seconds(duration: &Duration) -> String {
     format!("{} s", (duration.as_secs_f64() * 10.0).round() / 10.0)
 }
 

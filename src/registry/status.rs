@@ -295,7 +295,8 @@ impl Status {
     }
 
     /// The refused entries after an increment that made `now` of the listing and refused `more`: those before,
-    /// without what the increment repaired or refused again.
+    /// without what the increment repaired or refused again. Of those that are only counted, nobody can tell whether
+    /// they are the same: the larger count stands until the next full walk.
     #[must_use]
     pub fn refused_after_changes(&self, now: &Listing, more: RefusedEntries) -> RefusedEntries {
         let is_repaired = |name: &str, version: &str| {
@@ -308,12 +309,15 @@ impl Status {
                 let is_again = |more: &Refused| (&more.name, &more.version) == (&entry.name, &entry.version);
                 is_repaired(name, version) || more.entries.iter().any(is_again)
             }
-            _ => false,
+            // Without a key, what is wrong with it is all that it is known by.
+            _ => more.entries.contains(entry),
         };
-        let mut refused = self.refused.clone();
-        refused.entries.retain(|entry| !is_settled(entry));
-        refused.count -= self.refused.entries.len() - refused.entries.len();
-        refused.append(more);
+        let only_counted = |refused: &RefusedEntries| refused.count.saturating_sub(refused.entries.len());
+        let unnamed = only_counted(&self.refused).max(only_counted(&more));
+        let mut entries = self.refused.entries.clone();
+        entries.retain(|entry| !is_settled(entry));
+        let mut refused = RefusedEntries { count: entries.len() + unnamed, entries };
+        refused.append(RefusedEntries { count: more.entries.len(), ..more });
         refused
     }
 

@@ -59,3 +59,24 @@ fn unhealthy_registries_are_dropped_or_served_for_max_stale() {
     assert_eq!(unhealthy(WhenUnhealthy::ServeStale, Some(0), 100), (false, None));
     assert_eq!(unhealthy(WhenUnhealthy::ServeStale, None, 1), (false, None));
 }
+
+#[test]
+fn what_an_increment_refuses_again_is_not_counted_again() {
+    let refused = |name: Option<&str>, version: Option<&str>| Refused {
+        name: name.map(str::to_owned),
+        version: version.map(str::to_owned),
+        reason: "is broken".to_owned(),
+    };
+    let of = |entries: Vec<Refused>, count: usize| RefusedEntries { count, entries };
+    let mut status = Status::starting(Timestamp::UNIX_EPOCH);
+    let known = vec![refused(Some("a/b"), Some("1")), refused(Some("a/c"), None), refused(None, None)];
+    // A hundred more than are kept.
+    status.refused = of(known.clone(), 103);
+    let listing = Listing::default();
+    for _ in 0..3 {
+        status.refused = status.refused_after_changes(&listing, of(known.clone(), 103));
+        assert_eq!((status.refused.count, status.refused.entries.len()), (103, 3));
+    }
+    status.refused = status.refused_after_changes(&listing, of(vec![refused(Some("a/d"), None)], 1));
+    assert_eq!((status.refused.count, status.refused.entries.len()), (104, 4));
+}

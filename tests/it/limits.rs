@@ -32,7 +32,7 @@ fn reason(registry: &Value) -> String {
 }
 
 /// An answer with a body in a content coding.
-fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n",
         body.len()
@@ -41,7 +41,7 @@ fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// As many spaces as make a bomb, in every coding.
-fn bombs() -> [(&'static str, Vec<u8>); 3] {
+pub(crate) fn bombs() -> [(&'static str, Vec<u8>); 3] {
     let spaces = vec![b' '; 16 * MIB];
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gzip.write_all(&spaces).expect("memory");

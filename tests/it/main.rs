@@ -19,6 +19,7 @@ mod documents;
 mod endpoints;
 mod entries;
 mod fake;
+mod faults;
 mod filters;
 mod formats;
 mod heads;

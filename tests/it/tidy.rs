@@ -102,3 +102,55 @@ fn no_source_file_is_longer_than_it_may_be() {
         assert!(lines <= MAX_LINES, "{} has {lines} lines; split it along a seam that exists", file.display());
     }
 }
+
+/// The sections of docs/faults.md, with the letter and the number of their last row.
+const FAULTS: [(&str, char, u32); 3] =
+    [("## Registries", 'U', 58), ("## Clients", 'C', 30), ("## The process and its store", 'P', 17)];
+
+/// The cells of the rows of a table.
+fn rows(section: &str) -> Vec<Vec<&str>> {
+    let rows = section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
+    rows.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+fn has_function(file: &Path, name: &str) -> bool {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.contains(&format!("fn {name}("))
+}
+
+/// Whether a test exists: `module::name` in tests/it/module.rs or under tests/it/module/, `src/….rs::name` in that file.
+fn exists(test: &str) -> bool {
+    let Some((place, name)) = test.rsplit_once("::") else { return false };
+    if place.starts_with("src/") {
+        return has_function(&root().join(place), name);
+    }
+    let file = root().join(format!("tests/it/{}.rs", place.replace("::", "/")));
+    let directory = root().join("tests/it").join(place.replace("::", "/"));
+    has_function(&file, name)
+        || directory.is_dir() && rust_files(&directory).iter().any(|file| has_function(file, name))
+}
+
+/// A section is complete or, as long as nobody has written it, empty.
+#[test]
+fn the_catalogue_of_faults_is_complete_and_names_tests_that_exist() {
+    let text = fs::read_to_string(root().join("docs/faults.md")).expect("the catalogue");
+    for (heading, letter, last) in FAULTS {
+        let section = text.split(heading).nth(1).and_then(|rest| rest.split("\n## ").next()).expect(heading);
+        let rows = rows(section);
+        let numbers: BTreeSet<&str> = rows.iter().map(|row| row[0]).collect();
+        assert_eq!(numbers.len(), rows.len(), "{heading} has a number twice");
+        let missing: Vec<String> = (1..=last)
+            .map(|number| format!("{letter}{number}"))
+            .filter(|row| !numbers.contains(row.as_str()))
+            .collect();
+        assert!(rows.is_empty() || missing.is_empty(), "{heading} lacks {missing:?}");
+        for row in rows {
+            assert_eq!(row.len(), 4, "{row:?}");
+            let tests: Vec<&str> = row[3].split('`').skip(1).step_by(2).collect();
+            assert!(!tests.is_empty() && row[1..3].iter().all(|cell| !cell.is_empty()), "{row:?}");
+            for test in tests {
+                assert!(exists(test), "{}: there is no test {test}", row[0]);
+            }
+        }
+    }
+}

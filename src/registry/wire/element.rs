@@ -75,8 +75,14 @@ fn check_size(length: usize, context: &Context<'_>) -> Result<(), String> {
 
 fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
     // Line and column would count from the start of the entry, which nobody sees.
-    let without_position = |error: serde_json::Error| error.to_string().split(" at line ").next().map(str::to_owned);
-    serde_json::from_str(text).map_err(|error| format!("has a {}", without_position(error).unwrap_or_default()))
+    let without_position = |error: &serde_json::Error| error.to_string().split(" at line ").next().map(str::to_owned);
+    serde_json::from_str(text).map_err(|error| {
+        let found = without_position(&error).unwrap_or_default();
+        match error.classify() {
+            serde_json::error::Category::Data => format!("has a {found}"),
+            _ => format!("is JSON that cannot be read: {found}"),
+        }
+    })
 }
 
 fn decode_current(element: &RawValue, tree: &Json<'_>, context: &Context<'_>) -> Result<Decoded, Failure> {

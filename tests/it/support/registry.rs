@@ -3,6 +3,7 @@
 
 mod connection;
 mod pages;
+mod port;
 mod script;
 
 use std::net::SocketAddr;
@@ -11,13 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::HeaderMap;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
 use super::entry::Entry;
+use super::tls_registry::Shown;
 use super::{check, eventually};
-pub(crate) use script::Behaviour;
+use port::Port;
 use script::Rule;
+pub(crate) use script::{Behaviour, End};
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -74,6 +77,10 @@ struct State {
     most_in_flight: usize,
     held: usize,
     panics: Vec<String>,
+    /// How many connections there have been.
+    connections: usize,
+    /// What shows the certificate, where there is one.
+    acceptor: Option<TlsAcceptor>,
 }
 
 /// What the registry's tasks share with the test.
@@ -93,7 +100,8 @@ impl Shared {
 pub(crate) struct FakeRegistry {
     address: SocketAddr,
     shared: Arc<Shared>,
-    _task: JoinSet<()>,
+    /// None only while it changes.
+    port: Mutex<Option<Port>>,
 }
 
 impl FakeRegistry {
@@ -109,19 +117,64 @@ impl FakeRegistry {
         let roots = roots.iter().map(ToString::to_string).collect();
         let state = Mutex::new(State { roots, entries: pages::sorted(entries), ..State::default() });
         let shared = Arc::new(Shared { state, releases: watch::Sender::new(0) });
-        let served = Arc::clone(&shared);
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(connection::serve(stream, Arc::clone(&served)));
-            }
-        });
-        Self { address, shared, _task: task }
+        let port = Mutex::new(Some(Port::open(listener, Arc::clone(&shared))));
+        Self { address, shared, port }
+    }
+
+    /// Starts one that is reached over TLS, as `localhost`.
+    pub(crate) async fn start_tls(shown: &Shown, entries: Vec<Entry>) -> Self {
+        let registry = Self::start(entries).await;
+        registry.show(shown);
+        registry
+    }
+
+    /// Shows this certificate from now on.
+    pub(crate) fn show(&self, shown: &Shown) {
+        self.shared.state().acceptor = Some(shown.acceptor());
+    }
+
+    /// Speaks no TLS from now on, whatever is said to it.
+    pub(crate) fn show_nothing(&self) {
+        self.shared.state().acceptor = None;
+    }
+
+    fn take_port(&self) -> Port {
+        self.port.lock().unwrap_or_else(PoisonError::into_inner).take().expect("nobody else changes it")
+    }
+
+    fn set_port(&self, port: Port) {
+        *self.port.lock().unwrap_or_else(PoisonError::into_inner) = Some(port);
+    }
+
+    /// Ends all connections and refuses new ones.
+    pub(crate) async fn close_port(&self) {
+        let socket = self.take_port().close(self.address).await;
+        self.set_port(Port::Closed(socket));
+    }
+
+    /// Ends all connections, and leaves attempts at new ones without an answer.
+    pub(crate) async fn hang_port(&self) {
+        let socket = self.take_port().close(self.address).await;
+        self.set_port(Port::hang(socket, self.address));
+    }
+
+    /// Takes connections again.
+    pub(crate) async fn open_port(&self) {
+        let socket = self.take_port().close(self.address).await;
+        let listener = socket.listen(1024).expect("a port");
+        self.set_port(Port::open(listener, Arc::clone(&self.shared)));
+    }
+
+    /// How many connections there have been.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.state().connections
     }
 
     /// Its list endpoint.
     pub(crate) fn url(&self) -> String {
+        if self.shared.state().acceptor.is_some() {
+            return format!("https://localhost:{}/v0.1/servers", self.address.port());
+        }
         format!("{}/v0.1/servers", self.base())
     }
 

@@ -52,6 +52,18 @@ fn parameters(name: &str, from: i32, to: i32) -> (CertificateParams, KeyPair) {
 }
 
 impl Shown {
+    /// What shows it, over HTTP/1.1 alone.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.0))
+    }
+
+    /// The same certificate, shown by who offers HTTP/2 too.
+    pub(crate) fn with_http2(self) -> Self {
+        let mut config = Arc::unwrap_or_clone(self.0);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Self(Arc::new(config))
+    }
+
     fn new(certificate: CertificateDer<'static>, key: &KeyPair) -> Self {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -4,36 +4,122 @@ use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming};
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
+use tokio_rustls::server::TlsStream;
 
-use super::script::{Behaviour, decide};
+use super::script::{Behaviour, End, Wire, decide};
 use super::{Seen, Shared, State, pages};
 
-pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    let reset = Arc::new(AtomicBool::new(false));
-    let resets = Arc::clone(&reset);
+/// What a script wants of the connection, beyond an answer.
+#[derive(Clone, Default)]
+struct Wishes(Arc<Mutex<(Option<Wire>, bool)>>);
+
+impl Wishes {
+    fn send(&self, wire: Wire) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(wire);
+    }
+
+    fn end(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+    }
+
+    fn wire(&self) -> Option<Wire> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.take()
+    }
+
+    fn is_over(&self) -> bool {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).1)
+    }
+}
+
+/// A connection that can be reset.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    fn cut(self);
+}
+
+impl Transport for TcpStream {
+    fn cut(self) {
+        self.set_zero_linger().expect("a socket option");
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    fn cut(self) {
+        self.get_ref().0.set_zero_linger().expect("a socket option");
+    }
+}
+
+pub(super) async fn serve(stream: impl Transport, shared: Arc<Shared>) {
+    let wishes = Wishes::default();
+    let asked = wishes.clone();
     let service = service_fn(move |request| {
-        let (shared, reset) = (Arc::clone(&shared), Arc::clone(&resets));
-        Box::pin(async move { answer(&shared, &request, &reset).await })
+        let (shared, wishes) = (Arc::clone(&shared), asked.clone());
+        Box::pin(async move { answer(&shared, &request, &wishes).await })
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     // An error is what most scripts are about; the client sees its side of it.
-    let _ = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let _ = poll_fn(|context| {
+        if wishes.is_over() {
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        connection.poll_without_shutdown(context)
+    })
+    .await;
     let stream = connection.into_parts().io.into_inner();
-    if reset.load(Ordering::SeqCst) {
-        stream.set_zero_linger().expect("a socket option");
+    if let Some(wire) = wishes.wire() {
+        send(stream, wire).await;
+    }
+}
+
+/// The same over HTTP/2, where what cannot be answered is a stream that is reset.
+pub(super) async fn serve_h2(stream: TlsStream<TcpStream>, shared: Arc<Shared>) {
+    let wishes = Wishes::default();
+    let asked = wishes.clone();
+    let service = service_fn(move |request| {
+        let (shared, wishes) = (Arc::clone(&shared), asked.clone());
+        Box::pin(async move { answer(&shared, &request, &wishes).await })
+    });
+    let builder = http2::Builder::new(TokioExecutor::new());
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+    let _ = poll_fn(|context| {
+        if wishes.is_over() {
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        Pin::new(&mut connection).poll(context)
+    })
+    .await;
+}
+
+/// Sends what the script has in place of an answer. The client may have gone away; that is its right.
+async fn send(mut stream: impl Transport, wire: Wire) {
+    match wire.interval {
+        None => drop(stream.write_all(&wire.bytes).await),
+        Some(interval) => {
+            for byte in wire.bytes {
+                sleep(interval).await;
+                if stream.write_u8(byte).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+    let _ = stream.flush().await;
+    match wire.end {
+        End::Close => drop(stream.shutdown().await),
+        End::Reset => stream.cut(),
+        End::Silence => drop(stream.read_u8().await),
     }
 }
 
@@ -56,11 +142,7 @@ impl Drop for Counted<'_> {
     }
 }
 
-async fn answer(
-    shared: &Shared,
-    request: &Request<Incoming>,
-    reset: &AtomicBool,
-) -> Result<Response<Script>, io::Error> {
+async fn answer(shared: &Shared, request: &Request<Incoming>, wishes: &Wishes) -> Result<Response<Script>, io::Error> {
     let _in_flight = Counted::new(shared, |state| &mut state.in_flight);
     let seen = Seen {
         at: Instant::now(),
@@ -95,9 +177,14 @@ async fn answer(
         Behaviour::Redirect(location) => return Ok(with_status(302, &[(LOCATION.as_str(), location)])),
         Behaviour::CloseBeforeResponse => return Err(io::Error::other("closed by the script")),
         Behaviour::Reset => {
-            reset.store(true, Ordering::SeqCst);
+            wishes.send(Wire { bytes: Bytes::new(), interval: None, end: End::Reset });
             return Err(io::Error::other("reset by the script"));
         }
+        Behaviour::Wire(wire) => {
+            wishes.send(wire);
+            return Err(io::Error::other("taken over by the script"));
+        }
+        Behaviour::LastOne => wishes.end(),
         Behaviour::Truncated => {
             let (status, body) = behave(shared, &seen);
             return Ok(respond(status, "application/json", Script::half(&body)));

@@ -33,11 +33,43 @@ pub(crate) enum Behaviour {
     Reset,
     /// With the first half of the list, after which the connection breaks off.
     Truncated,
+    /// With these bytes, whether they are HTTP or not (over HTTP/2: not at all).
+    Wire(Wire),
+    /// As the official registry does, after which the connection takes no further requests (HTTP/2: GOAWAY).
+    LastOne,
     /// With the behaviour that the request calls for.
     Depends(Arc<dyn Fn(&Seen) -> Self + Send + Sync>),
 }
 
+/// What goes over the wire in place of an answer.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    pub(crate) bytes: Bytes,
+    /// How long before each byte; none: all at once.
+    pub(crate) interval: Option<Duration>,
+    pub(crate) end: End,
+}
+
+/// What becomes of the connection after it.
+#[derive(Clone, Copy)]
+pub(crate) enum End {
+    Close,
+    Reset,
+    /// Nothing, for as long as the other side waits.
+    Silence,
+}
+
 impl Behaviour {
+    /// Bytes, and then the end of the connection.
+    pub(crate) fn wire(bytes: impl Into<Bytes>, end: End) -> Self {
+        Self::Wire(Wire { bytes: bytes.into(), interval: None, end })
+    }
+
+    /// Bytes one by one.
+    pub(crate) fn drip(bytes: impl Into<Bytes>, interval: Duration) -> Self {
+        Self::Wire(Wire { bytes: bytes.into(), interval: Some(interval), end: End::Close })
+    }
+
     pub(crate) fn status(status: u16) -> Self {
         Self::Status(status, Vec::new())
     }
