@@ -177,7 +177,7 @@ mod tests {
         let filter = Filter { registry, package_type, transport, kind: Some(Kind::Package), ..asked };
         let position = Position { name: text(MAX_KEY_BYTES), version: Some(text(MAX_KEY_BYTES)) };
         let query = format!("/v0.1/servers?limit=100&cursor={}", encode(&filter, &position));
-        assert!(query.len() < crate::serve::MAX_URI_BYTES, "{}", query.len());
+        assert!(query.len() < crate::serve::guard::MAX_URI_BYTES, "{}", query.len());
     }
 
     #[test]
