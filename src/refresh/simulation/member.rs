@@ -206,7 +206,7 @@ impl Member {
         };
         self.test_since = None;
         self.test_at = clock + self.registry.settings().health.interval;
-        self.tell(result.as_ref().map(|()| ()), clock, now);
+        self.tell(result.as_ref().copied(), clock, now);
     }
 
     /// Tells the program and the witness what a test brought.

@@ -25,7 +25,7 @@ impl Vitals {
     pub(super) fn observe(&mut self, outcome: Outcome, is_certain: bool, actual: State) {
         let allowed: [State; 2] = match (self.state, outcome) {
             (state, Outcome::Neither) => [state; 2],
-            (_, Outcome::Loop) => {
+            (_, Outcome::Loop) | (State::Unhealthy, Outcome::Failure) => {
                 self.successes = 0;
                 [State::Unhealthy; 2]
             }
@@ -40,10 +40,6 @@ impl Vitals {
             (State::Unhealthy, Outcome::Success) => {
                 self.successes += 1;
                 [if self.successes < self.healthy_after { State::Unhealthy } else { State::Healthy }; 2]
-            }
-            (State::Unhealthy, Outcome::Failure) => {
-                self.successes = 0;
-                [State::Unhealthy; 2]
             }
         };
         assert!(allowed.contains(&actual), "{:?} became {actual:?} by {outcome:?}, not one of {allowed:?}", self.state);

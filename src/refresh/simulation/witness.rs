@@ -47,6 +47,7 @@ pub(super) type InProgress = (Option<Timestamp>, Option<Timestamp>);
 
 /// What must be known of one registry.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct Witness {
     config: Config,
     pub(super) vitals: Vitals,
@@ -253,12 +254,12 @@ impl Witness {
             let status = registry.status();
             (status.listing.clone(), status.partial.clone())
         };
-        if self.is_news || !is_same(&self.shown[0], &listing) {
+        if self.is_news || !is_same(self.shown[0].as_ref(), listing.as_ref()) {
             let compared = compare(listing.as_deref(), self.known.as_ref());
             assert!(compared.is_ok(), "the listing is not what was fetched: {compared:?}");
             self.is_news = true;
         }
-        if !is_same(&self.shown[1], &partial) {
+        if !is_same(self.shown[1].as_ref(), partial.as_ref()) {
             self.partial = partial.is_some().then(|| self.walk.as_ref().map(|walk| walk.rows.clone())).flatten();
             let compared = compare(partial.as_deref(), self.partial.as_ref());
             assert!(compared.is_ok(), "the part shown is not what was fetched: {compared:?}");
@@ -268,8 +269,8 @@ impl Witness {
     }
 }
 
-fn is_same(ours: &Option<Arc<Listing>>, theirs: &Option<Arc<Listing>>) -> bool {
-    ours.as_ref().map(Arc::as_ptr) == theirs.as_ref().map(Arc::as_ptr)
+fn is_same(ours: Option<&Arc<Listing>>, theirs: Option<&Arc<Listing>>) -> bool {
+    ours.map(Arc::as_ptr) == theirs.map(Arc::as_ptr)
 }
 
 /// What a listing has, in the order of names and versions. (Those of the models have one digit.)
@@ -282,11 +283,10 @@ fn entries(listing: &Listing) -> impl Iterator<Item = (&str, &Arc<Entry>)> {
 fn compare(listing: Option<&Listing>, rows: Option<&Rows>) -> Result<(), String> {
     let listed = || listing.into_iter().flat_map(entries);
     let known = || rows.into_iter().flatten().map(|((name, _), entry)| (name.as_str(), entry));
-    let is_same = |(ours, theirs): ((&str, &Arc<Entry>), (&str, &Arc<Entry>))| {
-        Arc::ptr_eq(ours.1, theirs.1) && ours.0 == theirs.0
-    };
     let counts = (listing.map(|listing| listing.versions), rows.map(Rows::len));
-    if counts.0 == counts.1 && listed().zip(known()).all(is_same) {
+    if counts.0 == counts.1
+        && listed().zip(known()).all(|(ours, theirs)| Arc::ptr_eq(ours.1, theirs.1) && ours.0 == theirs.0)
+    {
         return Ok(());
     }
     let told = |name: &str, entry: &Arc<Entry>| format!("{name} {} of {}", number(entry), entry.official.updated_at);
@@ -299,8 +299,6 @@ fn compare(listing: Option<&Listing>, rows: Option<&Rows>) -> Result<(), String>
 }
 
 fn are_same(ours: &Rows, theirs: &Rows) -> bool {
-    let is_same = |((ours, left), (theirs, right)): ((&Key, &Arc<Entry>), (&Key, &Arc<Entry>))| {
-        Arc::ptr_eq(left, right) && ours == theirs
-    };
-    ours.len() == theirs.len() && ours.iter().zip(theirs).all(is_same)
+    ours.len() == theirs.len()
+        && ours.iter().zip(theirs).all(|(ours, theirs)| Arc::ptr_eq(ours.1, theirs.1) && ours.0 == theirs.0)
 }
