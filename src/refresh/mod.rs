@@ -15,6 +15,7 @@ mod run;
 mod schedule;
 #[cfg(test)]
 mod simulation;
+mod sources;
 mod sync;
 mod synchroniser;
 mod watch;

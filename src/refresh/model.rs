@@ -89,16 +89,6 @@ impl Model {
         self.since.remove(&name(number));
     }
 
-    /// Lists again what is not listed any more, with the old dates.
-    pub(super) fn restore(&mut self, rows: BTreeMap<String, Row>, now: Timestamp) {
-        for (name, row) in rows {
-            if !self.rows.contains_key(&name) {
-                self.since.insert(name.clone(), now);
-                self.put_row(name, row.updated_at);
-            }
-        }
-    }
-
     fn put(&mut self, number: usize, updated_at: Timestamp) {
         self.put_row(name(number), updated_at);
     }

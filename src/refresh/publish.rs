@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
 
+use super::sources::Sources;
 use super::{Members, Refresh};
 use crate::catalog::Catalog;
 use crate::catalog::current::Current;
@@ -15,8 +16,6 @@ use crate::registry::Registry;
 
 /// Changes that arrive together become one catalog.
 const SETTLE: Duration = Duration::from_millis(20);
-/// The longest sleep when nothing is due.
-const IDLE: Duration = Duration::from_hours(1);
 
 /// Publishes a new catalog whenever what is known of the registries calls for one.
 pub(super) async fn publish(refresh: Arc<Refresh>) {
@@ -27,16 +26,14 @@ pub(super) async fn publish(refresh: Arc<Refresh>) {
         let now = Timestamp::now();
         let members = members.load_full();
         let Members { registries, policy } = &*members;
-        // Before the sources are read: what they hold is at least as new as what this says.
-        let attempted = registries.iter().all(|registry| registry.status().attempted);
-        let sources: Vec<Source> = registries.iter().map(|registry| registry.merge_source(now)).collect();
-        was_cut |= pass_on_lineage(registries, &sources, current, was_cut);
-        if !are_same(&sources, &merged) {
+        let sources = Sources::read(registries, now);
+        was_cut |= pass_on_lineage(registries, &sources.parts, current, was_cut);
+        if sources.differ_from(&merged) {
             let moment = Moment { now, is_ready: current.is_ready() };
-            current.publish(Arc::new(merge_aside(policy, &sources, current.load().clone(), moment).await));
-            merged = sources;
+            current.publish(Arc::new(merge_aside(policy, &sources.parts, current.load().clone(), moment).await));
+            merged = sources.parts;
         }
-        if attempted && !current.is_ready() {
+        if sources.are_attempted && !current.is_ready() {
             current.set_ready();
             let catalog = current.load();
             tracing::info!(servers = catalog.servers().len(), versions = catalog.versions(), "ready");
@@ -44,7 +41,7 @@ pub(super) async fn publish(refresh: Arc<Refresh>) {
         // What arrives while this one settles becomes one catalog; what arrived first was published at once.
         sleep(SETTLE).await;
         // Elapsing is as good as being told: the sources are compared again.
-        let _ = timeout(next_expiry(registries, now), changed.notified()).await;
+        let _ = timeout(sources.expire_in, changed.notified()).await;
     }
 }
 
@@ -81,28 +78,4 @@ async fn merge_aside(policy: &Arc<Policy>, sources: &[Source], previous: Arc<Cat
         Ok(catalog) => catalog,
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
-}
-
-/// Whether a merge would give the same catalog.
-fn are_same(ours: &[Source], theirs: &[Source]) -> bool {
-    let same_listing = |ours: &Source, theirs: &Source| match (&ours.listing, &theirs.listing) {
-        (None, None) => true,
-        (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
-        _ => false,
-    };
-    ours.len() == theirs.len()
-        && ours.iter().zip(theirs).all(|(ours, theirs)| {
-            // The rules stand for the policy too: another policy comes with other rules.
-            Arc::ptr_eq(&ours.rules, &theirs.rules)
-                && ours.usable == theirs.usable
-                && ours.stale_since == theirs.stale_since
-                && same_listing(ours, theirs)
-        })
-}
-
-/// How long until a stale listing may no longer be served.
-fn next_expiry(registries: &[Arc<Registry>], now: Timestamp) -> Duration {
-    let expiries = registries.iter().filter_map(|registry| registry.usable(now).1);
-    let until = expiries.min().map(|expiry| Duration::try_from(expiry.duration_since(now)).unwrap_or_default());
-    until.unwrap_or(IDLE).min(IDLE)
 }

@@ -94,6 +94,13 @@ impl Synchroniser {
         &self.registry
     }
 
+    /// When the walk and the increment in progress began.
+    #[cfg(test)]
+    pub(super) fn in_progress(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let began = |run: &Option<Run>| run.as_ref().map(|run| run.began.wall);
+        (began(&self.walk), began(&self.increment))
+    }
+
     /// Takes in whether walking the registry makes sense now. While it does not, what is in progress rests. After an
     /// outage, what changed meanwhile comes first.
     pub(super) fn set_walkable(&mut self, is_walkable: bool, now: Now) {

@@ -118,9 +118,14 @@ impl HttpOrigin {
     /// Asks for one page of the list, unless it is still what it was.
     pub(super) async fn page(&self, list: &ListUrl, query: &PageQuery) -> Result<Answer, FetchError> {
         let url = page_url(&list.0, query);
-        let tag = self.remembered().tag(&url).map(str::to_owned);
+        let tag = self.tag(list, query);
         let mut pass = self.gate.enter().await;
         self.client.fetch(&url, tag.as_deref(), self.page_timeout, &mut pass).await
+    }
+
+    /// The tag of a page that is remembered.
+    pub(super) fn tag(&self, list: &ListUrl, query: &PageQuery) -> Option<String> {
+        self.remembered().tag(&page_url(&list.0, query)).map(str::to_owned)
     }
 
     /// Remembers a page of a full walk by its tag, if it came with one.

@@ -26,6 +26,8 @@ mod addresses;
 mod body;
 mod client;
 mod connect;
+#[cfg(test)]
+mod exchange;
 mod file;
 mod gate;
 mod http;
@@ -249,13 +251,16 @@ impl Registry {
         let result = match (body, limit) {
             (Err(FetchError::Timeout(_)), Some(limit)) => Err(FetchError::Timeout(limit)),
             (Err(error), _) => Err(error),
-            (Ok(body), _) => self.decode(body, None).await.and_then(|page| {
-                page.check_recognised()?;
-                self.refuse_emptiness(&page)
-            }),
+            (Ok(body), _) => self.decode(body, None).await.and_then(|page| self.check_tested(&page)),
         };
         timing.decode = started.elapsed();
         (Check::new(Timestamp::now(), timing, result.as_ref().copied()), result.err())
+    }
+
+    /// Whether what a test brought can be the registry's list.
+    pub(crate) fn check_tested(&self, page: &Page) -> Result<(), FetchError> {
+        page.check_recognised()?;
+        self.refuse_emptiness(page)
     }
 
     /// An empty list where there were entries is not believed: a mirror of a real registry once answered
