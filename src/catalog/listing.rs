@@ -185,6 +185,12 @@ impl ListingBuilder {
         }
     }
 
+    /// Whether it has a version.
+    #[must_use]
+    pub fn has(&self, name: &Name, version: &str) -> bool {
+        self.servers.get(name).is_some_and(|listed| listed.entry(version).is_some())
+    }
+
     /// The listing as it stands.
     #[must_use]
     pub fn snapshot(&self) -> Listing {

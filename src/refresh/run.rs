@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::schedule::Now;
 use crate::catalog::listing::Listing;
-use crate::registry::crawl::{Progress, Walk, WalkError};
+use crate::registry::crawl::{Known, Progress, Walk, WalkError};
 use crate::registry::error::FetchError;
 use crate::registry::status::SyncReport;
 use crate::registry::{Fetched, ListUrl, Registry};
@@ -47,13 +47,17 @@ impl Run {
     pub(super) fn new(registry: &Registry, errand: Errand, list: ListUrl, now: Now) -> Self {
         // A listing belongs to its URL: at another one, everything starts anew.
         let url: Arc<str> = list.public().into();
-        let (previous, loops) = {
+        let (known, loops) = {
             let status = registry.status();
-            (status.listing.clone().filter(|previous| previous.url == url), status.loops.found)
+            let previous = status.listing.clone().filter(|listing| listing.url == url);
+            // What the registry knows belongs to the URL, as the listing does.
+            let lists_deleted = previous.is_some() && status.marks.lists_deleted;
+            (Known { previous, lists_deleted }, status.loops.found)
         };
+        let previous = known.previous.clone();
         let limits = registry.settings().limits;
         let walk = match errand {
-            Errand::FullWalk => Walk::full(url, previous.clone(), limits, now.at),
+            Errand::FullWalk => Walk::full(url, known, limits, now.at),
             Errand::Changes(since) => Walk::since(url, since, limits, now.at),
         };
         let (first_date, resting_since, rested, shown) = (None, None, Duration::ZERO, None);

@@ -34,7 +34,8 @@ fn status(status: u16) -> FetchError {
 
 fn full(previous: Option<Arc<Listing>>) -> (Walk, Instant) {
     let now = Instant::now();
-    (Walk::full("https://x.example/v0.1/servers".into(), previous, Limits::default(), now), now)
+    let known = Known { previous, lists_deleted: false };
+    (Walk::full("https://x.example/v0.1/servers".into(), known, Limits::default(), now), now)
 }
 
 fn query(walk: &Walk, now: Instant) -> PageQuery {
@@ -80,6 +81,44 @@ fn deleted_versions_are_not_asked_for_where_the_registry_rejects_that() {
     walk.observe(Err(status(422)), now, 0.0).expect("is asked otherwise");
     assert!(!query(&walk, now).include_deleted);
     assert!(matches!(walk.observe(Err(status(422)), now, 0.0), Err(WalkError::Lasting { page: 1, .. })));
+}
+
+#[test]
+fn what_does_not_speak_of_the_parameter_or_comes_too_late_does_not_drop_it() {
+    for code in [401, 403, 404, 410] {
+        let (mut walk, now) = full(None);
+        let result = walk.observe(Err(status(code)), now, 0.0);
+        assert!(matches!(result, Err(WalkError::Lasting { page: 1, .. })), "{code}: {result:?}");
+    }
+    let now = Instant::now();
+    let known = Known { previous: None, lists_deleted: true };
+    let mut walk = Walk::full("https://x.example/v0.1/servers".into(), known, Limits::default(), now);
+    let result = walk.observe(Err(status(400)), now, 0.0);
+    assert!(matches!(result, Err(WalkError::Lasting { page: 1, .. })), "it has known it before: {result:?}");
+}
+
+#[test]
+fn a_walk_without_deleted_versions_keeps_those_that_are_known() {
+    let deleted = |number: u32, status: &str| {
+        let server = serde_json::json!({"name": format!("a/{number}"), "description": "d", "version": "1"});
+        serde_json::json!({"server": server, "_meta": {"io.modelcontextprotocol.registry/official": {"status": status}}})
+    };
+    let listing = |entries: Vec<serde_json::Value>| {
+        let context =
+            Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None, max_entry_size: 1 << 10 };
+        decode(serde_json::Value::from(entries).to_string().as_bytes(), &context).expect("a list")
+    };
+    let (mut walk, now) = full(None);
+    let first = listing(vec![deleted(0, "deleted"), deleted(1, "deleted"), deleted(2, "active"), deleted(3, "active")]);
+    walk.observe(Ok(first), now, 0.0).expect("finishes");
+    let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
+    walk.observe(Err(status(400)), now, 0.0).expect("is asked otherwise");
+    let second = listing(vec![deleted(1, "active"), deleted(2, "active")]);
+    walk.observe(Ok(second), now, 0.0).expect("finishes");
+    let after = walk.snapshot().0;
+    let is_deleted = |number: u32| after.entry(&format!("a/{number}"), "1").map(|entry| entry.is_deleted());
+    assert_eq!([0, 1, 2, 3].map(is_deleted), [Some(true), Some(false), Some(false), None]);
+    assert_eq!(after.versions, 3);
 }
 
 #[test]

@@ -50,8 +50,9 @@ pub fn is_ignored(page: &Page, listing: &Listing, since: Timestamp) -> bool {
     (listing.versions.min(room) / 2).max(1) <= unchanged.count()
 }
 
-/// Whether an answer to the first page of an increment says that the registry does not know `updated_since`. That
-/// credentials are missing, or that there is nothing at the URL, says something else.
+/// Whether an answer to the first page of an increment says that the registry does not know `updated_since`, or to the
+/// first page of a walk that it does not know `include_deleted`. That credentials are missing, or that there is nothing
+/// at the URL, says something else.
 #[must_use]
 pub fn is_refused(error: &FetchError) -> bool {
     matches!(error, FetchError::Status { status: 400 | 405 | 406 | 414 | 422 | 501, .. })

@@ -60,6 +60,9 @@ pub struct Marks {
     pub updated_since: UpdatedSince,
     /// When that was last found out.
     pub judged_at: Option<Timestamp>,
+    /// Whether a full walk that asked for deleted versions has come to its end: then the registry knows
+    /// `include_deleted`, whatever it answers later.
+    pub lists_deleted: bool,
 }
 
 impl Marks {

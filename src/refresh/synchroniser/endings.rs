@@ -85,6 +85,7 @@ impl Synchroniser {
             let mut status = self.registry.status();
             status.marks.walked_at = Some(now.wall);
             status.marks.walk_duration = Some(run.duration(now.at));
+            status.marks.lists_deleted |= run.walk.asks_for_deleted();
             if matches!(verdict, Verdict::Believed | Verdict::Confirmed) {
                 status.marks.advance(run.watermark(now));
             }
