@@ -66,6 +66,12 @@ impl Listing {
         self.servers.iter().any(|listed| listed.entries.iter().any(|entry| !entry.is_deleted()))
     }
 
+    /// How many versions are not deleted.
+    #[must_use]
+    pub fn visible_versions(&self) -> usize {
+        self.servers.iter().flat_map(|listed| &listed.entries).filter(|entry| !entry.is_deleted()).count()
+    }
+
     /// Whether it is the same as another one, server by server.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {

@@ -47,21 +47,27 @@ impl Run {
     pub(super) fn new(registry: &Registry, errand: Errand, list: ListUrl, now: Now) -> Self {
         // A listing belongs to its URL: at another one, everything starts anew.
         let url: Arc<str> = list.public().into();
-        let (known, loops) = {
+        let (listing, marks, loops) = {
             let status = registry.status();
-            let previous = status.listing.clone().filter(|listing| listing.url == url);
-            // What the registry knows belongs to the URL, as the listing does.
-            let lists_deleted = previous.is_some() && status.marks.lists_deleted;
-            (Known { previous, lists_deleted }, status.loops.found)
+            (status.listing.clone(), status.marks, status.loops)
         };
-        let previous = known.previous.clone();
+        let previous = listing.clone().filter(|listing| listing.url == url);
         let limits = registry.settings().limits;
         let walk = match errand {
-            Errand::FullWalk => Walk::full(url, known, limits, now.at),
+            Errand::FullWalk => {
+                let known = Known {
+                    previous: previous.clone(),
+                    visible: listing.as_ref().map_or(0, |listing| listing.visible_versions()),
+                    last_good: listing.filter(|_| !loops.is_listing_tainted),
+                    // What the registry knows belongs to the URL.
+                    lists_deleted: previous.is_some() && marks.lists_deleted,
+                };
+                Walk::full(url, known, limits, now.at)
+            }
             Errand::Changes(since) => Walk::since(url, since, limits, now.at),
         };
         let (first_date, resting_since, rested, shown) = (None, None, Duration::ZERO, None);
-        Self { errand, list, walk, previous, began: now, first_date, resting_since, rested, shown, loops }
+        Self { errand, list, walk, previous, began: now, first_date, resting_since, rested, shown, loops: loops.found }
     }
 
     /// Whether an attempt at its present page has failed.

@@ -195,7 +195,7 @@ impl Synchroniser {
             if let Some(since) = self.updated_since(now) {
                 self.increment = self.begin(Errand::Changes(since), now);
             } else {
-                if has_listing(&self.registry) && self.walk.is_none() {
+                if has_listing(&self.registry) && self.walk.is_none() && !self.holds_present_list() {
                     // There is one that cannot be brought up to date: its URL is another now.
                     self.schedule.hasten_walk(now);
                 }
@@ -229,6 +229,12 @@ impl Synchroniser {
                 }
             }
         }
+    }
+
+    /// Whether a walk of the list where it is now has been held: the next one comes when it is due, and no sooner.
+    fn holds_present_list(&self) -> bool {
+        let url = self.registry.url();
+        self.registry.status().held.as_ref().is_some_and(|held| *held.listing.url == *url)
     }
 
     /// What an increment would ask for, if there is a listing of this URL to change that holds nothing of ours.

@@ -99,8 +99,12 @@ pub enum WalkError {
 /// What is known of a registry when a walk of its whole list begins.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// The last good listing of the same URL.
+    /// The last good listing of the same URL: what stays as it was is shared with it.
     pub previous: Option<Arc<Listing>>,
+    /// The last good listing, wherever its list was then; none where it may hold what we serve.
+    pub last_good: Option<Arc<Listing>>,
+    /// How many versions that are not deleted it lists so far.
+    pub visible: usize,
     /// Whether a walk that asked for deleted versions has come to its end before.
     pub lists_deleted: bool,
 }
@@ -149,7 +153,7 @@ impl Walk {
     /// Shares with this listing from now on, which an increment has put in the place of the one before.
     pub fn share_with(&mut self, listing: Arc<Listing>) {
         self.builder.share_with(Arc::clone(&listing));
-        self.known.previous = Some(listing);
+        self.known.last_good = Some(listing);
     }
 
     fn new(builder: ListingBuilder, query: PageQuery, known: Known, limits: Limits, now: Instant) -> Self {
@@ -320,9 +324,8 @@ impl Walk {
     }
 
     fn finish(&mut self) -> Result<Progress, WalkError> {
-        let before = self.known.previous.as_ref().map_or(0, |previous| previous.versions);
-        if self.brought == 0 && before > 0 {
-            return Err(WalkError::Emptied { before });
+        if self.brought == 0 && self.known.visible > 0 {
+            return Err(WalkError::Emptied { before: self.known.visible });
         }
         if !self.query.include_deleted {
             self.keep_deleted();
@@ -333,8 +336,8 @@ impl Walk {
     /// Keeps what is known as deleted: a walk that does not ask for it cannot tell that it is gone. Were it forgotten,
     /// another registry that still lists it would bring it back.
     fn keep_deleted(&mut self) {
-        let Some(previous) = self.known.previous.clone() else { return };
-        for listed in &previous.servers {
+        let Some(last_good) = self.known.last_good.clone() else { return };
+        for listed in &last_good.servers {
             for entry in listed.entries.iter().filter(|entry| entry.is_deleted()) {
                 if !self.builder.has(&listed.name, &entry.version) {
                     self.builder.insert(&listed.name, Arc::clone(entry));

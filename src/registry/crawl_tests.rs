@@ -34,7 +34,8 @@ fn status(status: u16) -> FetchError {
 
 fn full(previous: Option<Arc<Listing>>) -> (Walk, Instant) {
     let now = Instant::now();
-    let known = Known { previous, lists_deleted: false };
+    let visible = previous.as_ref().map_or(0, |previous| previous.visible_versions());
+    let known = Known { last_good: previous.clone(), previous, visible, lists_deleted: false };
     (Walk::full("https://x.example/v0.1/servers".into(), known, Limits::default(), now), now)
 }
 
@@ -91,7 +92,7 @@ fn what_does_not_speak_of_the_parameter_or_comes_too_late_does_not_drop_it() {
         assert!(matches!(result, Err(WalkError::Lasting { page: 1, .. })), "{code}: {result:?}");
     }
     let now = Instant::now();
-    let known = Known { previous: None, lists_deleted: true };
+    let known = Known { lists_deleted: true, ..Known::default() };
     let mut walk = Walk::full("https://x.example/v0.1/servers".into(), known, Limits::default(), now);
     let result = walk.observe(Err(status(400)), now, 0.0);
     assert!(matches!(result, Err(WalkError::Lasting { page: 1, .. })), "it has known it before: {result:?}");
@@ -156,6 +157,27 @@ fn a_list_that_became_empty_is_not_believed() {
     let (mut walk, now) = full(None);
     walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
     let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
+    assert!(matches!(walk.observe(Ok(page(0..0, None)), now, 0.0), Err(WalkError::Emptied { before: 3 })));
+}
+
+#[test]
+fn a_list_of_which_everything_was_deleted_may_become_empty() {
+    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None, max_entry_size: 1 << 10 };
+    let deleted = br#"[{"server":{"name":"a/1","description":"d","version":"1"},
+        "_meta":{"io.modelcontextprotocol.registry/official":{"status":"deleted"}}}]"#;
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(decode(deleted, &context).expect("a list")), now, 0.0).expect("finishes");
+    let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
+    let result = walk.observe(Ok(page(0..0, None)), now, 0.0);
+    assert!(matches!(result, Ok(Progress::Finished)), "the registry does not know `include_deleted`: {result:?}");
+}
+
+#[test]
+fn a_list_that_moved_is_not_believed_to_have_become_empty() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
+    let known = Known { visible: walk.snapshot().0.visible_versions(), ..Known::default() };
+    let mut walk = Walk::full("https://x.example/v0/servers".into(), known, Limits::default(), now);
     assert!(matches!(walk.observe(Ok(page(0..0, None)), now, 0.0), Err(WalkError::Emptied { before: 3 })));
 }
 

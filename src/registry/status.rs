@@ -205,10 +205,7 @@ impl Status {
         if self.loops.found != loops {
             return false;
         }
-        if self.listing.as_ref().is_some_and(|known| known.url != listing.url) {
-            // Cursors, clocks and habits belong to the URL.
-            self.marks = Marks::default();
-        }
+        self.forget_marks_of_another_url(&listing);
         self.held = None;
         self.listed_at = Some(sync.finished_at);
         self.is_restored = false;
@@ -226,6 +223,13 @@ impl Status {
         true
     }
 
+    /// Clocks and habits belong to the URL.
+    fn forget_marks_of_another_url(&mut self, listing: &Listing) {
+        if self.listing.as_ref().is_some_and(|known| known.url != listing.url) {
+            self.marks = Marks::default();
+        }
+    }
+
     /// Takes over what a full walk brought, if the collapse guard lets it.
     pub(super) fn take_walk(
         &mut self,
@@ -238,9 +242,9 @@ impl Status {
         if self.loops.found != loops {
             return Taken::Nothing;
         }
-        // What may come from us, or was listed elsewhere, is no measure.
-        let is_sound = |known: &&Arc<Listing>| known.url == listing.url && !self.loops.is_listing_tainted;
-        let previous = self.listing.as_ref().filter(is_sound);
+        // What may come from us is no measure. Where the list was then does not matter: a base URL has it at v0.1 or
+        // at v0, and another configured URL is another registry.
+        let previous = self.listing.as_ref().filter(|_| !self.loops.is_listing_tainted);
         let verdict = judge(previous.map(AsRef::as_ref), self.held.as_ref(), &listing, trust);
         let removed = match verdict {
             Verdict::Believed | Verdict::Confirmed => {
@@ -283,6 +287,7 @@ impl Status {
         let Some(held) = self.held.take() else { return false };
         // Increments may have confirmed it later than the walk that brought it.
         self.listed_at = self.listed_at.max(Some(held.since));
+        self.forget_marks_of_another_url(&held.listing);
         self.listing = Some(held.listing);
         self.refused = held.refused;
         true
