@@ -41,6 +41,8 @@ pub(super) struct Run {
     shown: Option<(Instant, usize)>,
     /// How often a loop had been found when it began.
     pub(super) loops: u64,
+    /// Whether an increment has ended well since it began.
+    pub(super) has_seen_increments: bool,
 }
 
 impl Run {
@@ -67,7 +69,19 @@ impl Run {
             Errand::Changes(since) => Walk::since(url, since, limits, now.at),
         };
         let (first_date, resting_since, rested, shown) = (None, None, Duration::ZERO, None);
-        Self { errand, list, walk, previous, began: now, first_date, resting_since, rested, shown, loops: loops.found }
+        Self {
+            errand,
+            list,
+            walk,
+            previous,
+            began: now,
+            first_date,
+            resting_since,
+            rested,
+            shown,
+            loops: loops.found,
+            has_seen_increments: false,
+        }
     }
 
     /// Whether an attempt at its present page has failed.

@@ -94,6 +94,11 @@ impl Synchroniser {
         &self.registry
     }
 
+    #[cfg(test)]
+    pub(super) fn is_walking(&self) -> bool {
+        self.walk.is_some()
+    }
+
     /// Takes in whether walking the registry makes sense now. While it does not, what is in progress rests. After an
     /// outage, what changed meanwhile comes first.
     pub(super) fn set_walkable(&mut self, is_walkable: bool, now: Now) {

@@ -224,17 +224,50 @@ fn a_walk_in_progress_is_not_cut_short_and_another_one_follows() {
 }
 
 #[test]
-fn the_watermark_never_goes_back_nor_into_the_future() {
+fn the_watermark_goes_with_the_clock_of_the_registry_and_never_into_the_future() {
     let mut bench = bench(1_000);
     bench.pass(1.0);
     for skew in [None, Some(SignedDuration::from_hours(24)), Some(SignedDuration::from_hours(-24))] {
         bench.model.skew = skew;
-        let mut last = bench.registry.status().marks.watermark;
+        bench.pass(0.2);
         for _ in 0..100 {
             bench.pass(0.1);
-            let watermark = bench.registry.status().marks.watermark;
-            assert!(last <= watermark && watermark <= Some(bench.now.wall), "{last:?} {watermark:?}");
-            last = watermark;
+            let watermark = bench.registry.status().marks.watermark.expect("there is one");
+            let clock = bench.now.wall + skew.unwrap_or_default().min(SignedDuration::ZERO);
+            let behind = clock.duration_since(watermark);
+            assert!(!behind.is_negative() && behind < SignedDuration::from_mins(7), "{skew:?}: {behind}");
         }
     }
+}
+
+#[test]
+fn a_clock_that_is_set_back_hides_changes_for_one_increment_at_most() {
+    let mut bench = bench(250);
+    bench.pass(1.0);
+    bench.model.skew = Some(SignedDuration::from_mins(-30));
+    bench.pass(0.1);
+    bench.model.publish(3, bench.now.wall);
+    bench.pass(0.1);
+    assert_eq!(bench.listed(), bench.model.contents());
+    assert_eq!(bench.begun().0, 1, "no walk was needed");
+}
+
+#[test]
+fn a_clock_that_is_set_back_during_a_walk_hides_nothing_after_it() {
+    let mut bench = bench(1_000);
+    bench.pass(1.0);
+    bench.request_duration = Duration::from_mins(2);
+    bench.registry.request_refresh(false);
+    bench.pass(0.1);
+    bench.model.skew = Some(SignedDuration::from_mins(-30));
+    while bench.synchroniser.is_walking() {
+        bench.step(Timestamp::MAX);
+    }
+    bench.request_duration = Duration::from_millis(200);
+    bench.pass(0.1);
+    bench.begun();
+    bench.model.publish(3, bench.now.wall);
+    bench.pass(0.1);
+    assert_eq!(bench.listed(), bench.model.contents());
+    assert_eq!(bench.begun().0, 0, "no walk was needed");
 }

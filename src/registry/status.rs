@@ -50,7 +50,8 @@ pub struct Status {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Marks {
-    /// The start of the last walk or increment that ended well, by the registry's own clock and never in the future.
+    /// No later than the start of the last walk or increment that ended well, by the registry's own clock and never in
+    /// the future.
     pub watermark: Option<Timestamp>,
     /// When the last full walk came to its end, whether it was believed or held.
     pub walked_at: Option<Timestamp>,
@@ -66,10 +67,18 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Moves the watermark to the start of a walk or increment that ended well, never back: a long walk may end after
-    /// an increment that began later.
-    pub fn advance(&mut self, watermark: Timestamp) {
-        self.watermark = self.watermark.max(Some(watermark));
+    /// Moves the watermark to the start of an increment that ended well: back, too, where the registry's clock was set
+    /// back.
+    pub fn end_increment(&mut self, began_at: Timestamp) {
+        self.watermark = Some(began_at);
+    }
+
+    /// Moves the watermark to the start of a full walk that ended well. Where increments have ended meanwhile, the
+    /// earlier one counts: whether the walk's start is later because it was, or because the registry's clock has been
+    /// set back since, cannot be told, and to ask for too much costs one increment.
+    pub fn end_walk(&mut self, began_at: Timestamp, has_seen_increments: bool) {
+        let known = self.watermark.filter(|_| has_seen_increments);
+        self.watermark = Some(known.map_or(began_at, |known| known.min(began_at)));
     }
 
     /// Notes what an increment showed.

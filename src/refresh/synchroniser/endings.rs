@@ -50,13 +50,14 @@ impl Synchroniser {
         }
         let listing = {
             let mut status = self.registry.status();
-            status.marks.advance(run.watermark(now));
+            status.marks.end_increment(run.watermark(now));
             status.marks.judge(UpdatedSince::Honoured, now.wall);
             status.listing.clone()
         };
         if let (Some(walk), Some(listing)) = (&mut self.walk, listing) {
             walk.walk.share_with(Arc::clone(&listing));
             walk.previous = Some(listing);
+            walk.has_seen_increments = true;
         }
         self.schedule.end_increment(run.began.at, now, (self.random)());
         if run.has_rested() {
@@ -87,7 +88,7 @@ impl Synchroniser {
             status.marks.walk_duration = Some(run.duration(now.at));
             status.marks.lists_deleted |= run.walk.asks_for_deleted();
             if matches!(verdict, Verdict::Believed | Verdict::Confirmed) {
-                status.marks.advance(run.watermark(now));
+                status.marks.end_walk(run.watermark(now), run.has_seen_increments);
             }
             status.marks
         };
