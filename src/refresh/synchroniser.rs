@@ -60,6 +60,8 @@ pub(super) struct Synchroniser {
     requests: RefreshRequests,
     /// Whether an administrator wants a full walk that has not begun.
     is_asked_for: bool,
+    /// The requests that had come when the last walk began that was asked for.
+    serving: RefreshRequests,
     /// How far the walk in progress and the one that an administrator wants are trusted.
     trust: Trust,
     asked_trust: Trust,
@@ -73,7 +75,8 @@ impl Synchroniser {
     pub(super) fn new(registry: Arc<Registry>, config: Config, now: Now, random: fn() -> f64) -> Self {
         let marks = marks(&registry);
         let schedule = Schedule::new(config, &marks, now, random());
-        let requests = *registry.watch_requests().borrow();
+        // What came before and has not been served counts as new.
+        let requests = registry.status().served;
         Self {
             registry,
             schedule,
@@ -83,6 +86,7 @@ impl Synchroniser {
             is_walkable: false,
             requests,
             is_asked_for: false,
+            serving: requests,
             trust: Trust::Scheduled,
             asked_trust: Trust::AskedFor,
             next_trust: Trust::Scheduled,
@@ -212,6 +216,7 @@ impl Synchroniser {
         if self.walk.is_none() && is_due && is_free {
             self.walk = self.begin(Errand::FullWalk, now);
             self.trust = if self.is_asked_for { self.asked_trust } else { self.next_trust };
+            self.serving = if self.is_asked_for { self.requests } else { self.serving };
             (self.is_asked_for, self.asked_trust, self.next_trust) = (false, Trust::AskedFor, Trust::Scheduled);
             self.catch_up();
         }

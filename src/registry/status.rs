@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::guard::{Held, Trust, Verdict, judge};
 use super::health::{Config, Health, Outcome, State, WhenUnhealthy};
 use super::increments::UpdatedSince;
+use super::observe::RefreshRequests;
 use super::probe::Check;
 use super::wire::{Refused, RefusedEntries};
 use crate::catalog::listing::Listing;
@@ -43,6 +44,8 @@ pub struct Status {
     pub marks: Marks,
     /// A listing that is kept aside, because it would remove most of the last good one.
     pub held: Option<Held>,
+    /// The requests of administrators that a full walk has served.
+    pub served: RefreshRequests,
 }
 
 /// How far the walks of a registry have come: what the next one builds on. It belongs to the listing, and is kept
@@ -154,6 +157,7 @@ impl Status {
             loops: Loops::default(),
             marks: Marks::default(),
             held: None,
+            served: RefreshRequests::default(),
         }
     }
 

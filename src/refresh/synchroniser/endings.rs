@@ -84,6 +84,7 @@ impl Synchroniser {
         self.tell(verdict, versions);
         let marks = {
             let mut status = self.registry.status();
+            status.served = self.serving;
             status.marks.walked_at = Some(now.wall);
             status.marks.walk_duration = Some(run.duration(now.at));
             status.marks.lists_deleted |= run.walk.asks_for_deleted();
