@@ -8,7 +8,6 @@ mod endings;
 
 use std::sync::Arc;
 
-use endings::judged;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -19,6 +18,7 @@ use crate::catalog::listing::Listing;
 use crate::registry::crawl::{Next, PageQuery, Progress};
 use crate::registry::error::FetchError;
 use crate::registry::guard::Trust;
+use crate::registry::retry;
 use crate::registry::status::Marks;
 use crate::registry::{Fetched, ListUrl, RefreshRequests, Registry};
 
@@ -67,6 +67,10 @@ pub(super) struct Synchroniser {
     asked_trust: Trust,
     /// How far the next walk is trusted that nobody asks for: as the last one, where that has failed.
     next_trust: Trust,
+    /// Until when the registry asks to be left in peace, whatever it was that it answered so.
+    not_before: Instant,
+    /// How many increments in a row were refused of a registry that has answered some.
+    refusals: u32,
     random: fn() -> f64,
 }
 
@@ -90,6 +94,8 @@ impl Synchroniser {
             trust: Trust::Scheduled,
             asked_trust: Trust::AskedFor,
             next_trust: Trust::Scheduled,
+            not_before: now.at,
+            refusals: 0,
             random,
         }
     }
@@ -136,9 +142,12 @@ impl Synchroniser {
     /// What to do next.
     pub(super) fn next(&mut self, now: Now) -> Step {
         self.end_what_cannot_go_on(now);
+        let deadlines = self.walk.iter().chain(&self.increment).map(|run| run.walk.deadline());
         if !self.is_walkable {
-            let deadlines = self.walk.iter().chain(&self.increment).map(|run| run.walk.deadline());
             return Step::Wait(deadlines.min().unwrap_or_else(|| far(now)));
+        }
+        if now.at < self.not_before {
+            return Step::Wait(deadlines.fold(self.not_before, Instant::min));
         }
         self.start_what_is_due(now);
         let turns = [Turn::Walk, Turn::Increment].map(|turn| self.ask(turn, now));
@@ -258,6 +267,9 @@ impl Synchroniser {
 
     /// Takes in what a request brought.
     pub(super) fn observe(&mut self, request: &Request, fetched: Result<Fetched, FetchError>, now: Now) {
+        if let Some(wait) = fetched.as_ref().err().and_then(retry::asked_for) {
+            self.not_before = self.not_before.max(now.at + wait);
+        }
         match request.turn {
             Turn::Walk => self.observe_walk(fetched, now),
             Turn::Increment => self.observe_increment(fetched, now),
@@ -279,7 +291,7 @@ impl Synchroniser {
 
     fn observe_increment(&mut self, fetched: Result<Fetched, FetchError>, now: Now) {
         let Some(mut run) = self.increment.take() else { return };
-        if let Some(found) = judged(&run, &fetched) {
+        if let Some(found) = self.judged(&run, &fetched) {
             self.note_unknown_parameter(found, now);
             return;
         }
