@@ -73,7 +73,7 @@ pub enum WalkError {
         error: String,
     },
     /// It goes on and on.
-    #[error("page {page}: given up after {} minutes (`limits.walk_timeout`)", .limit.as_secs() / 60)]
+    #[error("page {page}: given up after {} (`limits.walk_timeout`)", spelled(*.limit))]
     TooLong {
         /// The page, from 1.
         page: u32,
@@ -127,6 +127,16 @@ pub struct Walk {
     /// How many entries its own pages have brought.
     brought: usize,
     seen: Seen,
+}
+
+/// A duration in the unit in which it is whole, or nearly so.
+fn spelled(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 120 || seconds % 60 != 0 {
+        format!("{} s", (duration.as_secs_f64() * 10.0).round() / 10.0)
+    } else {
+        format!("{} minutes", seconds / 60)
+    }
 }
 
 impl Walk {

@@ -287,4 +287,8 @@ fn a_walk_has_a_bound_in_all() {
     }
     assert_eq!(now, began_at + Limits::default().walk_timeout);
     assert!(matches!(walk.next(now), Err(WalkError::TooLong { page, .. }) if page == pages + 1));
+    for (limit, expected) in [(500, "0.5 s"), (45_000, "45 s"), (90_000, "90 s"), (43_200_000, "720 minutes")] {
+        let error = WalkError::TooLong { page: 1, limit: Duration::from_millis(limit) };
+        assert_eq!(error.to_string(), format!("page 1: given up after {expected} (`limits.walk_timeout`)"));
+    }
 }

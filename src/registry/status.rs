@@ -261,6 +261,7 @@ impl Status {
         let verdict = judge(previous.map(AsRef::as_ref), self.held.as_ref(), &listing, trust);
         let removed = match verdict {
             Verdict::Believed | Verdict::Confirmed => {
+                self.forget_held();
                 self.accept(listing, refused, sync, loops);
                 return Taken::Judged(verdict);
             }
@@ -295,9 +296,15 @@ impl Status {
         Taken::Judged(Verdict::Believed)
     }
 
+    /// Takes away what is held, and what was said of it.
+    fn forget_held(&mut self) -> Option<Held> {
+        self.last_error.take_if(|(_, error)| error == HELD);
+        self.held.take()
+    }
+
     /// Believes the listing that is held. Says whether there was one.
     pub(super) fn accept_held(&mut self) -> bool {
-        let Some(held) = self.held.take() else { return false };
+        let Some(held) = self.forget_held() else { return false };
         // Increments may have confirmed it later than the walk that brought it.
         self.listed_at = self.listed_at.max(Some(held.since));
         self.forget_marks_of_another_url(&held.listing);
