@@ -1,6 +1,7 @@
 //! What is known of one registry: health, the last test, the last good listing and where it came from.
 //! Plain state; `Registry` guards it, and `serve` shows it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -323,7 +324,8 @@ impl Status {
     }
 
     /// The refused entries after an increment that made `now` of the listing and refused `more`: those before,
-    /// without what the increment repaired or refused again.
+    /// without what the increment repaired or refused again. Where there are more than are kept, what it refused counts
+    /// as refused again: it may be among the others, and the next full walk counts anew.
     #[must_use]
     pub fn refused_after_changes(&self, now: &Listing, more: RefusedEntries) -> RefusedEntries {
         let is_repaired = |name: &str, version: &str| {
@@ -331,17 +333,26 @@ impl Status {
             let now = now.entry(name, version);
             now.is_some_and(|now| before.is_none_or(|before| !Arc::ptr_eq(before, now)))
         };
-        let is_settled = |entry: &Refused| match (&entry.name, &entry.version) {
-            (Some(name), Some(version)) => {
-                let is_again = |more: &Refused| (&more.name, &more.version) == (&entry.name, &entry.version);
-                is_repaired(name, version) || more.entries.iter().any(is_again)
+        let mut again: HashMap<_, usize> = HashMap::new();
+        for entry in &more.entries {
+            *again.entry(identity(entry)).or_default() += 1;
+        }
+        let (mut entries, mut repaired) = (Vec::new(), 0);
+        for entry in &self.refused.entries {
+            let key = entry.name.as_ref().zip(entry.version.as_ref());
+            if key.is_some_and(|(name, version)| is_repaired(name, version)) {
+                repaired += 1;
+            } else if let Some(left) = again.get_mut(&identity(entry)).filter(|left| 0 < **left) {
+                *left -= 1;
+            } else {
+                entries.push(entry.clone());
             }
-            _ => false,
-        };
-        let mut refused = self.refused.clone();
-        refused.entries.retain(|entry| !is_settled(entry));
-        refused.count -= self.refused.entries.len() - refused.entries.len();
+        }
+        let (known, count) = (self.refused.entries.len(), self.refused.count);
+        let most = if known < count { count - repaired } else { usize::MAX };
+        let mut refused = RefusedEntries { count: count - (known - entries.len()), entries };
         refused.append(more);
+        refused.count = refused.count.min(most).max(refused.entries.len());
         refused
     }
 
@@ -354,6 +365,13 @@ impl Status {
         self.last_sync = Some(sync);
         self.attempted = true;
     }
+}
+
+/// What tells a refused entry from others: its name and version, or, where it has none, the reason.
+fn identity(refused: &Refused) -> (Option<&str>, Option<&str>, Option<&str>) {
+    let (name, version) = (refused.name.as_deref(), refused.version.as_deref());
+    let reason = (name.is_none() || version.is_none()).then_some(refused.reason.as_str());
+    (name, version, reason)
 }
 
 #[cfg(test)]
