@@ -86,6 +86,14 @@ impl Listing {
         self.servers.iter().flat_map(|listed| &listed.entries).map(|entry| entry.bytes()).sum()
     }
 
+    /// How many of its bytes are of versions that these changes bring anew.
+    #[must_use]
+    pub fn bytes_replaced_by(&self, changes: &Self) -> usize {
+        let servers = changes.servers.iter().filter_map(|new| Some((self.server(new.name.as_str())?, new)));
+        let replaced = servers.flat_map(|(known, new)| new.entries.iter().filter_map(|new| known.entry(&new.version)));
+        replaced.map(|entry| entry.bytes()).sum()
+    }
+
     /// The same listing after these changes: versions are added and replaced, none is removed. What is in the same
     /// form as before stays where it was.
     #[must_use]
