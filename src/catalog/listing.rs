@@ -66,6 +66,12 @@ impl Listing {
         self.servers.iter().any(|listed| listed.entries.iter().any(|entry| !entry.is_deleted()))
     }
 
+    /// How many versions are not deleted.
+    #[must_use]
+    pub fn visible_versions(&self) -> usize {
+        self.servers.iter().flat_map(|listed| &listed.entries).filter(|entry| !entry.is_deleted()).count()
+    }
+
     /// Whether it is the same as another one, server by server.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
@@ -78,6 +84,14 @@ impl Listing {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.servers.iter().flat_map(|listed| &listed.entries).map(|entry| entry.bytes()).sum()
+    }
+
+    /// How many of its bytes are of versions that these changes bring anew.
+    #[must_use]
+    pub fn bytes_replaced_by(&self, changes: &Self) -> usize {
+        let servers = changes.servers.iter().filter_map(|new| Some((self.server(new.name.as_str())?, new)));
+        let replaced = servers.flat_map(|(known, new)| new.entries.iter().filter_map(|new| known.entry(&new.version)));
+        replaced.map(|entry| entry.bytes()).sum()
     }
 
     /// The same listing after these changes: versions are added and replaced, none is removed. What is in the same
@@ -183,6 +197,12 @@ impl ListingBuilder {
                 Arc::make_mut(listed).put(entry);
             }
         }
+    }
+
+    /// Whether it has a version.
+    #[must_use]
+    pub fn has(&self, name: &Name, version: &str) -> bool {
+        self.servers.get(name).is_some_and(|listed| listed.entry(version).is_some())
     }
 
     /// The listing as it stands.

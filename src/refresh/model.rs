@@ -36,6 +36,8 @@ pub(super) struct Model {
     pub(super) knows: UpdatedSince,
     /// How far its clock is ahead; none: it sends no dates.
     pub(super) skew: Option<SignedDuration>,
+    /// Whether its entries have dates.
+    pub(super) has_dates: bool,
     /// Since when a name has been listed without a break.
     pub(super) since: BTreeMap<String, Timestamp>,
     /// What the next requests fail with.
@@ -53,6 +55,7 @@ impl Model {
             page_size: 100,
             knows: UpdatedSince::Honoured,
             skew: Some(SignedDuration::ZERO),
+            has_dates: true,
             since: BTreeMap::new(),
             faults: Vec::new(),
             ever: BTreeSet::new(),
@@ -120,10 +123,11 @@ impl Model {
         });
         let page: Vec<_> = listed.take(self.page_size).collect();
         let next = (page.len() == self.page_size).then(|| page.last().map(|(name, _)| (*name).clone())).flatten();
-        let servers: Vec<Value> = page.into_iter().map(|(name, row)| entry(name, row)).collect();
+        let servers: Vec<Value> = page.into_iter().map(|(name, row)| entry(name, row, self.has_dates)).collect();
         let document = json!({"servers": servers, "metadata": {"nextCursor": next}}).to_string();
-        let context =
-            Context { now, provenance_key: "k", previous: request.previous.as_deref(), max_entry_size: 256 << 10 };
+        // It arrives a moment after it was listed.
+        let (arrived, previous) = (now + SignedDuration::from_millis(1), request.previous.as_deref());
+        let context = Context { now: arrived, provenance_key: "k", previous, max_entry_size: 256 << 10 };
         let page = decode(document.as_bytes(), &context)?;
         Ok(Fetched { page, date: self.skew.map(|skew| now + skew) })
     }
@@ -133,8 +137,8 @@ pub(super) fn name(number: usize) -> String {
     format!("a/{number:05}")
 }
 
-fn entry(name: &str, row: &Row) -> Value {
-    let time = row.updated_at.to_string();
+fn entry(name: &str, row: &Row, has_dates: bool) -> Value {
+    let time = has_dates.then(|| row.updated_at.to_string());
     json!({
         "server": {"name": name, "description": "d", "version": "1", "title": row.content.to_string()},
         "_meta": {"io.modelcontextprotocol.registry/official": {

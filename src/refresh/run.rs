@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::schedule::Now;
 use crate::catalog::listing::Listing;
-use crate::registry::crawl::{Progress, Walk, WalkError};
+use crate::registry::crawl::{Known, Progress, Walk, WalkError};
 use crate::registry::error::FetchError;
 use crate::registry::status::SyncReport;
 use crate::registry::{Fetched, ListUrl, Registry};
@@ -41,23 +41,47 @@ pub(super) struct Run {
     shown: Option<(Instant, usize)>,
     /// How often a loop had been found when it began.
     pub(super) loops: u64,
+    /// Whether an increment has ended well since it began.
+    pub(super) has_seen_increments: bool,
 }
 
 impl Run {
     pub(super) fn new(registry: &Registry, errand: Errand, list: ListUrl, now: Now) -> Self {
         // A listing belongs to its URL: at another one, everything starts anew.
         let url: Arc<str> = list.public().into();
-        let (previous, loops) = {
+        let (listing, marks, loops) = {
             let status = registry.status();
-            (status.listing.clone().filter(|previous| previous.url == url), status.loops.found)
+            (status.listing.clone(), status.marks, status.loops)
         };
+        let previous = listing.clone().filter(|listing| listing.url == url);
         let limits = registry.settings().limits;
         let walk = match errand {
-            Errand::FullWalk => Walk::full(url, previous.clone(), limits, now.at),
+            Errand::FullWalk => {
+                let known = Known {
+                    previous: previous.clone(),
+                    visible: listing.as_ref().map_or(0, |listing| listing.visible_versions()),
+                    last_good: listing.filter(|_| !loops.is_listing_tainted),
+                    // What the registry knows belongs to the URL.
+                    lists_deleted: previous.is_some() && marks.lists_deleted,
+                };
+                Walk::full(url, known, limits, now.at)
+            }
             Errand::Changes(since) => Walk::since(url, since, limits, now.at),
         };
         let (first_date, resting_since, rested, shown) = (None, None, Duration::ZERO, None);
-        Self { errand, list, walk, previous, began: now, first_date, resting_since, rested, shown, loops }
+        Self {
+            errand,
+            list,
+            walk,
+            previous,
+            began: now,
+            first_date,
+            resting_since,
+            rested,
+            shown,
+            loops: loops.found,
+            has_seen_increments: false,
+        }
     }
 
     /// Whether an attempt at its present page has failed.

@@ -8,7 +8,6 @@ mod endings;
 
 use std::sync::Arc;
 
-use endings::judged;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -19,6 +18,7 @@ use crate::catalog::listing::Listing;
 use crate::registry::crawl::{Next, PageQuery, Progress};
 use crate::registry::error::FetchError;
 use crate::registry::guard::Trust;
+use crate::registry::retry;
 use crate::registry::status::Marks;
 use crate::registry::{Fetched, ListUrl, RefreshRequests, Registry};
 
@@ -60,11 +60,17 @@ pub(super) struct Synchroniser {
     requests: RefreshRequests,
     /// Whether an administrator wants a full walk that has not begun.
     is_asked_for: bool,
+    /// The requests that had come when the last walk began that was asked for.
+    serving: RefreshRequests,
     /// How far the walk in progress and the one that an administrator wants are trusted.
     trust: Trust,
     asked_trust: Trust,
     /// How far the next walk is trusted that nobody asks for: as the last one, where that has failed.
     next_trust: Trust,
+    /// Until when the registry asks to be left in peace, whatever it was that it answered so.
+    not_before: Instant,
+    /// How many increments in a row were refused of a registry that has answered some.
+    refusals: u32,
     random: fn() -> f64,
 }
 
@@ -73,7 +79,8 @@ impl Synchroniser {
     pub(super) fn new(registry: Arc<Registry>, config: Config, now: Now, random: fn() -> f64) -> Self {
         let marks = marks(&registry);
         let schedule = Schedule::new(config, &marks, now, random());
-        let requests = *registry.watch_requests().borrow();
+        // What came before and has not been served counts as new.
+        let requests = registry.status().served;
         Self {
             registry,
             schedule,
@@ -83,9 +90,12 @@ impl Synchroniser {
             is_walkable: false,
             requests,
             is_asked_for: false,
+            serving: requests,
             trust: Trust::Scheduled,
             asked_trust: Trust::AskedFor,
             next_trust: Trust::Scheduled,
+            not_before: now.at,
+            refusals: 0,
             random,
         }
     }
@@ -99,6 +109,11 @@ impl Synchroniser {
     pub(super) fn in_progress(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         let began = |run: &Option<Run>| run.as_ref().map(|run| run.began.wall);
         (began(&self.walk), began(&self.increment))
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_walking(&self) -> bool {
+        self.walk.is_some()
     }
 
     /// Takes in whether walking the registry makes sense now. While it does not, what is in progress rests. After an
@@ -134,9 +149,12 @@ impl Synchroniser {
     /// What to do next.
     pub(super) fn next(&mut self, now: Now) -> Step {
         self.end_what_cannot_go_on(now);
+        let deadlines = self.walk.iter().chain(&self.increment).map(|run| run.walk.deadline());
         if !self.is_walkable {
-            let deadlines = self.walk.iter().chain(&self.increment).map(|run| run.walk.deadline());
             return Step::Wait(deadlines.min().unwrap_or_else(|| far(now)));
+        }
+        if now.at < self.not_before {
+            return Step::Wait(deadlines.fold(self.not_before, Instant::min));
         }
         self.start_what_is_due(now);
         let turns = [Turn::Walk, Turn::Increment].map(|turn| self.ask(turn, now));
@@ -202,7 +220,7 @@ impl Synchroniser {
             if let Some(since) = self.updated_since(now) {
                 self.increment = self.begin(Errand::Changes(since), now);
             } else {
-                if has_listing(&self.registry) && self.walk.is_none() {
+                if has_listing(&self.registry) && self.walk.is_none() && !self.holds_present_list() {
                     // There is one that cannot be brought up to date: its URL is another now.
                     self.schedule.hasten_walk(now);
                 }
@@ -214,6 +232,7 @@ impl Synchroniser {
         if self.walk.is_none() && is_due && is_free {
             self.walk = self.begin(Errand::FullWalk, now);
             self.trust = if self.is_asked_for { self.asked_trust } else { self.next_trust };
+            self.serving = if self.is_asked_for { self.requests } else { self.serving };
             (self.is_asked_for, self.asked_trust, self.next_trust) = (false, Trust::AskedFor, Trust::Scheduled);
             self.catch_up();
         }
@@ -238,6 +257,12 @@ impl Synchroniser {
         }
     }
 
+    /// Whether a walk of the list where it is now has been held: the next one comes when it is due, and no sooner.
+    fn holds_present_list(&self) -> bool {
+        let url = self.registry.url();
+        self.registry.status().held.as_ref().is_some_and(|held| *held.listing.url == *url)
+    }
+
     /// What an increment would ask for, if there is a listing of this URL to change that holds nothing of ours.
     fn updated_since(&self, now: Now) -> Option<Timestamp> {
         let url = self.registry.url();
@@ -249,6 +274,9 @@ impl Synchroniser {
 
     /// Takes in what a request brought.
     pub(super) fn observe(&mut self, request: &Request, fetched: Result<Fetched, FetchError>, now: Now) {
+        if let Some(wait) = fetched.as_ref().err().and_then(retry::asked_for) {
+            self.not_before = self.not_before.max(now.at + wait);
+        }
         match request.turn {
             Turn::Walk => self.observe_walk(fetched, now),
             Turn::Increment => self.observe_increment(fetched, now),
@@ -270,7 +298,7 @@ impl Synchroniser {
 
     fn observe_increment(&mut self, fetched: Result<Fetched, FetchError>, now: Now) {
         let Some(mut run) = self.increment.take() else { return };
-        if let Some(found) = judged(&run, &fetched) {
+        if let Some(found) = self.judged(&run, &fetched) {
             self.note_unknown_parameter(found, now);
             return;
         }

@@ -224,17 +224,166 @@ fn a_walk_in_progress_is_not_cut_short_and_another_one_follows() {
 }
 
 #[test]
-fn the_watermark_never_goes_back_nor_into_the_future() {
+fn the_watermark_goes_with_the_clock_of_the_registry_and_never_into_the_future() {
     let mut bench = bench(1_000);
     bench.pass(1.0);
     for skew in [None, Some(SignedDuration::from_hours(24)), Some(SignedDuration::from_hours(-24))] {
         bench.model.skew = skew;
-        let mut last = bench.registry.status().marks.watermark;
+        bench.pass(0.2);
         for _ in 0..100 {
             bench.pass(0.1);
-            let watermark = bench.registry.status().marks.watermark;
-            assert!(last <= watermark && watermark <= Some(bench.now.wall), "{last:?} {watermark:?}");
-            last = watermark;
+            let watermark = bench.registry.status().marks.watermark.expect("there is one");
+            let clock = bench.now.wall + skew.unwrap_or_default().min(SignedDuration::ZERO);
+            let behind = clock.duration_since(watermark);
+            assert!(!behind.is_negative() && behind < SignedDuration::from_mins(7), "{skew:?}: {behind}");
         }
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_hides_changes_for_one_increment_at_most() {
+    let mut bench = bench(250);
+    bench.pass(1.0);
+    bench.model.skew = Some(SignedDuration::from_mins(-30));
+    bench.pass(0.1);
+    bench.model.publish(3, bench.now.wall);
+    bench.pass(0.1);
+    assert_eq!(bench.listed(), bench.model.contents());
+    assert_eq!(bench.begun().0, 1, "no walk was needed");
+}
+
+#[test]
+fn a_clock_that_is_set_back_during_a_walk_hides_nothing_after_it() {
+    let mut bench = bench(1_000);
+    bench.pass(1.0);
+    bench.request_duration = Duration::from_mins(2);
+    bench.registry.request_refresh(false);
+    bench.pass(0.1);
+    bench.model.skew = Some(SignedDuration::from_mins(-30));
+    while bench.synchroniser.is_walking() {
+        bench.step(Timestamp::MAX);
+    }
+    bench.request_duration = Duration::from_millis(200);
+    bench.pass(0.1);
+    bench.begun();
+    bench.model.publish(3, bench.now.wall);
+    bench.pass(0.1);
+    assert_eq!(bench.listed(), bench.model.contents());
+    assert_eq!(bench.begun().0, 0, "no walk was needed");
+}
+
+#[test]
+fn one_who_has_answered_increments_is_believed_to_refuse_them_after_three_refusals() {
+    let mut bench = bench(250);
+    bench.pass(1.0);
+    let judged = |bench: &Bench| bench.registry.status().marks.updated_since;
+    bench.begun();
+    bench.model.faults = vec![status(400), status(400)];
+    bench.pass(0.5);
+    assert_eq!(judged(&bench), UpdatedSince::Honoured, "two in a row");
+    let (walks, increments) = bench.begun();
+    assert_eq!(walks, 0);
+    assert!((5..=7).contains(&increments.len()), "at the schedule's interval: {}", increments.len());
+    bench.model.faults = vec![status(400), status(400)];
+    bench.pass(0.5);
+    assert_eq!(judged(&bench), UpdatedSince::Honoured, "they were counted anew");
+    bench.model.knows = UpdatedSince::Rejected;
+    bench.begun();
+    bench.pass(0.3);
+    assert_eq!(judged(&bench), UpdatedSince::Rejected);
+    assert_eq!(bench.begun().1.len(), 3);
+}
+
+#[test]
+fn a_retry_after_holds_for_walks_and_increments_alike() {
+    let too_many = || FetchError::Status { status: 429, retry_after: Some(Duration::from_mins(4)) };
+    let mut bench = bench(250);
+    bench.pass(1.0);
+    // To an increment, and a walk is asked for meanwhile.
+    bench.model.faults = vec![too_many()];
+    while !bench.model.faults.is_empty() {
+        bench.step(Timestamp::MAX);
+    }
+    bench.registry.request_refresh(false);
+    bench.begun();
+    bench.pass(3.9 / 60.0);
+    assert_eq!(bench.model.requests.len(), 0, "it is left in peace");
+    bench.pass(0.2 / 60.0);
+    assert!(!bench.model.requests.is_empty());
+    bench.pass(0.2);
+    // To a walk, and an increment becomes due meanwhile.
+    bench.model.faults = vec![too_many()];
+    bench.registry.request_refresh(false);
+    bench.step(Timestamp::MAX);
+    assert!(bench.model.faults.is_empty());
+    bench.begun();
+    bench.synchroniser.set_walkable(false, bench.now);
+    bench.synchroniser.set_walkable(true, bench.now);
+    bench.pass(3.9 / 60.0);
+    assert_eq!(bench.model.requests.len(), 0, "it is left in peace");
+    bench.pass(0.2 / 60.0);
+    let (walks, increments) = bench.begun();
+    assert_eq!((walks, increments.len()), (1, 1));
+}
+
+#[test]
+fn a_request_that_was_not_served_is_served_after_a_restart() {
+    let mut bench = bench(250);
+    bench.pass(1.0);
+    (50..250).for_each(|number| bench.model.remove(number));
+    bench.begun();
+    bench.registry.request_refresh(true);
+    bench.restart();
+    bench.pass(0.05);
+    assert_eq!(bench.begun().0, 1);
+    assert_eq!(bench.listed(), bench.model.contents(), "it was to be believed");
+    bench.restart();
+    bench.pass(0.05);
+    assert_eq!(bench.begun().0, 0, "once");
+    // One that has begun, and comes to no end.
+    bench.registry.request_refresh(false);
+    bench.model.faults = vec![status(503)];
+    bench.step(Timestamp::MAX);
+    assert!(bench.model.faults.is_empty());
+    bench.restart();
+    bench.begun();
+    bench.pass(0.05);
+    assert_eq!(bench.begun().0, 1);
+    let successor = super::super::model::registry();
+    bench.registry.request_refresh(false);
+    successor.take_over(&bench.registry);
+    bench.registry = successor;
+    bench.restart();
+    bench.pass(0.05);
+    assert_eq!(bench.begun().0, 1, "by the registry that comes after it");
+}
+
+#[test]
+fn one_without_dates_is_found_out_at_the_first_increment() {
+    let mut bench = bench(250);
+    bench.model.knows = UpdatedSince::Ignored;
+    bench.model.has_dates = false;
+    bench.pass(0.1);
+    assert_eq!(bench.registry.status().marks.updated_since, UpdatedSince::Ignored);
+    assert_eq!(bench.begun().1.len(), 1);
+}
+
+#[test]
+fn the_error_of_a_held_list_goes_with_it() {
+    let mut bench = bench(250);
+    let error = |bench: &Bench| bench.registry.status().last_error.clone();
+    for is_accepted in [true, false] {
+        (50..250).for_each(|number| bench.model.publish(number, bench.now.wall));
+        bench.pass(0.5);
+        (50..250).for_each(|number| bench.model.remove(number));
+        bench.pass(8.0);
+        assert!(bench.registry.status().held.is_some() && error(&bench).is_some());
+        if is_accepted {
+            bench.registry.request_refresh(true);
+        } else {
+            bench.pass(8.0);
+        }
+        assert_eq!(error(&bench), None);
+        bench.pass(0.1);
     }
 }

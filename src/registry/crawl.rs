@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::error::FetchError;
+use super::increments::is_refused;
 use super::limits::Limits;
 use super::retry;
 use super::wire::{Page, RefusedEntries};
@@ -72,7 +73,7 @@ pub enum WalkError {
         error: String,
     },
     /// It goes on and on.
-    #[error("page {page}: given up after {} minutes (`limits.walk_timeout`)", .limit.as_secs() / 60)]
+    #[error("page {page}: given up after {} (`limits.walk_timeout`)", spelled(*.limit))]
     TooLong {
         /// The page, from 1.
         page: u32,
@@ -95,6 +96,19 @@ pub enum WalkError {
     },
 }
 
+/// What is known of a registry when a walk of its whole list begins.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The last good listing of the same URL: what stays as it was is shared with it.
+    pub previous: Option<Arc<Listing>>,
+    /// The last good listing, wherever its list was then; none where it may hold what we serve.
+    pub last_good: Option<Arc<Listing>>,
+    /// How many versions that are not deleted it lists so far.
+    pub visible: usize,
+    /// Whether a walk that asked for deleted versions has come to its end before.
+    pub lists_deleted: bool,
+}
+
 /// A walk in progress.
 #[derive(Debug)]
 pub struct Walk {
@@ -103,7 +117,7 @@ pub struct Walk {
     builder: ListingBuilder,
     refused: RefusedEntries,
     query: PageQuery,
-    previous_versions: usize,
+    known: Known,
     pages: u32,
     /// Failed attempts at the present page.
     attempts: u32,
@@ -115,13 +129,22 @@ pub struct Walk {
     seen: Seen,
 }
 
+/// A duration in the unit in which it is whole, or nearly so.
+fn spelled(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 120 || !seconds.is_multiple_of(60) {
+        format!("{} s", (duration.as_secs_f64() * 10.0).round() / 10.0)
+    } else {
+        format!("{} minutes", seconds / 60)
+    }
+}
+
 impl Walk {
     /// A walk through the whole list.
     #[must_use]
-    pub fn full(url: Arc<str>, previous: Option<Arc<Listing>>, limits: Limits, now: Instant) -> Self {
-        let previous_versions = previous.as_ref().map_or(0, |previous| previous.versions);
+    pub fn full(url: Arc<str>, known: Known, limits: Limits, now: Instant) -> Self {
         let query = PageQuery { include_deleted: true, ..PageQuery::default() };
-        Self::new(ListingBuilder::new(url, previous), query, previous_versions, limits, now)
+        Self::new(ListingBuilder::new(url, known.previous.clone()), query, known, limits, now)
     }
 
     /// A walk through what changed since an instant. Its listing is the changes alone.
@@ -129,7 +152,7 @@ impl Walk {
     pub fn since(url: Arc<str>, updated_since: Timestamp, limits: Limits, now: Instant) -> Self {
         // `updated_since` brings deleted versions by itself (registry-api.md §2.6).
         let query = PageQuery { updated_since: Some(updated_since), ..PageQuery::default() };
-        Self::new(ListingBuilder::new(url, None), query, 0, limits, now)
+        Self::new(ListingBuilder::new(url, None), query, Known::default(), limits, now)
     }
 
     /// Takes in what an increment brought while this walk was on its way. Pages that arrive later count over it.
@@ -139,17 +162,18 @@ impl Walk {
 
     /// Shares with this listing from now on, which an increment has put in the place of the one before.
     pub fn share_with(&mut self, listing: Arc<Listing>) {
-        self.builder.share_with(listing);
+        self.builder.share_with(Arc::clone(&listing));
+        self.known.last_good = Some(listing);
     }
 
-    fn new(builder: ListingBuilder, query: PageQuery, previous_versions: usize, limits: Limits, now: Instant) -> Self {
+    fn new(builder: ListingBuilder, query: PageQuery, known: Known, limits: Limits, now: Instant) -> Self {
         Self {
             limits,
             ends_at: now + limits.walk_timeout,
             builder,
             refused: RefusedEntries::default(),
             query,
-            previous_versions,
+            known,
             pages: 0,
             attempts: 0,
             last_error: None,
@@ -164,6 +188,12 @@ impl Walk {
     #[must_use]
     pub fn trouble(&self) -> Option<(&str, u32)> {
         self.last_error.as_deref().map(|error| (error, self.attempts))
+    }
+
+    /// Whether deleted versions are asked for.
+    #[must_use]
+    pub fn asks_for_deleted(&self) -> bool {
+        self.query.include_deleted
     }
 
     /// How many pages have arrived.
@@ -230,7 +260,8 @@ impl Walk {
     }
 
     fn fail(&mut self, error: FetchError, now: Instant, random: f64) -> Result<(), WalkError> {
-        if error.is_rejection() && self.pages == 0 && self.query.include_deleted {
+        let may_not_know_it = self.query.include_deleted && !self.known.lists_deleted;
+        if is_refused(&error) && self.pages == 0 && may_not_know_it {
             // Some registries do not know the parameter; ask once more without it.
             self.query.include_deleted = false;
             return Ok(());
@@ -302,11 +333,27 @@ impl Walk {
         Ok(Progress::Continues)
     }
 
-    fn finish(&self) -> Result<Progress, WalkError> {
-        if self.brought == 0 && self.previous_versions > 0 {
-            return Err(WalkError::Emptied { before: self.previous_versions });
+    fn finish(&mut self) -> Result<Progress, WalkError> {
+        if self.brought == 0 && self.known.visible > 0 {
+            return Err(WalkError::Emptied { before: self.known.visible });
+        }
+        if !self.query.include_deleted {
+            self.keep_deleted();
         }
         Ok(Progress::Finished)
+    }
+
+    /// Keeps what is known as deleted: a walk that does not ask for it cannot tell that it is gone. Were it forgotten,
+    /// another registry that still lists it would bring it back.
+    fn keep_deleted(&mut self) {
+        let Some(last_good) = self.known.last_good.clone() else { return };
+        for listed in &last_good.servers {
+            for entry in listed.entries.iter().filter(|entry| entry.is_deleted()) {
+                if !self.builder.has(&listed.name, &entry.version) {
+                    self.builder.insert(&listed.name, Arc::clone(entry));
+                }
+            }
+        }
     }
 }
 

@@ -34,7 +34,9 @@ fn status(status: u16) -> FetchError {
 
 fn full(previous: Option<Arc<Listing>>) -> (Walk, Instant) {
     let now = Instant::now();
-    (Walk::full("https://x.example/v0.1/servers".into(), previous, Limits::default(), now), now)
+    let visible = previous.as_ref().map_or(0, |previous| previous.visible_versions());
+    let known = Known { last_good: previous.clone(), previous, visible, lists_deleted: false };
+    (Walk::full("https://x.example/v0.1/servers".into(), known, Limits::default(), now), now)
 }
 
 fn query(walk: &Walk, now: Instant) -> PageQuery {
@@ -83,6 +85,44 @@ fn deleted_versions_are_not_asked_for_where_the_registry_rejects_that() {
 }
 
 #[test]
+fn what_does_not_speak_of_the_parameter_or_comes_too_late_does_not_drop_it() {
+    for code in [401, 403, 404, 410] {
+        let (mut walk, now) = full(None);
+        let result = walk.observe(Err(status(code)), now, 0.0);
+        assert!(matches!(result, Err(WalkError::Lasting { page: 1, .. })), "{code}: {result:?}");
+    }
+    let now = Instant::now();
+    let known = Known { lists_deleted: true, ..Known::default() };
+    let mut walk = Walk::full("https://x.example/v0.1/servers".into(), known, Limits::default(), now);
+    let result = walk.observe(Err(status(400)), now, 0.0);
+    assert!(matches!(result, Err(WalkError::Lasting { page: 1, .. })), "it has known it before: {result:?}");
+}
+
+#[test]
+fn a_walk_without_deleted_versions_keeps_those_that_are_known() {
+    let deleted = |number: u32, status: &str| {
+        let server = serde_json::json!({"name": format!("a/{number}"), "description": "d", "version": "1"});
+        serde_json::json!({"server": server, "_meta": {"io.modelcontextprotocol.registry/official": {"status": status}}})
+    };
+    let listing = |entries: Vec<serde_json::Value>| {
+        let context =
+            Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None, max_entry_size: 1 << 10 };
+        decode(serde_json::Value::from(entries).to_string().as_bytes(), &context).expect("a list")
+    };
+    let (mut walk, now) = full(None);
+    let first = listing(vec![deleted(0, "deleted"), deleted(1, "deleted"), deleted(2, "active"), deleted(3, "active")]);
+    walk.observe(Ok(first), now, 0.0).expect("finishes");
+    let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
+    walk.observe(Err(status(400)), now, 0.0).expect("is asked otherwise");
+    let second = listing(vec![deleted(1, "active"), deleted(2, "active")]);
+    walk.observe(Ok(second), now, 0.0).expect("finishes");
+    let after = walk.snapshot().0;
+    let is_deleted = |number: u32| after.entry(&format!("a/{number}"), "1").map(|entry| entry.is_deleted());
+    assert_eq!([0, 1, 2, 3].map(is_deleted), [Some(true), Some(false), Some(false), None]);
+    assert_eq!(after.versions, 3);
+}
+
+#[test]
 fn a_static_host_repeats_its_only_page() {
     let (mut walk, now) = full(None);
     walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0).expect("goes on");
@@ -117,6 +157,27 @@ fn a_list_that_became_empty_is_not_believed() {
     let (mut walk, now) = full(None);
     walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
     let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
+    assert!(matches!(walk.observe(Ok(page(0..0, None)), now, 0.0), Err(WalkError::Emptied { before: 3 })));
+}
+
+#[test]
+fn a_list_of_which_everything_was_deleted_may_become_empty() {
+    let context = Context { now: Timestamp::UNIX_EPOCH, provenance_key: "k", previous: None, max_entry_size: 1 << 10 };
+    let deleted = br#"[{"server":{"name":"a/1","description":"d","version":"1"},
+        "_meta":{"io.modelcontextprotocol.registry/official":{"status":"deleted"}}}]"#;
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(decode(deleted, &context).expect("a list")), now, 0.0).expect("finishes");
+    let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
+    let result = walk.observe(Ok(page(0..0, None)), now, 0.0);
+    assert!(matches!(result, Ok(Progress::Finished)), "the registry does not know `include_deleted`: {result:?}");
+}
+
+#[test]
+fn a_list_that_moved_is_not_believed_to_have_become_empty() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..3, None)), now, 0.0).expect("finishes");
+    let known = Known { visible: walk.snapshot().0.visible_versions(), ..Known::default() };
+    let mut walk = Walk::full("https://x.example/v0/servers".into(), known, Limits::default(), now);
     assert!(matches!(walk.observe(Ok(page(0..0, None)), now, 0.0), Err(WalkError::Emptied { before: 3 })));
 }
 
@@ -226,4 +287,8 @@ fn a_walk_has_a_bound_in_all() {
     }
     assert_eq!(now, began_at + Limits::default().walk_timeout);
     assert!(matches!(walk.next(now), Err(WalkError::TooLong { page, .. }) if page == pages + 1));
+    for (limit, expected) in [(500, "0.5 s"), (45_000, "45 s"), (90_000, "90 s"), (43_200_000, "720 minutes")] {
+        let error = WalkError::TooLong { page: 1, limit: Duration::from_millis(limit) };
+        assert_eq!(error.to_string(), format!("page 1: given up after {expected} (`limits.walk_timeout`)"));
+    }
 }

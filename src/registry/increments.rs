@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::FetchError;
 use super::wire::Page;
+use crate::catalog::entry::Entry;
 use crate::catalog::listing::Listing;
 
 /// The most entries that a page of ours asks for.
@@ -36,11 +37,13 @@ impl UpdatedSince {
 }
 
 /// Whether the first page of an increment shows that the registry ignores `updated_since`: half of what a page has
-/// room for is as it was, and older than what was asked for. A few such entries show nothing: proxies like ours
+/// room for is as it was, and older than what was asked for, or without a date. A few such entries show nothing: proxies like ours
 /// compare an instant that may be later than `updatedAt`.
 #[must_use]
 pub fn is_ignored(page: &Page, listing: &Listing, since: Timestamp) -> bool {
-    let is_old = |entry: &crate::catalog::entry::Entry| entry.official.updated_at < since;
+    // Where a registry gives no date, ours is that of the fetch, which says nothing of the entry's age.
+    let has_no_date = |entry: &Entry| entry.official.updated_at == entry.fetched_at;
+    let is_old = |entry: &Entry| entry.official.updated_at < since || has_no_date(entry);
     let unchanged = page.entries.iter().filter(|(name, entry)| {
         let known = listing.entry(name.as_str(), &entry.version);
         is_old(entry) && known.is_some_and(|known| known.form == entry.form)
@@ -50,8 +53,9 @@ pub fn is_ignored(page: &Page, listing: &Listing, since: Timestamp) -> bool {
     (listing.versions.min(room) / 2).max(1) <= unchanged.count()
 }
 
-/// Whether an answer to the first page of an increment says that the registry does not know `updated_since`. That
-/// credentials are missing, or that there is nothing at the URL, says something else.
+/// Whether an answer to the first page of an increment says that the registry does not know `updated_since`, or to the
+/// first page of a walk that it does not know `include_deleted`. That credentials are missing, or that there is nothing
+/// at the URL, says something else.
 #[must_use]
 pub fn is_refused(error: &FetchError) -> bool {
     matches!(error, FetchError::Status { status: 400 | 405 | 406 | 414 | 422 | 501, .. })

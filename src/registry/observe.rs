@@ -69,10 +69,11 @@ impl Registry {
     pub fn check_room_for(&self, changes: &Listing) -> Result<(), String> {
         let Some(listing) = self.status().listing.clone().filter(|_| changes.versions > 0) else { return Ok(()) };
         let Limits { max_listing_versions, max_listing_size, .. } = self.settings.limits;
-        if max_listing_versions < listing.versions + changes.versions {
+        // What only replaces takes no room.
+        if max_listing_versions < listing.versions + changes.missing_from(&listing) {
             return Err(format!("the list would have more than {max_listing_versions} versions"));
         }
-        if max_listing_size < listing.bytes() + changes.bytes() {
+        if max_listing_size < (listing.bytes() + changes.bytes()).saturating_sub(listing.bytes_replaced_by(changes)) {
             return Err(format!("the list would have more than {max_listing_size} bytes"));
         }
         Ok(())

@@ -41,12 +41,23 @@ pub fn is_retryable(error: &FetchError) -> bool {
     }
 }
 
+/// How long the registry asks to be left in peace, clamped.
+#[must_use]
+pub fn asked_for(error: &FetchError) -> Option<Duration> {
+    match error {
+        FetchError::Status { retry_after: Some(asked), .. } => {
+            Some((*asked).clamp(*RETRY_AFTER.start(), *RETRY_AFTER.end()))
+        }
+        _ => None,
+    }
+}
+
 /// How long to wait before attempt number `attempt` (1 is the first retry). `random` is in `0.0..1.0`
 /// and spreads the wait over its upper half, so that many clients do not return at once.
 #[must_use]
 pub fn delay(attempt: u32, error: &FetchError, random: f64) -> Duration {
-    if let FetchError::Status { retry_after: Some(asked), .. } = error {
-        return (*asked).clamp(*RETRY_AFTER.start(), *RETRY_AFTER.end());
+    if let Some(asked) = asked_for(error) {
+        return asked;
     }
     let cap = if matches!(error, FetchError::Partial) { PARTIAL_CAP } else { CAP };
     let doublings = attempt.saturating_sub(1).min(16);

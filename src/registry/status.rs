@@ -1,6 +1,7 @@
 //! What is known of one registry: health, the last test, the last good listing and where it came from.
 //! Plain state; `Registry` guards it, and `serve` shows it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::guard::{Held, Trust, Verdict, judge};
 use super::health::{Config, Health, Outcome, State, WhenUnhealthy};
 use super::increments::UpdatedSince;
+use super::observe::RefreshRequests;
 use super::probe::Check;
 use super::wire::{Refused, RefusedEntries};
 use crate::catalog::listing::Listing;
@@ -43,6 +45,8 @@ pub struct Status {
     pub marks: Marks,
     /// A listing that is kept aside, because it would remove most of the last good one.
     pub held: Option<Held>,
+    /// The requests of administrators that a full walk has served.
+    pub served: RefreshRequests,
 }
 
 /// How far the walks of a registry have come: what the next one builds on. It belongs to the listing, and is kept
@@ -50,7 +54,8 @@ pub struct Status {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Marks {
-    /// The start of the last walk or increment that ended well, by the registry's own clock and never in the future.
+    /// No later than the start of the last walk or increment that ended well, by the registry's own clock and never in
+    /// the future.
     pub watermark: Option<Timestamp>,
     /// When the last full walk came to its end, whether it was believed or held.
     pub walked_at: Option<Timestamp>,
@@ -60,13 +65,24 @@ pub struct Marks {
     pub updated_since: UpdatedSince,
     /// When that was last found out.
     pub judged_at: Option<Timestamp>,
+    /// Whether a full walk that asked for deleted versions has come to its end: then the registry knows
+    /// `include_deleted`, whatever it answers later.
+    pub lists_deleted: bool,
 }
 
 impl Marks {
-    /// Moves the watermark to the start of a walk or increment that ended well, never back: a long walk may end after
-    /// an increment that began later.
-    pub fn advance(&mut self, watermark: Timestamp) {
-        self.watermark = self.watermark.max(Some(watermark));
+    /// Moves the watermark to the start of an increment that ended well: back, too, where the registry's clock was set
+    /// back.
+    pub fn end_increment(&mut self, began_at: Timestamp) {
+        self.watermark = Some(began_at);
+    }
+
+    /// Moves the watermark to the start of a full walk that ended well. Where increments have ended meanwhile, the
+    /// earlier one counts: whether the walk's start is later because it was, or because the registry's clock has been
+    /// set back since, cannot be told, and to ask for too much costs one increment.
+    pub fn end_walk(&mut self, began_at: Timestamp, has_seen_increments: bool) {
+        let known = self.watermark.filter(|_| has_seen_increments);
+        self.watermark = Some(known.map_or(began_at, |known| known.min(began_at)));
     }
 
     /// Notes what an increment showed.
@@ -142,6 +158,7 @@ impl Status {
             loops: Loops::default(),
             marks: Marks::default(),
             held: None,
+            served: RefreshRequests::default(),
         }
     }
 
@@ -202,10 +219,7 @@ impl Status {
         if self.loops.found != loops {
             return false;
         }
-        if self.listing.as_ref().is_some_and(|known| known.url != listing.url) {
-            // Cursors, clocks and habits belong to the URL.
-            self.marks = Marks::default();
-        }
+        self.forget_marks_of_another_url(&listing);
         self.held = None;
         self.listed_at = Some(sync.finished_at);
         self.is_restored = false;
@@ -223,6 +237,13 @@ impl Status {
         true
     }
 
+    /// Clocks and habits belong to the URL.
+    fn forget_marks_of_another_url(&mut self, listing: &Listing) {
+        if self.listing.as_ref().is_some_and(|known| known.url != listing.url) {
+            self.marks = Marks::default();
+        }
+    }
+
     /// Takes over what a full walk brought, if the collapse guard lets it.
     pub(super) fn take_walk(
         &mut self,
@@ -235,12 +256,13 @@ impl Status {
         if self.loops.found != loops {
             return Taken::Nothing;
         }
-        // What may come from us, or was listed elsewhere, is no measure.
-        let is_sound = |known: &&Arc<Listing>| known.url == listing.url && !self.loops.is_listing_tainted;
-        let previous = self.listing.as_ref().filter(is_sound);
+        // What may come from us is no measure. Where the list was then does not matter: a base URL has it at v0.1 or
+        // at v0, and another configured URL is another registry.
+        let previous = self.listing.as_ref().filter(|_| !self.loops.is_listing_tainted);
         let verdict = judge(previous.map(AsRef::as_ref), self.held.as_ref(), &listing, trust);
         let removed = match verdict {
             Verdict::Believed | Verdict::Confirmed => {
+                self.forget_held();
                 self.accept(listing, refused, sync, loops);
                 return Taken::Judged(verdict);
             }
@@ -275,11 +297,18 @@ impl Status {
         Taken::Judged(Verdict::Believed)
     }
 
+    /// Takes away what is held, and what was said of it.
+    fn forget_held(&mut self) -> Option<Held> {
+        self.last_error.take_if(|(_, error)| error == HELD);
+        self.held.take()
+    }
+
     /// Believes the listing that is held. Says whether there was one.
     pub(super) fn accept_held(&mut self) -> bool {
-        let Some(held) = self.held.take() else { return false };
+        let Some(held) = self.forget_held() else { return false };
         // Increments may have confirmed it later than the walk that brought it.
         self.listed_at = self.listed_at.max(Some(held.since));
+        self.forget_marks_of_another_url(&held.listing);
         self.listing = Some(held.listing);
         self.refused = held.refused;
         true
@@ -295,8 +324,8 @@ impl Status {
     }
 
     /// The refused entries after an increment that made `now` of the listing and refused `more`: those before,
-    /// without what the increment repaired or refused again. Of those that are only counted, nobody can tell whether
-    /// they are the same: the larger count stands until the next full walk.
+    /// without what the increment repaired or refused again. Where there are more than are kept, what it refused counts
+    /// as refused again: it may be among the others, and the next full walk counts anew.
     #[must_use]
     pub fn refused_after_changes(&self, now: &Listing, more: RefusedEntries) -> RefusedEntries {
         let is_repaired = |name: &str, version: &str| {
@@ -304,20 +333,26 @@ impl Status {
             let now = now.entry(name, version);
             now.is_some_and(|now| before.is_none_or(|before| !Arc::ptr_eq(before, now)))
         };
-        let is_settled = |entry: &Refused| match (&entry.name, &entry.version) {
-            (Some(name), Some(version)) => {
-                let is_again = |more: &Refused| (&more.name, &more.version) == (&entry.name, &entry.version);
-                is_repaired(name, version) || more.entries.iter().any(is_again)
+        let mut again: HashMap<_, usize> = HashMap::new();
+        for entry in &more.entries {
+            *again.entry(identity(entry)).or_default() += 1;
+        }
+        let (mut entries, mut repaired) = (Vec::new(), 0);
+        for entry in &self.refused.entries {
+            let key = entry.name.as_ref().zip(entry.version.as_ref());
+            if key.is_some_and(|(name, version)| is_repaired(name, version)) {
+                repaired += 1;
+            } else if let Some(left) = again.get_mut(&identity(entry)).filter(|left| 0 < **left) {
+                *left -= 1;
+            } else {
+                entries.push(entry.clone());
             }
-            // Without a key, what is wrong with it is all that it is known by.
-            _ => more.entries.contains(entry),
-        };
-        let only_counted = |refused: &RefusedEntries| refused.count.saturating_sub(refused.entries.len());
-        let unnamed = only_counted(&self.refused).max(only_counted(&more));
-        let mut entries = self.refused.entries.clone();
-        entries.retain(|entry| !is_settled(entry));
-        let mut refused = RefusedEntries { count: entries.len() + unnamed, entries };
-        refused.append(RefusedEntries { count: more.entries.len(), ..more });
+        }
+        let (known, count) = (self.refused.entries.len(), self.refused.count);
+        let most = if known < count { count - repaired } else { usize::MAX };
+        let mut refused = RefusedEntries { count: count - (known - entries.len()), entries };
+        refused.append(more);
+        refused.count = refused.count.min(most).max(refused.entries.len());
         refused
     }
 
@@ -330,6 +365,13 @@ impl Status {
         self.last_sync = Some(sync);
         self.attempted = true;
     }
+}
+
+/// What tells a refused entry from others: its name and version, or, where it has none, the reason.
+fn identity(refused: &Refused) -> (Option<&str>, Option<&str>, Option<&str>) {
+    let (name, version) = (refused.name.as_deref(), refused.version.as_deref());
+    let reason = (name.is_none() || version.is_none()).then_some(refused.reason.as_str());
+    (name, version, reason)
 }
 
 #[cfg(test)]

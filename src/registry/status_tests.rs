@@ -60,23 +60,39 @@ fn unhealthy_registries_are_dropped_or_served_for_max_stale() {
     assert_eq!(unhealthy(WhenUnhealthy::ServeStale, None, 1), (false, None));
 }
 
+fn refused(name: Option<&str>, reason: &str) -> Refused {
+    Refused { name: name.map(str::to_owned), version: Some("1".to_owned()), reason: reason.to_owned() }
+}
+
 #[test]
-fn what_an_increment_refuses_again_is_not_counted_again() {
-    let refused = |name: Option<&str>, version: Option<&str>| Refused {
-        name: name.map(str::to_owned),
-        version: version.map(str::to_owned),
-        reason: "is broken".to_owned(),
-    };
-    let of = |entries: Vec<Refused>, count: usize| RefusedEntries { count, entries };
+fn what_is_refused_again_is_counted_once() {
     let mut status = Status::starting(Timestamp::UNIX_EPOCH);
-    let known = vec![refused(Some("a/b"), Some("1")), refused(Some("a/c"), None), refused(None, None)];
-    // A hundred more than are kept.
-    status.refused = of(known.clone(), 103);
-    let listing = Listing::default();
-    for _ in 0..3 {
-        status.refused = status.refused_after_changes(&listing, of(known.clone(), 103));
-        assert_eq!((status.refused.count, status.refused.entries.len()), (103, 3));
+    let some = |entries: &[Refused]| RefusedEntries { count: entries.len(), entries: entries.to_vec() };
+    let nameless = refused(None, "has no name");
+    for (more, expected) in [
+        (vec![nameless.clone()], 1),
+        (vec![nameless.clone()], 1),
+        (vec![nameless.clone(), nameless.clone()], 2),
+        (vec![nameless.clone()], 2),
+        (vec![refused(None, "is no object"), refused(Some("a/b"), "x")], 4),
+        (vec![refused(Some("a/b"), "y"), nameless], 4),
+    ] {
+        status.refused = status.refused_after_changes(&Listing::default(), some(&more));
+        assert_eq!(status.refused.count, expected, "{:?}", status.refused);
+        assert_eq!(status.refused.entries.len(), expected);
     }
-    status.refused = status.refused_after_changes(&listing, of(vec![refused(Some("a/d"), None)], 1));
-    assert_eq!((status.refused.count, status.refused.entries.len()), (104, 4));
+}
+
+#[test]
+fn repetitions_of_refused_entries_beyond_those_that_are_kept_do_not_count() {
+    let mut status = Status::starting(Timestamp::UNIX_EPOCH);
+    let name = |number: usize| format!("a/{number}");
+    let entries: Vec<_> = (0..1_000).map(|number| refused(Some(&name(number)), "x")).collect();
+    status.refused = RefusedEntries { count: 1_005, entries };
+    let more: Vec<_> = (995..1_003).map(|number| refused(Some(&name(number)), "x")).collect();
+    for _ in 0..3 {
+        let more = RefusedEntries { count: more.len(), entries: more.clone() };
+        status.refused = status.refused_after_changes(&Listing::default(), more);
+        assert_eq!((status.refused.count, status.refused.entries.len()), (1_005, 1_000));
+    }
 }

@@ -9,6 +9,8 @@ impl Registry {
     pub fn take_over(&self, predecessor: &Self) {
         let status = predecessor.status().clone();
         *self.status() = status;
+        // What was asked for and not served is for us to serve.
+        self.requests.send_replace(*predecessor.requests.borrow());
         self.lineage.take_over(&predecessor.lineage);
         self.lane.take_over(&predecessor.lane);
         if let (Origin::Http(ours), Origin::Http(theirs)) = (&self.source, &predecessor.source) {

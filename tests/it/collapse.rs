@@ -92,6 +92,28 @@ async fn increments_go_on_while_a_collapse_is_held_and_do_not_keep_it_from_being
 }
 
 #[tokio::test]
+async fn a_list_that_moves_to_another_api_version_is_measured_by_what_it_was() {
+    let (v0, settings) = (|seen: &Seen| seen.path == "/v0/servers", "[refresh]\nfull_interval = \"300ms\"");
+    let registry = FakeRegistry::start(some(0..80)).await;
+    registry.when(|seen| seen.path == "/v0.1/servers", Behaviour::status(404));
+    let proxy = Setup::new().settings(settings).registry("alpha", &registry.base()).start_ready().await;
+    proxy.until_listed(&keys_of(&some(0..80))).await;
+    registry.behave();
+    registry.when(v0, Behaviour::status(404));
+    registry.when(Seen::begins_full_walk, Behaviour::Hold);
+    registry.set_entries(some(0..20));
+    registry.until_held().await;
+    registry.release().await;
+    proxy.until("alpha", "it was held", |status| held(status) == (&json!(20), &json!(60))).await;
+    proxy.until_listed(&keys_of(&some(0..80))).await;
+    registry.behave();
+    registry.when(v0, Behaviour::status(404));
+    proxy.until_listed(&keys_of(&some(0..20))).await;
+    assert_eq!(proxy.registry("alpha").await["held"], Value::Null);
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn half_of_a_list_may_go_at_once() {
     let (registry, proxy) = listed().await;
     walk(&registry, some(0..30)).await;

@@ -46,7 +46,7 @@ async fn pages_of_a_hundred_are_asked_for_with_deleted_versions() {
 
 #[tokio::test]
 async fn a_registry_that_refuses_include_deleted_is_asked_without_it() {
-    for status in [400, 404, 422] {
+    for status in [400, 422, 501] {
         let registry = FakeRegistry::start(numbered("com.example", 150)).await;
         registry.when(|seen| seen.parameter("include_deleted").is_some(), Behaviour::status(status));
         let proxy = Setup::new().registry("alpha", &registry.url()).start_ready().await;
@@ -55,6 +55,33 @@ async fn a_registry_that_refuses_include_deleted_is_asked_without_it() {
         assert_eq!(refused.len(), 1, "it is asked with the parameter once, not on every page");
         proxy.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_refusal_on_the_first_page_brings_no_deleted_version_back() {
+    let mut entries = numbered("com.example", 3);
+    let all = keys_of(&entries);
+    let other = FakeRegistry::start(entries.clone()).await;
+    entries[1] = entries[1].clone().deleted();
+    let registry = FakeRegistry::start(entries).await;
+    let proxy = Setup::new()
+        .settings(OFTEN)
+        .registry("alpha", &registry.url())
+        .registry("beta", &other.url())
+        .start_ready()
+        .await;
+    proxy.until_listed(&all).await;
+    let visible = [all[0].clone(), all[2].clone()];
+    for status in [403, 404, 400] {
+        registry.behave();
+        proxy.until("alpha", "it walked", |registry| registry["lastSync"]["ok"] == true).await;
+        registry.when(|seen| seen.parameter("include_deleted").is_some(), Behaviour::status(status));
+        proxy.until("alpha", "a walk failed", |registry| registry["lastSync"]["ok"] == false).await;
+        assert_eq!(keys(&proxy.walk("", 100).await), visible, "{status}");
+        let without = registry.requests_where(|seen| seen.is_page() && seen.parameter("include_deleted").is_none());
+        assert!(without.iter().all(|seen| seen.parameter("updated_since").is_some()), "{status}: {without:?}");
+    }
+    proxy.stop().await;
 }
 
 #[tokio::test]

@@ -13,7 +13,27 @@ use crate::registry::status::{SyncReport, Taken};
 use crate::registry::wire::Page;
 use crate::registry::{Fetched, Registry};
 
+/// Who has answered increments is taken at his word, that he does not know `updated_since`, when he has said so this
+/// many times in a row: a gateway in between may say it, too.
+const REFUSALS: u32 = 3;
+
 impl Synchroniser {
+    /// What the first answer to an increment tells of the registry. A refusal that is not believed yet is a failure
+    /// like any other.
+    pub(super) fn judged(&mut self, run: &Run, fetched: &Result<Fetched, FetchError>) -> Option<UpdatedSince> {
+        let found = judged(run, fetched)?;
+        let marks = marks(&self.registry);
+        let has_answered = marks.updated_since == UpdatedSince::Honoured && marks.judged_at.is_some();
+        if found == UpdatedSince::Rejected && has_answered {
+            self.refusals += 1;
+            if self.refusals < REFUSALS {
+                return None;
+            }
+        }
+        self.refusals = 0;
+        Some(found)
+    }
+
     pub(super) fn note_unknown_parameter(&mut self, found: UpdatedSince, now: Now) {
         let name = self.registry.name();
         let was = marks(&self.registry).updated_since;
@@ -50,13 +70,15 @@ impl Synchroniser {
         }
         let listing = {
             let mut status = self.registry.status();
-            status.marks.advance(run.watermark(now));
+            status.marks.end_increment(run.watermark(now));
             status.marks.judge(UpdatedSince::Honoured, now.wall);
             status.listing.clone()
         };
+        self.refusals = 0;
         if let (Some(walk), Some(listing)) = (&mut self.walk, listing) {
             walk.walk.share_with(Arc::clone(&listing));
             walk.previous = Some(listing);
+            walk.has_seen_increments = true;
         }
         self.schedule.end_increment(run.began.at, now, (self.random)());
         if run.has_rested() {
@@ -83,10 +105,12 @@ impl Synchroniser {
         self.tell(verdict, versions);
         let marks = {
             let mut status = self.registry.status();
+            status.served = self.serving;
             status.marks.walked_at = Some(now.wall);
             status.marks.walk_duration = Some(run.duration(now.at));
+            status.marks.lists_deleted |= run.walk.asks_for_deleted();
             if matches!(verdict, Verdict::Believed | Verdict::Confirmed) {
-                status.marks.advance(run.watermark(now));
+                status.marks.end_walk(run.watermark(now), run.has_seen_increments);
             }
             status.marks
         };
@@ -157,8 +181,8 @@ fn moved(run: &mut Run, registry: &Registry, now: Now) -> WalkError {
     run.end_at_loop(registry, now).err().unwrap_or(elsewhere)
 }
 
-/// What the first answer to an increment tells of the registry.
-pub(super) fn judged(run: &Run, fetched: &Result<Fetched, FetchError>) -> Option<UpdatedSince> {
+/// What the first answer to an increment says of the registry.
+fn judged(run: &Run, fetched: &Result<Fetched, FetchError>) -> Option<UpdatedSince> {
     let Errand::Changes(since) = run.errand else { return None };
     if run.walk.pages() > 0 {
         return None;
