@@ -84,7 +84,8 @@ fn one_of<T: Copy>(choices: &[T]) -> T {
 fn random_health() -> health::Config {
     health::Config {
         interval: Duration::from_mins(one_of(&[10, 30, 60, 60, 120, 240])),
-        timeout: Duration::from_secs(one_of(&[2, 10])),
+        // Longer than a page takes: one that is in the way for longer makes a test fail.
+        timeout: Duration::from_secs(one_of(&[5, 10])),
         unhealthy_after: fastrand::u32(1..5),
         healthy_after: fastrand::u32(1..4),
         when_unhealthy: one_of(&[WhenUnhealthy::Drop, WhenUnhealthy::ServeStale]),
