@@ -132,7 +132,7 @@ pub struct Walk {
 /// A duration in the unit in which it is whole, or nearly so.
 fn spelled(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    if seconds < 120 || seconds % 60 != 0 {
+    if seconds < 120 || !seconds.is_multiple_of(60) {
         format!("{} s", (duration.as_secs_f64() * 10.0).round() / 10.0)
     } else {
         format!("{} minutes", seconds / 60)
