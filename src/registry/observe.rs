@@ -84,7 +84,7 @@ impl Registry {
     /// A file is read again.
     ///
     /// With `accept`, a listing that the collapse guard holds is believed at once, and so is whatever the walk in
-    /// progress and the one that follows bring. Without it, the walk cannot confirm what is held: only a scheduled one
+    /// progress and the one that follows bring, except an empty list. Without it, the walk cannot confirm what is held: only a scheduled one
     /// can.
     pub fn request_refresh(&self, accept: bool) {
         if accept && self.status().accept_held() {

@@ -231,6 +231,23 @@ async fn a_page_of_an_increment_that_fails_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn changes_that_only_replace_take_no_room() {
+    let mut entries = numbered("com.example", 3);
+    let registry = FakeRegistry::start(entries.clone()).await;
+    let settings = "[limits]\nmax_listing_versions = 3";
+    let proxy = Setup::new().settings(settings).registry("alpha", &registry.url()).start_ready().await;
+    entries[1] = entries[1].clone().server("title", "New").official("updatedAt", now());
+    registry.set_entries(entries.clone());
+    until_titled(&proxy, &[("com.example/server-0001", "New")]).await;
+    entries.push(Entry::new("org.example/new", "1.0.0").published_at(&now()));
+    registry.set_entries(entries);
+    let failed = proxy.until("alpha", "an increment failed", |status| status["lastSync"]["ok"] == false).await;
+    assert!(failed["lastError"]["message"].to_string().contains("more than 3 versions"), "{failed}");
+    assert_eq!(registry.requests_where(Seen::begins_full_walk).len(), 1);
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn a_registry_may_have_intervals_of_its_own() {
     let (often, rarely) = (FakeRegistry::start(numbered("com.often", 3)).await, FakeRegistry::start(Vec::new()).await);
     let own =
