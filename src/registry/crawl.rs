@@ -281,7 +281,12 @@ impl Walk {
         self.last_page_at = now;
         let print = self.seen.print(&page);
         if self.pages == 2 && self.seen.first_page == Some(print) {
-            // A static host that ignores the query: the first page was the whole list.
+            // A static host that ignores the query: the first page was the whole list. But of a list that had more, it
+            // is a page that came twice.
+            let known = self.known.last_good.as_ref().map_or(0, |last_good| last_good.versions);
+            if self.builder.versions() + self.refused.count < known {
+                return Err(self.unbounded("it is the first page again, of a list that had more".to_owned()));
+            }
             return self.finish();
         }
         if self.pages == 1 {

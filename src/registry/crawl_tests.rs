@@ -123,6 +123,16 @@ fn a_walk_without_deleted_versions_keeps_those_that_are_known() {
 }
 
 #[test]
+fn a_page_that_comes_twice_is_not_a_list_that_has_shrunk() {
+    let (mut walk, now) = full(None);
+    walk.observe(Ok(page(0..5, None)), now, 0.0).expect("finishes");
+    let (mut walk, now) = full(Some(Arc::new(walk.snapshot().0)));
+    walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0).expect("goes on");
+    let again = walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0);
+    assert!(matches!(again, Err(WalkError::Unbounded { page: 2, .. })), "{again:?}");
+}
+
+#[test]
 fn a_static_host_repeats_its_only_page() {
     let (mut walk, now) = full(None);
     walk.observe(Ok(page(0..3, Some("c1"))), now, 0.0).expect("goes on");

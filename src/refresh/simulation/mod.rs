@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use world::World;
 
 /// How many seeds an ordinary run has, and for how many days each.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 160;
 const DAYS: u64 = 12;
 
 #[expect(clippy::disallowed_methods, reason = "what a failing run is repeated with is no configuration")]

@@ -261,7 +261,9 @@ fn decoded((name, version): &Key, number: u64, status: &str, updated_at: Timesta
     let official = json!({"status": status, "publishedAt": time, "updatedAt": time, "isLatest": true});
     let meta = json!({"io.modelcontextprotocol.registry/official": official});
     let document = json!({"servers": [{"server": server, "_meta": meta}]}).to_string();
-    let context = Context { now: updated_at, provenance_key: "k", previous: None, max_entry_size: 256 << 10 };
+    // Later than it was stamped, as on any network: a date of that very moment would be one that we filled in.
+    let now = updated_at + SignedDuration::from_millis(1);
+    let context = Context { now, provenance_key: "k", previous: None, max_entry_size: 256 << 10 };
     let mut entries = decode(document.as_bytes(), &context).expect("a list").entries;
     entries.pop().expect("an entry").1
 }

@@ -163,7 +163,9 @@ impl Witness {
         };
         let is_recognised = chain.pages > 0 || page.check_recognised().is_ok();
         let is_sound = is_sound && is_recognised && chain.loops == self.loops;
-        self.vitals.observe(Outcome::Success, goes_on && is_sound, state);
+        if !is_increment {
+            self.vitals.observe(Outcome::Success, goes_on && is_sound, state);
+        }
         if !is_sound {
             return;
         }
