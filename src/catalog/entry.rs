@@ -17,7 +17,7 @@ pub const MAX_KEY_BYTES: usize = 512;
 /// The `_meta` key of the official registry's block.
 pub const OFFICIAL_KEY: &str = "io.modelcontextprotocol.registry/official";
 
-/// A server's name: never empty, at most [`MAX_KEY_BYTES`] long, no control characters. Ordered by its bytes, as the
+/// A server's name: never empty, at most [`MAX_KEY_BYTES`] long, no NUL. Ordered by its bytes, as the
 /// API orders lists. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
@@ -31,10 +31,9 @@ pub enum KeyError {
     /// Cursors could not carry it.
     #[error("is longer than {MAX_KEY_BYTES} bytes")]
     TooLong,
-    /// No request can ask for NUL: the API refuses it everywhere. The others take six bytes each in a cursor, and
-    /// one that no URL can hold would end every walk of the list there.
-    #[error("contains a control character")]
-    Control,
+    /// No request can ask for it: the API refuses NUL everywhere.
+    #[error("contains a NUL character")]
+    Nul,
 }
 
 /// Checks what names and versions have in common.
@@ -44,13 +43,19 @@ pub enum KeyError {
 pub fn check_key(text: &str) -> Result<(), KeyError> {
     if text.is_empty() {
         Err(KeyError::Empty)
-    } else if text.len() > MAX_KEY_BYTES {
+    } else if MAX_KEY_BYTES < length_in_cursors(text) {
         Err(KeyError::TooLong)
-    } else if text.contains(char::is_control) {
-        Err(KeyError::Control)
+    } else if text.contains('\0') {
+        Err(KeyError::Nul)
     } else {
         Ok(())
     }
+}
+
+/// How long a text is in a cursor, where control characters take six bytes each: one that no URL can hold would end
+/// every walk of the list there.
+fn length_in_cursors(text: &str) -> usize {
+    text.bytes().map(|byte| if byte.is_ascii_control() { 6 } else { 1 }).sum()
 }
 
 impl Name {
@@ -193,8 +198,9 @@ mod tests {
     #[test]
     fn a_name_is_what_a_cursor_can_carry() {
         assert_eq!(Name::new(""), Err(KeyError::Empty));
-        assert_eq!(Name::new("a\0b"), Err(KeyError::Control));
-        assert_eq!(Name::new("a\u{1}b"), Err(KeyError::Control));
+        assert_eq!(Name::new("a\0b"), Err(KeyError::Nul));
+        assert!(Name::new("a\u{1}b").is_ok());
+        assert_eq!(Name::new(&"\u{1}".repeat(MAX_KEY_BYTES / 6 + 1)), Err(KeyError::TooLong));
         assert_eq!(Name::new(&"x".repeat(MAX_KEY_BYTES + 1)), Err(KeyError::TooLong));
         assert!(Name::new("Salesforce DX MCP").is_ok());
     }
