@@ -1,5 +1,6 @@
 //! The composition root: the only place where parts meet. Build (binds, may fail), then addresses, then run.
-//! `members` are the registries as they run, `entrances` what listeners lead to, `reload` follows the configuration while they do.
+//! `members` are the registries as they run, `entrances` what listeners lead to, `reload` follows the configuration
+//! while they do.
 
 mod entrances;
 mod members;

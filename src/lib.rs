@@ -9,9 +9,12 @@
 //! - **a request**: [`serve`] accepts and routes it → reads the catalog of the moment → finds the answer
 //!   rendered, or renders it out of entries that are → responds.
 //!
-//! They meet in one place: an immutable [`catalog::Catalog`], published whole. Nothing else is shared between
-//! them but what is known of each registry ([`registry::status`]), which `/registries` shows, and the names of the
-//! proxies whose content the catalog holds ([`catalog::lineage`]).
+//! They meet in one place: an immutable [`catalog::Catalog`], published whole. Besides it they share what is known
+//! of each registry ([`registry::status`]), which `/registries` shows; what administrators ask of one (a test, a
+//! walk); and the ids of the proxies whose content the catalog holds ([`catalog::lineage`]).
+//!
+//! What is known is written to the [`store`] by [`refresh::keep`], and given back at the next start. A change of the
+//! configuration ([`app`]) replaces registries and services whole, between two requests.
 //!
 //! What the catalog lacks, one name at a time, a request may have asked of the registries, at most 3 s long
 //! ([`serve::ReadThrough`]). It comes by the same decoder and through the same merge, and never into the catalog.
@@ -64,7 +67,7 @@
 //!   one request or one restart of that task.
 //! - Whoever sees content of another proxy sees its id: it is named before what came from it is published. A
 //!   registry that names us lists what we serve (a loop), and nothing of it is taken or shown.
-//! - Status codes are decided in one `match` (`serve::error`). Errors classify by type, never by text.
+//! - Status codes of errors are decided in one `match` (`serve::error`). Errors classify by type, never by text.
 //!
 //! # Modules, in reading order
 

@@ -91,7 +91,13 @@ impl Reloader {
     async fn reload(&mut self, is_asked: bool, lifecycle: &Lifecycle) {
         let origin = self.origin.clone();
         let taken = match aside(move || origin.load()).await {
-            Ok(Loaded { config, .. }) => self.take(config, lifecycle).await,
+            Ok(Loaded { config, without_effect, .. }) => {
+                if !without_effect.is_empty() {
+                    let keys = without_effect.join(", ");
+                    tracing::warn!(keys, "these keys are valid and have no effect in this version yet");
+                }
+                self.take(config, lifecycle).await
+            }
             Err(error) => Err(error),
         };
         match taken {

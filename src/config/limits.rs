@@ -43,7 +43,7 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// The most connections of one address at a time; 0 for as many as there may be.
     pub connections_per_address: usize,
-    /// The most requests that are being answered at a time.
+    /// The most requests whose answers are being made at a time.
     pub requests: usize,
     /// The most bytes of answers that are on their way to clients at a time.
     #[serde(deserialize_with = "size")]

@@ -1,9 +1,10 @@
 //! WRITE WING: schedule, collect, merge, publish.
 //!
-//! Per registry two tasks: one tests it (`watch`), one walks it (`sync`; when and what, `schedule` and `synchroniser`
-//! decide). Both only change what is known of the registry; a single `publish` task turns that into catalogs. So
-//! walks never wait for one another, and a catalog never depends on who answered first. What is known outlives the
-//! process through [`keep`].
+//! Per registry that is asked two tasks: one tests it (`watch`), one walks it (`sync`; when and what, `schedule` and
+//! `synchroniser` decide, `run` is one walk). A file has one task, which reads it (`watch`). They only change what is
+//! known of the registry; a single `publish` task turns that into catalogs (`sources` says when one is due). So walks
+//! never wait for one another, and a catalog never depends on who answered first. What is known outlives the process
+//! through [`keep`], as often as `pace` says.
 
 pub mod keep;
 

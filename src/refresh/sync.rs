@@ -10,11 +10,8 @@ use super::schedule::Now;
 use super::synchroniser::{Step, Synchroniser};
 use crate::registry::Registry;
 
-/// Keeps one registry's listing in step with the registry. A registry without a list to walk needs none of it.
+/// Keeps one registry's listing in step with the registry. One that is a file has no list to walk.
 pub(super) async fn keep_in_sync(registry: Arc<Registry>, config: Config) {
-    if registry.is_file() {
-        return;
-    }
     let mut walkable = registry.watch_walkable();
     let mut requests = registry.watch_requests();
     let mut synchroniser = Synchroniser::new(registry, config, Now::read(), fastrand::f64);

@@ -3,7 +3,7 @@
 //!
 //! A walk resumes at the page that failed. It ends well on the last page, and badly on an answer that
 //! asking again cannot mend, on signs that it would never end, after [`GIVE_UP_AFTER`] without progress, or
-//! after [`WALK_AT_MOST`] in all.
+//! after [`Limits::walk_timeout`] in all.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};

@@ -1,10 +1,13 @@
 //! THE PUMP: one registry each. The only module that opens outgoing connections (and reads registry
 //! files), and the only one that knows foreign formats. It has no tasks of its own: `refresh` says when.
 //!
-//! In reading order: [`config`] and [`limits`] what the administrator says, [`client`](self) one request, `resolve`
-//! and `addresses` where it may go, `body` what comes back, [`wire`] from bytes to entries, [`crawl`] from pages to a
-//! listing, [`probe`] and [`health`] from outcomes to a state, [`status`] what is known of a registry, [`lookup`] one
-//! name asked for out of turn, and here [`Registry`], which holds them together.
+//! In reading order: [`config`], [`endpoint`] and [`limits`] what the administrator says, `network` the way out,
+//! [`client`](self) and `connect` one request, `resolve` and `addresses` where it may go, `body` what comes back,
+//! [`error`] what goes wrong, [`retry`] and `gate` when to ask again, `http` and `file` the two kinds of registries,
+//! `revalidate` what need not be sent again, [`wire`] from bytes to entries, [`crawl`] and [`increments`] from pages
+//! to a listing, [`guard`] whether it is believed, [`probe`] and [`health`] from outcomes to a state, [`status`] what
+//! is known, `observe` how that changes, `lineage` who is behind it, [`lookup`] one name asked for out of turn,
+//! [`restore`] and `succession` what outlives the process and the settings, and here [`Registry`].
 
 pub mod config;
 pub mod crawl;

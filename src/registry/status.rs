@@ -311,6 +311,8 @@ impl Status {
         self.forget_marks_of_another_url(&held.listing);
         self.listing = Some(held.listing);
         self.refused = held.refused;
+        // The registry has shown it to this very process.
+        self.is_restored = false;
         true
     }
 

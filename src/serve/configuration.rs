@@ -16,9 +16,6 @@ pub struct Configuration(ArcSwap<State>);
 pub struct State {
     /// When the configuration that is in effect was read.
     pub loaded_at: Timestamp,
-    /// How often it has changed since the start.
-    #[serde(skip)]
-    pub changes: u64,
     /// The keys that have changed and wait for a restart.
     pub pending: Vec<&'static str>,
     /// The last change that was refused, until one is taken.
@@ -42,7 +39,7 @@ impl Configuration {
     /// The configuration that the proxy starts with.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self(ArcSwap::from_pointee(State { loaded_at: now, changes: 0, pending: Vec::new(), refused: None }))
+        Self(ArcSwap::from_pointee(State { loaded_at: now, pending: Vec::new(), refused: None }))
     }
 
     /// What it is now.
@@ -53,8 +50,7 @@ impl Configuration {
 
     /// Notes that a change has taken effect, but for the keys that wait for a restart.
     pub fn note_change(&self, now: Timestamp, pending: Vec<&'static str>) {
-        let changes = self.0.load().changes + 1;
-        self.0.store(Arc::new(State { loaded_at: now, changes, pending, refused: None }));
+        self.0.store(Arc::new(State { loaded_at: now, pending, refused: None }));
     }
 
     /// Notes that a change was refused.

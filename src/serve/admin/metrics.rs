@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry as Figures;
+use prometheus_client::registry::Registry as Exposition;
 
 use super::super::{Service, StoreFigures};
 use crate::registry::Registry;
@@ -55,7 +55,7 @@ type PerRegistry = Family<OfRegistry, Gauge>;
 impl Service {
     /// All figures as they are now.
     pub(super) fn metrics(&self) -> String {
-        let mut figures = Figures::with_prefix("mcp_registry_proxy");
+        let mut figures = Exposition::with_prefix("mcp_registry_proxy");
         let version = env!("CARGO_PKG_VERSION").to_owned();
         figures.register("build", "The build that is running", Info::new(vec![("version", version)]));
         self.add_configuration(&mut figures);
@@ -70,7 +70,7 @@ impl Service {
         text
     }
 
-    fn add_configuration(&self, figures: &mut Figures) {
+    fn add_configuration(&self, figures: &mut Exposition) {
         let state = self.core.configuration.load();
         let is_good = i64::from(state.refused.is_none());
         add(
@@ -85,7 +85,7 @@ impl Service {
         add(figures, "config_pending_keys", "Changed keys that wait for a restart", length(state.pending.len()));
     }
 
-    fn add_catalog(&self, figures: &mut Figures) {
+    fn add_catalog(&self, figures: &mut Exposition) {
         let catalog = self.core.current.load();
         let is_ready = i64::from(self.core.current.is_ready());
         add(figures, "ready", "Whether the first attempt to fetch each registry has ended", is_ready);
@@ -95,7 +95,7 @@ impl Service {
         add(figures, "catalog_versions", "Versions in the catalog, deleted ones included", length(catalog.versions()));
     }
 
-    fn add_registries(&self, figures: &mut Figures) {
+    fn add_registries(&self, figures: &mut Exposition) {
         let now = Timestamp::now();
         let by_state: Family<InState, Gauge> = Family::default();
         let usable = PerRegistry::default();
@@ -132,13 +132,13 @@ impl Service {
 }
 
 impl Service {
-    fn add_load(&self, figures: &mut Figures) {
+    fn add_load(&self, figures: &mut Exposition) {
         let Some(load) = &self.core.figures.load else { return };
-        add(figures, "requests_in_flight", "Requests that are being answered in public", length(load.in_flight()));
+        add(figures, "requests_in_flight", "Requests in public whose answers are being made", length(load.in_flight()));
         count(figures, "requests_refused", "Requests in public for which there was no room", load.refused());
     }
 
-    fn add_store(&self, figures: &mut Figures) {
+    fn add_store(&self, figures: &mut Exposition) {
         let Some(store) = &self.core.figures.store else { return };
         let StoreFigures { last_write, is_failing } = store();
         add(figures, "store_failing", "Whether something cannot be written to the store", i64::from(is_failing));
@@ -148,7 +148,7 @@ impl Service {
         }
     }
 
-    fn add_read_through(&self, figures: &mut Figures) {
+    fn add_read_through(&self, figures: &mut Exposition) {
         let counts = self.core.read_through.counts();
         let outcomes = [
             (Outcome::found, counts.found),
@@ -168,7 +168,7 @@ impl Service {
     }
 }
 
-fn count(figures: &mut Figures, name: &str, help: &str, value: u64) {
+fn count(figures: &mut Exposition, name: &str, help: &str, value: u64) {
     let counter: Counter = Counter::default();
     counter.inc_by(value);
     figures.register(name, help, counter);
@@ -187,7 +187,7 @@ fn add_states(states: &Family<InState, Gauge>, registry: &Registry) {
     }
 }
 
-fn add(figures: &mut Figures, name: &str, help: &str, value: i64) {
+fn add(figures: &mut Exposition, name: &str, help: &str, value: i64) {
     let gauge: Gauge = Gauge::default();
     gauge.set(value);
     figures.register(name, help, gauge);
