@@ -38,9 +38,10 @@ FAULTS = [
     {"fault": "rate_limited", "seconds": 1}, {"fault": "duplicate_keys"}, {"fault": "half_crawl"},
     {"fault": "close_before_response"}, {"fault": "lying_count"},
 ]
-# How long something that is no longer true may still be served: an outage, the tests that notice it, a full walk, and
-# what a machine under full load adds to that.
-LAG = 60.0
+# How long something that is no longer true may still be served: a registry that has been down for a while leaves the
+# configuration and comes back to it, and until it has been asked its last good listing counts; and what a machine under
+# full load adds to that.
+LAG = 240.0
 RELOAD_SECONDS = 5.0
 GROWTH = 1.10
 SLACK_KIB = 16 << 10
@@ -234,6 +235,7 @@ max_rate = 500
 interval = "500ms"
 timeout = "{2 + turn % 3}s"
 [cache]
+max_size = "16MiB"
 max_age = "{1 + turn % 5}s"
 [limits]
 request_timeout = "3s"
