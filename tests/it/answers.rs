@@ -49,9 +49,11 @@ async fn all_codings_decode_to_the_same_bytes_and_each_has_a_tag_that_earns_a_30
             let again = proxy.get_with(target, &[("accept-encoding", coding), ("if-none-match", &tag)]).await;
             assert_eq!((again.status, again.text(), again.header("etag")), (304, "", &*tag), "{target} {coding}");
             assert_dressed(target, &again);
-            for name in ["cache-control", "vary", "last-modified"] {
+            // Not `Last-Modified`: within the second of the change it is held to what `Date` is.
+            for name in ["cache-control", "vary"] {
                 assert_eq!(again.header(name), reply.header(name), "{target} {coding} {name}");
             }
+            assert!(!again.header("last-modified").is_empty());
             tags.push(tag);
         }
         tags.sort();

@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How long a condition may take to come true. Nothing takes this long unless it never happens.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a condition is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
