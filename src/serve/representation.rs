@@ -110,10 +110,12 @@ impl Representation {
         self.modified
     }
 
-    /// `Last-Modified`. Whoever asks within the second of the change gets the present one, so that another change
-    /// in the same second is not missed, and no date lies in the future.
+    /// `Last-Modified`. Whoever asks before the second of the change is over gets a date before the change, so that
+    /// another one in the same second is not missed, and none is later than the answer's `Date` (RFC 9110 §8.8.2.1),
+    /// which lags by up to a second.
     pub(super) fn last_modified(&self, now: SystemTime) -> HeaderValue {
-        if now < self.modified { http_date(now) } else { self.last_modified.clone() }
+        let latest = now - Duration::from_secs(1);
+        if latest < self.modified { http_date(latest) } else { self.last_modified.clone() }
     }
 
     /// How many bytes it holds, encoded forms included.
@@ -221,8 +223,9 @@ mod tests {
     fn a_date_is_given_only_when_nothing_more_can_happen_in_its_second() {
         let representation = representation();
         let at = |second, nanosecond| SystemTime::UNIX_EPOCH + Duration::new(second, nanosecond);
-        assert_eq!(representation.last_modified(at(10, 500)), "Thu, 01 Jan 1970 00:00:10 GMT");
-        assert_eq!(representation.last_modified(at(11, 0)), "Thu, 01 Jan 1970 00:00:11 GMT");
+        assert_eq!(representation.last_modified(at(10, 500)), "Thu, 01 Jan 1970 00:00:09 GMT");
+        assert_eq!(representation.last_modified(at(11, 999)), "Thu, 01 Jan 1970 00:00:10 GMT");
+        assert_eq!(representation.last_modified(at(12, 0)), "Thu, 01 Jan 1970 00:00:11 GMT");
         assert_eq!(representation.last_modified(at(99, 0)), "Thu, 01 Jan 1970 00:00:11 GMT");
         assert_eq!(representation.modified(), at(11, 0));
     }
