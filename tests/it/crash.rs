@@ -90,9 +90,7 @@ async fn kill(kills: u64) {
         }
         assert_eq!(serving.log_with("WARN"), [""; 0], "nothing is wrong with the store");
         fake.set_entries(generation(number));
-        fake.until_held().await;
-        fake.behave();
-        fake.release().await;
+        fake.let_go().await;
         wait_for_a_moment(number, &listings).await;
         serving.kill();
     }

@@ -105,9 +105,7 @@ async fn every_answer_names_the_proxy() {
     };
     assert_named(Method::GET, "/readyz", 503).await;
     assert_named(Method::GET, "/v0/servers", 503).await;
-    fake.until_held().await;
-    fake.behave();
-    fake.release().await;
+    fake.let_go().await;
     proxy.until_ready().await;
     for (target, status) in [
         ("/v0/servers", 200),

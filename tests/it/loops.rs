@@ -248,10 +248,8 @@ async fn what_was_fetched_before_a_loop_is_not_served_until_everything_is_fetche
     fake.when(Seen::is_page, Behaviour::Hold);
     let status = proxy.until_state("alpha", "healthy").await;
     assert_eq!(status["usable"], false, "{status}");
-    fake.until_held().await;
     assert_eq!(proxy.get("/v0.1/servers").await.status, 503);
-    fake.behave();
-    fake.release().await;
+    fake.let_go().await;
     proxy.until_listed(&keys_of(&numbered("com.example", 2))).await;
     assert!(fake.requests_where(Seen::is_page).iter().all(Seen::begins_full_walk), "no increment");
     proxy.stop().await;

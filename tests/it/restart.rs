@@ -38,13 +38,6 @@ async fn start_held(fake: &FakeRegistry, setup: Setup) -> Proxy {
     setup.start().await
 }
 
-/// Lets the registry answer again.
-async fn let_go(fake: &FakeRegistry) {
-    fake.until_held().await;
-    fake.behave();
-    fake.release().await;
-}
-
 #[tokio::test]
 async fn a_warm_restart_answers_at_once_and_says_what_is_not_confirmed() {
     let (store, entries) = (directory(), numbered("com.example", 250));
@@ -71,7 +64,7 @@ async fn a_warm_restart_answers_at_once_and_says_what_is_not_confirmed() {
     assert_eq!((&status["usable"], &status["listedAt"]), (&true.into(), &listed_at), "{status}");
     assert_eq!(status["counts"]["won"], 250, "{status}");
 
-    let_go(&fake).await;
+    fake.let_go().await;
     let status = proxy.until("alpha", "it was confirmed", |status| status["listing"] == "complete").await;
     assert!(status["listedAt"].as_str() > listed_at.as_str(), "{status}");
     proxy.stop().await;
@@ -134,7 +127,7 @@ async fn a_listing_belongs_to_its_name_and_url_and_key() {
         start_held(&fake, with_store(&store).registry("alpha", &tenant("a").replace("servers", "servers/"))).await;
     proxy.until_ready().await;
     assert_eq!(proxy.registry("alpha").await["listing"], "stored");
-    let_go(&fake).await;
+    fake.let_go().await;
     proxy.stop().await;
     // At another URL everything starts anew, and is kept instead.
     run_once(with_store(&store).registry("alpha", &tenant("b"))).await;
@@ -188,7 +181,7 @@ async fn clients_that_synchronise_miss_nothing_over_a_restart() {
     assert_eq!(sync(&proxy).await, ["com.example/late@1.0.0"]);
     // What changed without a date while the proxy was down, it sees once the registry answers.
     fake.set_entries(vec![dated, late, same, old("com.example/text", "1.0.0").server("title", "Rewritten")]);
-    let_go(&fake).await;
+    fake.let_go().await;
     proxy.until("alpha", "it was confirmed", |status| status["listing"] == "complete").await;
     eventually("the change was listed", async || {
         let found = sync(&proxy).await;

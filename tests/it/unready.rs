@@ -15,8 +15,7 @@ async fn a_part_is_marked_as_one_and_not_to_be_kept() {
     assert_eq!(part.json()["metadata"]["count"], 100);
     assert_eq!(part.header("cache-control"), "no-store");
     assert_eq!(part.header("cache-status"), "mcp-registry-proxy; hit; detail=partial");
-    registry.behave();
-    registry.release().await;
+    registry.let_go().await;
     proxy.until_ready().await;
     let whole = proxy.get("/v0/servers?limit=100").await;
     assert!(whole.header("cache-control").starts_with("public, max-age=30"), "{:?}", whole.headers);
@@ -35,8 +34,7 @@ async fn a_proxy_that_mirrors_it_waits_for_the_whole() {
     let status = outer.until("inner", "the part was refused", is_told).await;
     assert_eq!((&status["state"], &status["listing"]), (&"healthy".into(), &"none".into()), "{status}");
     assert_eq!(outer.get("/readyz").await.status, 503);
-    registry.behave();
-    registry.release().await;
+    registry.let_go().await;
     outer.until_listed(&keys_of(&numbered("com.example", 150))).await;
     outer.until_ready().await;
     outer.stop().await;

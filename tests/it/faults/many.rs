@@ -132,10 +132,8 @@ async fn u54_a_slow_registry_holds_up_nobody() {
     let new = Entry::new("com.steady/new", "1.0.0").published_at(&jiff::Timestamp::now().to_string());
     trial.steady.set_entries([numbered("com.steady", 20), vec![new]].concat());
     trial.proxy.until_answered("/v0.1/servers/com.steady%2Fnew/versions/latest", 200).await;
-    trial.faulty.until_held().await;
     trial.steady.set_entries(numbered("com.steady", 20));
-    trial.faulty.behave();
-    trial.faulty.release().await;
+    trial.faulty.let_go().await;
     trial.until_healthy().await;
     trial.end().await;
 }

@@ -31,7 +31,16 @@ async fn limited(limits: &str, entries: Vec<Entry>) -> Trial {
 async fn u19_an_empty_list() {
     let trial = Trial::start(few(), "").await;
     for document in [json!([]), list(&[], None)] {
-        trial.faulty.always(Behaviour::json(&document));
+        trial.drops(Behaviour::json(&document), "format", "empty list, where there were servers").await;
+    }
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn u19_an_empty_list_that_only_walks_see() {
+    let trial = Trial::start(few(), "").await;
+    for document in [json!([]), list(&[], None)] {
+        trial.faulty.when(Seen::begins_full_walk, Behaviour::json(&document));
         let is_noted = |status: &Value| status["lastError"]["message"].to_string().contains("lists nothing, where it");
         let status = trial.proxy.until("faulty", "the empty list was not believed", is_noted).await;
         assert_eq!((&status["state"], &status["usable"]), (&"healthy".into(), &true.into()), "{status}");

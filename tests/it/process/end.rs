@@ -86,8 +86,7 @@ async fn p10_terminate_during_a_walk() {
     // What the walk had is not kept; what was known before is.
     let serving = serve(&workplace).await;
     assert_eq!(keys(&walk(serving.address, "", 100).await), keys_of(&entries));
-    fake.behave();
-    fake.release().await;
+    fake.let_go().await;
     eventually("the walk went on", async || {
         let listed = keys(&walk(serving.address, "", 100).await);
         check(listed == keys_of(&numbered("com.other", 250)), listed.len())

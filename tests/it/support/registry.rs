@@ -231,6 +231,17 @@ impl FakeRegistry {
         }
     }
 
+    /// Waits until a request is on hold, forgets the script, and lets it go.
+    #[track_caller]
+    pub(crate) fn let_go(&self) -> impl Future<Output = ()> {
+        let held = self.until_held();
+        async {
+            held.await;
+            self.behave();
+            self.release().await;
+        }
+    }
+
     pub(crate) fn requests(&self) -> Vec<Seen> {
         self.shared.state().requests.clone()
     }
