@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use crate::aside::aside;
 use crate::catalog::current::Current;
 use crate::catalog::lineage::ProxyId;
 use crate::catalog::merge::Policy;
@@ -210,7 +211,7 @@ fn figures(listener: &Listener, keeper: Option<&Arc<Keeper>>) -> Figures {
     let store = keeper.map(|keeper| -> Arc<dyn Fn() -> StoreFigures + Send + Sync> {
         let health = Arc::clone(keeper.health());
         Arc::new(move || {
-            let StoreStatus { last_write, is_failing, .. } = health.status();
+            let StoreStatus { last_write, is_failing } = health.status();
             StoreFigures { last_write, is_failing }
         })
     });
@@ -245,8 +246,5 @@ pub async fn known_id(config: &Config) -> Option<ProxyId> {
 /// What the store has as the secret. Its file may be on a slow disk.
 async fn secret<S: Send + 'static>(config: &Config, read: fn(&crate::store::Config) -> S) -> S {
     let store = config.store.clone();
-    match tokio::task::spawn_blocking(move || read(&store)).await {
-        Ok(secret) => secret,
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-    }
+    aside(move || read(&store)).await
 }

@@ -38,13 +38,15 @@
 //!
 //! | module | may import |
 //! |---|---|
+//! | aside | nothing of ours |
+//! | files | nothing of ours |
 //! | catalog | nothing of ours |
-//! | registry | catalog |
+//! | registry | aside, catalog, files |
 //! | inspect | catalog |
-//! | store | catalog, registry |
-//! | refresh | catalog, registry, store |
+//! | store | catalog, files, registry |
+//! | refresh | aside, catalog, registry, store |
 //! | serve | catalog, inspect, registry |
-//! | config | catalog, registry, refresh, store, serve, telemetry (their `Config` types) |
+//! | config | catalog, registry, refresh, store, serve, telemetry (their `Config` types), files |
 //! | app | all of the above, shutdown |
 //! | cli | app, config, registry, shutdown, telemetry |
 //! | main | cli |
@@ -70,6 +72,10 @@
 //! - Status codes of errors are decided in one `match` (`serve::error`). Errors classify by type, never by text.
 //!
 //! # Modules, in reading order
+
+mod aside;
+
+mod files;
 
 pub mod catalog;
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 use figment::value::magic::RelativePathBuf;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::{AppError, Blueprint, Entrances, Materials, Member, Surroundings, refresh};
+use crate::aside::aside;
 use crate::config::{Config, ConfigError, Loaded, Origin, Signature};
 use crate::refresh::Refresh;
 use crate::refresh::keep::Keeper;
@@ -269,13 +269,5 @@ fn config_error(error: AppError) -> ConfigError {
     match error {
         AppError::Config(error) => error,
         other => ConfigError::of_key("registries", &other.to_string()),
-    }
-}
-
-/// Runs what may wait for a disk.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }

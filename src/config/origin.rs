@@ -1,7 +1,8 @@
 //! Where the configuration comes from, so that it can be read again when it has changed.
 
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::PathBuf;
+
+use crate::files;
 
 use super::{ConfigError, Flags, Loaded, load};
 
@@ -12,16 +13,9 @@ pub struct Origin {
     flags: Flags,
 }
 
-/// What tells whether files have changed. Editors and config maps replace files, hence the inode.
+/// What tells whether files have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature(Vec<Option<FileSignature>>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct FileSignature {
-    modified: Option<SystemTime>,
-    length: u64,
-    inode: u64,
-}
+pub struct Signature(Vec<Option<files::Signature>>);
 
 impl Origin {
     /// The files, in the order in which they count, and the flags.
@@ -46,16 +40,8 @@ impl Origin {
 }
 
 impl Signature {
-    pub(super) fn of(files: &[PathBuf]) -> Self {
-        Self(files.iter().map(|file| signature(file)).collect())
+    pub(super) fn of(paths: &[PathBuf]) -> Self {
+        let of = |file: &PathBuf| std::fs::metadata(file).ok().map(|metadata| files::Signature::of(&metadata));
+        Self(paths.iter().map(of).collect())
     }
-}
-
-fn signature(file: &Path) -> Option<FileSignature> {
-    let metadata = std::fs::metadata(file).ok()?;
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-    #[cfg(not(unix))]
-    let inode = 0;
-    Some(FileSignature { modified: metadata.modified().ok(), length: metadata.len(), inode })
 }

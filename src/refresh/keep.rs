@@ -13,13 +13,14 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::pace::{Difference, Pace};
+use crate::aside::aside;
 use crate::catalog::Catalog;
 use crate::catalog::current::Current;
 use crate::catalog::effects::Effects;
 use crate::catalog::listing::Listing;
 use crate::registry::Registry;
+use crate::registry::marks::Marks;
 use crate::registry::restore::ToKeep;
-use crate::registry::status::Marks;
 use crate::store::{self, Health, Store, Writing};
 
 /// How often it is looked for changes.
@@ -260,14 +261,6 @@ impl Kept {
                 is_written
             }
         }
-    }
-}
-
-/// Does what blocks off the runtime's threads.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 

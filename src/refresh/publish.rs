@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::sources::Sources;
 use super::{Members, Refresh};
+use crate::aside::aside;
 use crate::catalog::Catalog;
 use crate::catalog::current::Current;
 use crate::catalog::lineage::Lineage;
@@ -65,7 +66,7 @@ fn pass_on_lineage(registries: &[Arc<Registry>], sources: &[Source], current: &C
 
 async fn merge_aside(policy: &Arc<Policy>, sources: &[Source], previous: Arc<Catalog>, moment: Moment) -> Catalog {
     let (policy, sources) = (Arc::clone(policy), sources.to_vec());
-    let merging = tokio::task::spawn_blocking(move || {
+    aside(move || {
         let started = std::time::Instant::now();
         let mut catalog = merge(&policy, &sources, &previous, moment);
         // Until now, clients got the one before.
@@ -73,9 +74,6 @@ async fn merge_aside(policy: &Arc<Policy>, sources: &[Source], previous: Arc<Cat
         let elapsed_ms = started.elapsed().as_millis();
         tracing::debug!(revision = catalog.revision, versions = catalog.versions(), elapsed_ms, "published a catalog");
         catalog
-    });
-    match merging.await {
-        Ok(catalog) => catalog,
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-    }
+    })
+    .await
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Config;
 use crate::registry::increments::UpdatedSince;
-use crate::registry::status::Marks;
+use crate::registry::marks::Marks;
 
 /// How far an increment reaches back before the start of the last walk: a registry stamps a change
 /// before it shows it (registry-api.md §2.6).

@@ -18,8 +18,8 @@ use crate::catalog::listing::Listing;
 use crate::registry::crawl::{Next, PageQuery, Progress};
 use crate::registry::error::FetchError;
 use crate::registry::guard::Trust;
+use crate::registry::marks::Marks;
 use crate::registry::retry;
-use crate::registry::status::Marks;
 use crate::registry::{Fetched, ListUrl, RefreshRequests, Registry};
 
 /// What to do next.

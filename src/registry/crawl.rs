@@ -5,8 +5,9 @@
 //! asking again cannot mend, on signs that it would never end, after [`GIVE_UP_AFTER`] without progress, or
 //! after [`Limits::walk_timeout`] in all.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, Hash, RandomState};
+mod error;
+mod seen;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use super::retry;
 use super::wire::{Page, RefusedEntries};
 use crate::catalog::entry::{Entry, Name};
 use crate::catalog::listing::{Listing, ListingBuilder};
+pub use error::WalkError;
+use seen::Seen;
 
 /// A walk is given up after this long without a new page.
 pub const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
@@ -53,49 +56,6 @@ pub enum Progress {
     Finished,
 }
 
-/// Why a walk failed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum WalkError {
-    /// An answer that asking again cannot mend.
-    #[error("page {page}: {error}")]
-    Lasting {
-        /// The page, from 1.
-        page: u32,
-        /// The answer.
-        error: FetchError,
-    },
-    /// No progress for too long.
-    #[error("page {page}: given up after {} minutes without a new page; last: {error}", GIVE_UP_AFTER.as_secs() / 60)]
-    Stalled {
-        /// The page, from 1.
-        page: u32,
-        /// What the last attempt brought.
-        error: String,
-    },
-    /// It goes on and on.
-    #[error("page {page}: given up after {} (`limits.walk_timeout`)", spelled(*.limit))]
-    TooLong {
-        /// The page, from 1.
-        page: u32,
-        /// How long it may take.
-        limit: Duration,
-    },
-    /// The list leads in circles, or is larger than any list may be.
-    #[error("page {page}: {reason}")]
-    Unbounded {
-        /// The page, from 1.
-        page: u32,
-        /// How that showed.
-        reason: String,
-    },
-    /// It lists nothing where it listed something.
-    #[error("lists nothing, where it listed {before} versions before")]
-    Emptied {
-        /// How many versions it listed.
-        before: usize,
-    },
-}
-
 /// What is known of a registry when a walk of its whole list begins.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
@@ -127,16 +87,6 @@ pub struct Walk {
     /// How many entries its own pages have brought.
     brought: usize,
     seen: Seen,
-}
-
-/// A duration in the unit in which it is whole, or nearly so.
-fn spelled(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    if seconds < 120 || !seconds.is_multiple_of(60) {
-        format!("{} s", (duration.as_secs_f64() * 10.0).round() / 10.0)
-    } else {
-        format!("{} minutes", seconds / 60)
-    }
 }
 
 impl Walk {
@@ -359,29 +309,6 @@ impl Walk {
                 }
             }
         }
-    }
-}
-
-/// What the walk has come across, as keyed hashes: a registry cannot make two of them meet.
-#[derive(Debug, Default)]
-struct Seen {
-    hasher: RandomState,
-    hashes: HashSet<u64>,
-    first_page: Option<u64>,
-}
-
-impl Seen {
-    /// Remembers a thing, and says whether it is the first time.
-    fn is_new(&mut self, first: impl Hash, second: impl Hash, third: impl Hash) -> bool {
-        let hash = self.hasher.hash_one((first, second, third));
-        self.hashes.insert(hash)
-    }
-
-    /// Identifies a page by its entries, in order, and its cursor.
-    fn print(&self, page: &Page) -> u64 {
-        let entries: Vec<_> = page.entries.iter().map(|(name, entry)| (name, &entry.version, entry.form)).collect();
-        let refused: Vec<_> = page.refused.entries.iter().map(|refused| (&refused.name, &refused.reason)).collect();
-        self.hasher.hash_one((entries, refused, &page.next_cursor))
     }
 }
 

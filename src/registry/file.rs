@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use jiff::Timestamp;
 use tokio::io::AsyncReadExt as _;
@@ -14,17 +13,10 @@ use super::status::SyncReport;
 use super::wire::Page;
 use super::{Origin, Registry};
 use crate::catalog::listing::{Listing, ListingBuilder};
+use crate::files::Signature;
 
 /// The largest registry file: the official registry's whole list fits twice.
 const MAX_FILE_BYTES: u64 = 256 << 20;
-
-/// What tells whether a file has changed. Editors and config maps replace files, hence the inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Signature {
-    modified: Option<SystemTime>,
-    length: u64,
-    inode: u64,
-}
 
 /// The file of a registry.
 #[derive(Debug)]
@@ -52,7 +44,7 @@ impl File {
         if !metadata.is_file() {
             return Err(self.problem(&std::io::Error::other("it is not a file")));
         }
-        Ok(Signature { modified: metadata.modified().ok(), length: metadata.len(), inode: inode(&metadata) })
+        Ok(Signature::of(&metadata))
     }
 
     /// The file's content.
@@ -138,14 +130,4 @@ impl Registry {
         let loops = self.status().loops.found;
         let _ = self.accept(builder.snapshot(), page.refused, sync, loops);
     }
-}
-
-#[cfg(unix)]
-fn inode(metadata: &std::fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn inode(_: &std::fs::Metadata) -> u64 {
-    0
 }

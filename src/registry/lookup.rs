@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::USER_AGENT;
-use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
@@ -20,7 +19,7 @@ use url::Url;
 use super::error::FetchError;
 use super::limits::Limits;
 use super::wire::{self, FormatError};
-use super::{LINEAGE_HEADER, Origin, Registry, whole_seconds};
+use super::{LINEAGE_HEADER, Origin, Registry};
 use crate::catalog::entry::{Entry, Name};
 use crate::catalog::rules::RegistryRules;
 pub(super) use lane::Lane;
@@ -136,20 +135,9 @@ impl Registry {
         };
         let url = route(&http.candidates().0, name, asked);
         let body = http.client.ask(&url, limits(self.settings.limits), LOOK_UP_TIMEOUT).await?;
-        let provenance_key = Arc::clone(&self.settings.provenance_key);
-        let max_entry_size = self.settings.limits.max_entry_size;
         let previous = self.status().served_listing().cloned();
         let (name, asked) = (name.clone(), asked.clone());
-        let decoding = tokio::task::spawn_blocking(move || {
-            let now = whole_seconds(Timestamp::now());
-            let previous = previous.as_deref();
-            let context = wire::Context { now, provenance_key: &provenance_key, previous, max_entry_size };
-            decode(&body, &context, &name, &asked)
-        });
-        match decoding.await {
-            Ok(entries) => Ok(entries?),
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-        }
+        Ok(self.decode_with(previous, move |context| decode(&body, context, &name, &asked)).await?)
     }
 }
 
@@ -232,7 +220,7 @@ mod tests {
             format!(r#"{{"server":{{"name":"{name}","description":"d","version":"{version}"}},"_meta":{{}}}}"#)
         };
         let context = wire::Context {
-            now: Timestamp::UNIX_EPOCH,
+            now: jiff::Timestamp::UNIX_EPOCH,
             provenance_key: "a.b/c",
             previous: None,
             max_entry_size: 256 << 10,

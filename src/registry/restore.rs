@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::endpoint::public_url;
-use super::status::{Marks, Status};
+use super::marks::Marks;
+use super::status::Status;
 use super::wire::RefusedEntries;
 use super::{Origin, Registry};
 use crate::catalog::lineage::Lineage;

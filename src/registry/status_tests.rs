@@ -1,3 +1,7 @@
+//! What is known of a registry, and what becomes of it when walks, tests and time bring something else.
+
+use std::time::Duration;
+
 use super::*;
 
 fn unhealthy(when_unhealthy: WhenUnhealthy, listed_at: Option<i64>, now: i64) -> (bool, Option<i64>) {

@@ -6,17 +6,18 @@
 //! time. It is never a part of the catalog: [`answer`] shows it to who asks as if it had been mirrored.
 //!
 //! In reading order: `key` which names may leave the house, `kept` what a flight brought, here the flights, `answer`
-//! when there is one, and what its outcome looks like. Whom to ask how often is the registries' own matter
+//! when there is one, and what its outcome looks like, `tally` how often what happened. Whom to ask how often is the registries' own matter
 //! (`registry::lookup`).
 
 mod answer;
 mod kept;
 mod key;
+mod tally;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ use crate::registry::lookup::{LookUp, Refusal, Ticket};
 pub(super) use answer::Awaited;
 use kept::{Found, Kept, Outcome};
 use key::Key;
+pub use tally::ReadThroughCounts;
+use tally::Tally;
 
 /// The most flights at a time, over all names and registries.
 const MAX_FLIGHTS: usize = 64;
@@ -87,37 +90,6 @@ impl Report {
     }
 }
 
-/// How often what happened since the start.
-#[derive(Debug, Default)]
-struct Tally {
-    asked: AtomicU64,
-    found: AtomicU64,
-    not_listed: AtomicU64,
-    failed: AtomicU64,
-    refused: AtomicU64,
-    collapsed: AtomicU64,
-    crowded: AtomicU64,
-}
-
-/// How often what happened since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReadThroughCounts {
-    /// Look-ups at registries.
-    pub asked: u64,
-    /// Those of them that found something.
-    pub found: u64,
-    /// Those that the registry answered with "not there".
-    pub not_listed: u64,
-    /// Those that brought no answer.
-    pub failed: u64,
-    /// Look-ups that did not happen: a registry was paused, spent or full, or there were too many flights.
-    pub refused: u64,
-    /// Requests that waited for another one's flight.
-    pub collapsed: u64,
-    /// Requests that did not wait, because too many did.
-    pub crowded: u64,
-}
-
 impl fmt::Debug for ReadThrough {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("ReadThrough").field("tally", &self.tally).finish_non_exhaustive()
@@ -166,17 +138,7 @@ impl ReadThrough {
     /// How often what happened since the start.
     #[must_use]
     pub fn counts(&self) -> ReadThroughCounts {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Tally { asked, found, not_listed, failed, refused, collapsed, crowded } = &self.tally;
-        ReadThroughCounts {
-            asked: count(asked),
-            found: count(found),
-            not_listed: count(not_listed),
-            failed: count(failed),
-            refused: count(refused),
-            collapsed: count(collapsed),
-            crowded: count(crowded),
-        }
+        self.tally.counts()
     }
 
     /// Joins the flight for a key, or remembers the last one, or starts one that asks `registries`. None where not
@@ -296,7 +258,6 @@ impl Drop for Landing {
 async fn fly(landing: Landing, tickets: Vec<Ticket>) {
     let mut is_whole = tickets.len() == landing.candidates.len();
     let tally = &landing.read_through.tally;
-    tally.asked.fetch_add(tickets.len() as u64, Ordering::Relaxed);
     let mut asking = JoinSet::new();
     for ticket in tickets {
         let key = landing.key.clone();

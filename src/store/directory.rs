@@ -2,16 +2,16 @@
 //! instant leaves the old one or the new one, whole.
 
 use std::collections::HashMap;
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use super::health::Health;
 use super::problem::Problem;
 use super::{Config, aside, effects, listing};
 use crate::catalog::effects::Effects;
+use crate::files::{Signature, private};
 use crate::registry::restore::Stored;
 
 /// The directory in the store's.
@@ -39,14 +39,6 @@ struct Writer {
     lock: Option<File>,
     /// What was read or written by this process, and so may be replaced.
     known: HashMap<PathBuf, Signature>,
-}
-
-/// What tells whether a file is still the one that it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Signature {
-    modified: Option<SystemTime>,
-    length: u64,
-    inode: u64,
 }
 
 impl Store {
@@ -141,9 +133,8 @@ impl Store {
 
 /// Whether an open file is the one that a path leads to.
 fn is_file_at(file: &File, path: &Path) -> bool {
-    let inode = |metadata: std::io::Result<Metadata>| metadata.ok().map(|metadata| signature(&metadata).inode);
-    let (ours, theirs) = (inode(file.metadata()), inode(fs::metadata(path)));
-    ours.is_some() && ours == theirs
+    let both = file.metadata().and_then(|ours| Ok((ours, fs::metadata(path)?)));
+    both.is_ok_and(|(ours, theirs)| Signature::of(&ours).is_of_same_file(&Signature::of(&theirs)))
 }
 
 /// The right to write. What fails is noted; whoever writes needs to know only that it did.
@@ -225,7 +216,7 @@ impl Writing<'_> {
         if is_in_the_way {
             aside::set_aside(path)?;
         }
-        let signature = signature(&new.file.metadata().map_err(Problem::written)?);
+        let signature = Signature::of(&new.file.metadata().map_err(Problem::written)?);
         fs::rename(&new.path, path).map_err(Problem::written)?;
         self.writer.known.insert(path.to_owned(), signature);
         sync_directory(&self.store.directory)
@@ -256,7 +247,8 @@ impl New {
     fn create(path: PathBuf) -> Result<Self, Problem> {
         // What a crash has left. Where it cannot be removed, the next step says why.
         let _ = fs::remove_file(&path);
-        let file = options().create_new(true).open(&path).map_err(Problem::written)?;
+        // Listings of registries that ask for credentials are nobody else's business.
+        let file = private().create_new(true).open(&path).map_err(Problem::written)?;
         Ok(Self { path, file })
     }
 }
@@ -266,15 +258,6 @@ impl Drop for New {
         // It fails where the file has another name by now.
         let _ = fs::remove_file(&self.path);
     }
-}
-
-/// Listings of registries that ask for credentials are nobody else's business.
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 /// Opens a file to read it, if there is one.
@@ -287,7 +270,7 @@ fn open(path: &Path) -> Result<Option<(File, Signature)>, Problem> {
         Ok(_) => {}
     }
     let file = File::open(path)?;
-    let signature = signature(&file.metadata()?);
+    let signature = Signature::of(&file.metadata()?);
     Ok(Some((file, signature)))
 }
 
@@ -299,7 +282,7 @@ fn lock(directory: &Path, path: &Path) -> Result<File, Problem> {
             sync_directory(parent)?;
         }
     }
-    let file = options().create(true).truncate(false).open(path).map_err(Problem::written)?;
+    let file = private().create(true).truncate(false).open(path).map_err(Problem::written)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         // Where there are no locks, it is for the administrator to see that only one writes.
@@ -312,14 +295,6 @@ fn lock(directory: &Path, path: &Path) -> Result<File, Problem> {
 /// Makes names last, too.
 fn sync_directory(directory: &Path) -> Result<(), Problem> {
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(Problem::written)
-}
-
-fn signature(metadata: &Metadata) -> Signature {
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(metadata);
-    #[cfg(not(unix))]
-    let inode = 0;
-    Signature { modified: metadata.modified().ok(), length: metadata.len(), inode }
 }
 
 #[cfg(test)]

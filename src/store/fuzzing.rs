@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::{effects, listing};
+use crate::registry::marks::Marks;
 use crate::registry::restore::{ListDigest, Stored};
-use crate::registry::status::Marks;
 use crate::registry::wire::fuzzing::{KEY, context, listing as listing_of, merged, now};
 use crate::registry::wire::{self};
 

@@ -13,12 +13,10 @@ use super::problem::Problem;
 pub struct Health(Mutex<Known>);
 
 /// What is known of the store's writing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatus {
     /// When something was last written, if ever.
     pub last_write: Option<Timestamp>,
-    /// When writing last failed, and why.
-    pub last_error: Option<(Timestamp, String)>,
     /// Whether something cannot be written now.
     pub is_failing: bool,
 }
@@ -26,7 +24,6 @@ pub struct StoreStatus {
 #[derive(Debug, Default)]
 struct Known {
     last_write: Option<Timestamp>,
-    last_error: Option<(Timestamp, String)>,
     /// What cannot be written, by the name of its file, and why. As many as there are files.
     failing: BTreeMap<String, String>,
 }
@@ -37,7 +34,7 @@ impl Health {
     pub fn status(&self) -> StoreStatus {
         let known = self.known();
         let is_failing = !known.failing.is_empty();
-        StoreStatus { last_write: known.last_write, last_error: known.last_error.clone(), is_failing }
+        StoreStatus { last_write: known.last_write, is_failing }
     }
 
     /// Notes that a file was written or removed.
@@ -67,7 +64,6 @@ impl Health {
     pub(super) fn note_failure(&self, path: &Path, problem: &Problem) {
         let reason = problem.to_string();
         let mut known = self.known();
-        known.last_error = Some((Timestamp::now(), format!("{}: {reason}", path.display())));
         if !known.failing.values().any(|known| *known == reason) {
             tracing::warn!(
                 path = %path.display(),

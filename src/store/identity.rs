@@ -5,7 +5,7 @@
 //! (the same store, the same registries) count as one, and two different proxies that happen to be started in one
 //! directory do not take each other for themselves.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Config;
 use crate::catalog::lineage::ProxyId;
+use crate::files::private;
 use crate::registry::config::Config as RegistryConfig;
 use crate::registry::endpoint::parse_url;
 
@@ -151,14 +152,15 @@ fn read(path: &Path) -> Result<Option<Secret>, Problem> {
     Secret::decode(&text).map(Some).ok_or_else(foreign)
 }
 
-/// Writes a new secret whole or not at all, and never over one that is there: of processes that start at the same
+/// Writes a new secret, for nobody else to read (it would show when a registry's URL has been guessed), whole or not
+/// at all, and never over one that is there: of processes that start at the same
 /// time, one writes, and the others find what it wrote.
 fn create(path: &Path) -> io::Result<()> {
     let text = format!("{}\n", URL_SAFE_NO_PAD.encode(Secret::random().0));
     let suffix = URL_SAFE_NO_PAD.encode(Secret::random().0);
     let temporary = path.with_file_name(format!(".{FILE}.{suffix}"));
     let linked =
-        write(options().create_new(true).open(&temporary), &text).and_then(|()| fs::hard_link(&temporary, path));
+        write(private().create_new(true).open(&temporary), &text).and_then(|()| fs::hard_link(&temporary, path));
     // Should it stay, it is in nobody's way.
     let _ = fs::remove_file(&temporary);
     // There is one, perhaps an empty one; or the file system has no hard links. A crash within the next lines
@@ -168,20 +170,10 @@ fn create(path: &Path) -> io::Result<()> {
 
 /// Writes into a file that is empty or not there, in one piece and one process at a time.
 fn fill(path: &Path, text: &str) -> io::Result<()> {
-    let file = options().create(true).truncate(false).open(path)?;
+    let file = private().create(true).truncate(false).open(path)?;
     // Where there are no locks, processes that start at the same moment may differ until they start again.
     let _ = file.lock();
     if file.metadata()?.len() == 0 { write(Ok(file), text) } else { Ok(()) }
-}
-
-/// How the file is opened. The id is for everyone; what it is made of is not, or it would show when a registry's
-/// URL has been guessed.
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 fn write(file: io::Result<File>, text: &str) -> io::Result<()> {

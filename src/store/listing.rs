@@ -19,8 +19,8 @@ use crate::catalog::entry::{Entry, Name};
 use crate::catalog::lineage::{Lineage, ProxyId};
 use crate::catalog::listing::{Listed, Listing};
 use crate::registry::limits::{HIGHEST_LISTING_SIZE, HIGHEST_LISTING_VERSIONS};
+use crate::registry::marks::Marks;
 use crate::registry::restore::{ListDigest, Stored};
-use crate::registry::status::Marks;
 use crate::registry::wire::{MAX_REFUSED, RefusedEntries};
 
 /// The longest header: a thousand refused entries have five megabytes at most.
