@@ -28,6 +28,7 @@ use super::tls::Tls;
 use activity::Activity;
 pub use deadlines::Deadlines;
 pub use load::Load;
+use load::Share;
 use session::Session;
 use sniff::{Protocol, sniff};
 use timed::Timed;
@@ -106,10 +107,9 @@ async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         () = stopped.as_mut() => return Ok(()),
     };
     let protocol = negotiated.unwrap_or(sniffed);
-    let activity = Activity::new();
-    let (entrance, load) = (Arc::clone(&shared.entrance), Arc::clone(&shared.load));
-    let stream = Timed::new(stream, protocol, Arc::clone(&activity), Arc::clone(&load), shared.deadlines);
-    let session = Session { entrance, load, activity, deadlines: shared.deadlines };
+    let activity = Activity::new(Share::of(Arc::clone(&shared.load)));
+    let stream = Timed::new(stream, protocol, Arc::clone(&activity), shared.deadlines);
+    let session = Session { entrance: Arc::clone(&shared.entrance), activity, deadlines: shared.deadlines };
     let ended = match protocol {
         Protocol::Http1 => session.http1(stream, stopped).await,
         Protocol::Http2 => Box::pin(session.http2(stream, stopped)).await,

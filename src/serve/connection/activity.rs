@@ -30,7 +30,8 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn new() -> Arc<Self> {
+    /// That of a connection that has this share of the room for answers.
+    pub(super) fn new(share: Arc<Share>) -> Arc<Self> {
         Arc::new(Self {
             born: Instant::now(),
             requests: AtomicUsize::new(0),
@@ -40,7 +41,7 @@ impl Activity {
             has_unsent: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             unsent: Mutex::default(),
-            share: Arc::default(),
+            share,
         })
     }
 
@@ -75,7 +76,7 @@ impl Activity {
         }
     }
 
-    /// How much room its answers take.
+    /// Its share of the room for answers.
     pub(super) fn share(&self) -> &Arc<Share> {
         &self.share
     }
@@ -193,12 +194,14 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::limits::Limits;
+    use super::super::load::Load;
     use super::*;
     use http_body_util::{BodyExt as _, Full};
 
     #[tokio::test]
     async fn a_request_is_in_flight_until_the_last_part_of_its_answer_is_taken() {
-        let activity = Activity::new();
+        let activity = Activity::new(Share::of(Arc::new(Load::new(&Limits::default()))));
         let mut body = Tracked::new(Some(Full::new(Bytes::from_static(b"0123456789"))), 4, activity.begin());
         for (rest, expected) in [(10, "0123"), (6, "4567"), (2, "89")] {
             assert!(activity.is_busy() && !body.is_end_stream());

@@ -5,6 +5,8 @@
 //!
 //! Bodies are not looked at. Behind one whose end only hyper knows (chunks), nothing is looked at any more.
 
+use memchr::memchr;
+
 /// What no head may hold.
 const FORBIDDEN: u8 = 0;
 /// What announces a body; in lower case.
@@ -68,33 +70,41 @@ impl Lines {
 
     /// Reads to the end of a head, or of what there is; returns how much that was.
     fn read_head(&mut self, bytes: &mut [u8]) -> usize {
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            if *byte == b'\n' && self.last != b'\r' {
-                *byte = FORBIDDEN;
-            }
-            let last = std::mem::replace(&mut self.last, *byte);
-            if *byte != b'\n' {
-                self.read_byte(*byte);
-            } else if last == b'\r' && self.ends_head() {
-                return at + 1;
+        let mut read = 0;
+        while let Some(end) = memchr(b'\n', &bytes[read..]).map(|length| read + length) {
+            self.read_part(&bytes[read..end]);
+            read = end + 1;
+            if self.last == b'\r' {
+                self.last = b'\n';
+                if self.ends_head() {
+                    return read;
+                }
+            } else {
+                bytes[end] = FORBIDDEN;
+                self.read_part(&[FORBIDDEN]);
             }
         }
+        self.read_part(&bytes[read..]);
         bytes.len()
     }
 
-    fn read_byte(&mut self, byte: u8) {
-        if let Some(place) = self.start.get_mut(self.length) {
-            *place = byte.to_ascii_lowercase();
+    /// Reads a part of a line, without its LF.
+    fn read_part(&mut self, part: &[u8]) {
+        let start = self.start.get_mut(self.length..).unwrap_or_default();
+        start.iter_mut().zip(part).for_each(|(place, byte)| *place = byte.to_ascii_lowercase());
+        let name_left = LENGTH.len().saturating_sub(self.length);
+        if let Some(value) = part.get(name_left..).filter(|_| self.start.starts_with(LENGTH)) {
+            if name_left > 0 {
+                // A second one that differs, hyper refuses.
+                self.body = None;
+            }
+            for digit in value.iter().filter(|byte| byte.is_ascii_digit()) {
+                let digit = u64::from(digit - b'0');
+                self.body = Some(self.body.unwrap_or_default().saturating_mul(10).saturating_add(digit));
+            }
         }
-        let is_length = self.start.starts_with(LENGTH);
-        if is_length && self.length + 1 == LENGTH.len() {
-            // A second one that differs, hyper refuses.
-            self.body = None;
-        } else if is_length && byte.is_ascii_digit() {
-            let digit = u64::from(byte - b'0');
-            self.body = Some(self.body.unwrap_or_default().saturating_mul(10).saturating_add(digit));
-        }
-        self.length += 1;
+        self.length += part.len();
+        self.last = part.last().copied().unwrap_or(self.last);
     }
 
     /// A line has ended; says whether the head has.

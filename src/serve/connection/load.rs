@@ -9,33 +9,58 @@
 //! up sooner ([`Deadlines::look_again`](super::Deadlines::look_again)).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Duration, Instant};
 
 use super::super::limits::Limits;
 use super::super::seldom::Seldom;
 
 /// How finely the bytes of answers are counted.
-const UNIT_BYTES: usize = 1 << 10;
+const UNIT_BYTES: u64 = 1 << 10;
 /// What an answer with a body costs besides: its head, its stream, its task.
 const STATE_BYTES: u64 = 4 << 10;
 /// Into how many shares the bytes are divided, of which one connection has one.
-const SHARES: u64 = 16;
+const SHARES: usize = 16;
 /// How long it counts as a shortage that an answer found no room. Longer than `Deadlines::stall_when_full`, so that
 /// whoever looks that often sees it.
 const SHORT_FOR: Duration = Duration::from_secs(3);
 /// How often refusals are said in the log, at most.
 const SAY_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Room for so many of something; whoever finds none does not wait. As everywhere here, nothing is ordered by these
+/// numbers, hence `Relaxed`.
+#[derive(Debug)]
+struct Room {
+    all: usize,
+    taken: AtomicUsize,
+}
+
+impl Room {
+    fn new(all: usize) -> Self {
+        Self { all, taken: AtomicUsize::new(0) }
+    }
+
+    /// Takes so much, if there is that much.
+    fn take(&self, count: usize) -> bool {
+        let with_it = |taken: usize| taken.checked_add(count).filter(|taken| *taken <= self.all);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_it).is_ok()
+    }
+
+    fn give_back(&self, count: usize) {
+        self.taken.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed).min(self.all)
+    }
+}
+
 /// What is in flight, and how much may be.
 #[derive(Debug)]
 pub struct Load {
-    requests: Arc<Semaphore>,
-    most_requests: usize,
-    units: Arc<Semaphore>,
-    most_units: u32,
+    requests: Room,
+    units: Room,
     refused: AtomicU64,
     complaint: Seldom,
     born: Instant,
@@ -45,39 +70,74 @@ pub struct Load {
 
 /// The right to have one request answered, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
-    _request: OwnedSemaphorePermit,
+pub(super) struct Slot<'a>(&'a Room);
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.give_back(1);
+    }
 }
 
 /// The right to have one answer on the way, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Sending {
-    _bytes: OwnedSemaphorePermit,
-    units: u32,
     share: Arc<Share>,
+    units: usize,
 }
-
-/// How much of the room for answers one connection has taken, in units. As everywhere here, nothing is ordered by these
-/// numbers, hence `Relaxed`.
-#[derive(Debug, Default)]
-pub(super) struct Share(AtomicU64);
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        self.share.0.fetch_sub(self.units.into(), Ordering::Relaxed);
+        self.share.load.units.give_back(self.units);
+        self.share.taken.fetch_sub(self.units, Ordering::Relaxed);
+    }
+}
+
+/// One connection's share of the room for answers.
+#[derive(Debug)]
+pub(super) struct Share {
+    load: Arc<Load>,
+    /// How much of it is taken, in units.
+    taken: AtomicUsize,
+}
+
+impl Share {
+    /// Nothing of it is taken yet.
+    pub(super) fn of(load: Arc<Load>) -> Arc<Self> {
+        Arc::new(Self { load, taken: AtomicUsize::new(0) })
+    }
+
+    /// What it is a share of.
+    pub(super) fn load(&self) -> &Load {
+        &self.load
+    }
+
+    /// Lets an answer out, if there is room for so many bytes, and if its connection has not had its share. One that is
+    /// larger than all the room there is goes alone, and one that is larger than a share is its connection's only one.
+    pub(super) fn admit(self: &Arc<Self>, bytes: u64) -> Option<Sending> {
+        let room = &self.load.units;
+        let cost = if bytes == 0 { 0 } else { bytes.saturating_add(STATE_BYTES) };
+        let units = usize::try_from(cost.div_ceil(UNIT_BYTES)).unwrap_or(usize::MAX).min(room.all);
+        let taken = self.taken.fetch_add(units, Ordering::Relaxed);
+        let is_within_share = taken == 0 || units == 0 || taken + units <= room.all / SHARES;
+        if is_within_share && room.take(units) {
+            return Some(Sending { share: Arc::clone(self), units });
+        }
+        self.taken.fetch_sub(units, Ordering::Relaxed);
+        if is_within_share {
+            self.load.note_shortage();
+        }
+        self.load.refuse();
+        None
     }
 }
 
 impl Load {
     /// Nothing is in flight yet.
     pub(in super::super) fn new(limits: &Limits) -> Self {
-        let units = (limits.max_sending_size / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
-        let most_units = u32::try_from(units).unwrap_or(u32::MAX);
+        let units = limits.max_sending_size.div_ceil(usize::try_from(UNIT_BYTES).unwrap_or(usize::MAX));
         Self {
-            requests: Arc::new(Semaphore::new(limits.requests)),
-            most_requests: limits.requests,
-            units: Arc::new(Semaphore::new(most_units as usize)),
-            most_units,
+            requests: Room::new(limits.requests),
+            units: Room::new(units.max(1)),
             refused: AtomicU64::new(0),
             complaint: Seldom::every(SAY_INTERVAL),
             born: Instant::now(),
@@ -88,7 +148,7 @@ impl Load {
     /// How many requests are being answered.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.most_requests.saturating_sub(self.requests.available_permits())
+        self.requests.taken()
     }
 
     /// How many requests have been refused because too many were in flight, or too much.
@@ -103,34 +163,18 @@ impl Load {
     }
 
     /// Lets a request in, if there is room for one.
-    pub(super) fn admit(&self) -> Option<Slot> {
-        let request = Arc::clone(&self.requests).try_acquire_owned().ok();
-        if request.is_none() {
+    pub(super) fn admit(&self) -> Option<Slot<'_>> {
+        let has_room = self.requests.take(1);
+        if !has_room {
             self.refuse();
         }
-        request.map(|request| Slot { _request: request })
+        has_room.then(|| Slot(&self.requests))
     }
 
-    /// Lets an answer out, if there is room for so many bytes, and if its connection has not had its share. One that is
-    /// larger than all the room there is goes alone, and one that is larger than a share is its connection's only one.
-    pub(super) fn admit_bytes(&self, bytes: u64, share: &Arc<Share>) -> Option<Sending> {
-        let cost = if bytes == 0 { 0 } else { bytes.saturating_add(STATE_BYTES) };
-        let units = cost.div_ceil(UNIT_BYTES as u64).min(self.most_units.into());
-        let units = u32::try_from(units).unwrap_or(self.most_units);
-        let taken = share.0.fetch_add(units.into(), Ordering::Relaxed);
-        let is_within_share =
-            taken == 0 || units == 0 || taken + u64::from(units) <= u64::from(self.most_units) / SHARES;
-        let permit = || Arc::clone(&self.units).try_acquire_many_owned(units).ok();
-        let Some(permit) = is_within_share.then(permit).flatten() else {
-            share.0.fetch_sub(units.into(), Ordering::Relaxed);
-            if is_within_share {
-                let until = self.since_born(Instant::now() + SHORT_FOR);
-                self.short_until.store(until, Ordering::Relaxed);
-            }
-            self.refuse();
-            return None;
-        };
-        Some(Sending { _bytes: permit, units, share: Arc::clone(share) })
+    /// An answer found no room.
+    fn note_shortage(&self) {
+        let until = self.since_born(Instant::now() + SHORT_FOR);
+        self.short_until.store(until, Ordering::Relaxed);
     }
 
     fn since_born(&self, now: Instant) -> u64 {
@@ -156,8 +200,8 @@ mod tests {
 
     const KIB: u64 = 1 << 10;
 
-    fn load(requests: usize, max_sending_size: usize) -> Load {
-        Load::new(&Limits { requests, max_sending_size, ..Limits::default() })
+    fn load(requests: usize, max_sending_size: usize) -> Arc<Load> {
+        Arc::new(Load::new(&Limits { requests, max_sending_size, ..Limits::default() }))
     }
 
     #[tokio::test]
@@ -175,7 +219,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn so_many_bytes_are_on_the_way_and_no_more() {
         let load = load(10, 64 << 10);
-        let admit = |bytes| load.admit_bytes(bytes, &Arc::default());
+        let admit = |bytes| Share::of(Arc::clone(&load)).admit(bytes);
         let most = admit(36 * KIB).expect("room for it and its state");
         assert!(admit(20 * KIB + 1).is_none());
         assert!(load.is_short(Instant::now()));
@@ -193,16 +237,16 @@ mod tests {
     #[tokio::test]
     async fn one_connection_leaves_room_for_the_others() {
         let load = load(10, 1 << 20);
-        let greedy = Arc::default();
-        let held: Vec<_> = std::iter::from_fn(|| load.admit_bytes(KIB, &greedy)).collect();
+        let greedy = Share::of(Arc::clone(&load));
+        let held: Vec<_> = std::iter::from_fn(|| greedy.admit(KIB)).collect();
         assert_eq!(held.len(), 12, "of 5 KiB each, in a sixteenth of 1 MiB");
-        assert!(load.admit_bytes(0, &greedy).is_some());
+        assert!(greedy.admit(0).is_some());
         assert!(!load.is_short(Instant::now()), "there is room for others");
-        let alone = Arc::default();
-        let large = load.admit_bytes(500 * KIB, &alone).expect("one may be larger");
-        assert!(load.admit_bytes(1, &alone).is_none());
+        let alone = Share::of(Arc::clone(&load));
+        let large = alone.admit(500 * KIB).expect("one may be larger");
+        assert!(alone.admit(1).is_none());
         drop((held, large));
-        assert!(load.admit_bytes(1, &alone).is_some());
-        assert_eq!((greedy.0.load(Ordering::Relaxed), alone.0.load(Ordering::Relaxed)), (0, 0));
+        assert!(alone.admit(1).is_some());
+        assert_eq!((greedy.taken.load(Ordering::Relaxed), alone.taken.load(Ordering::Relaxed)), (0, 0));
     }
 }

@@ -19,13 +19,12 @@ use super::super::route::is_health;
 use super::super::{Body, Entrance};
 use super::activity::{Activity, Tracked};
 use super::deadlines::Deadlines;
-use super::load::{Load, Sending};
+use super::load::Sending;
 use super::streams::{Streams, progressed};
 use super::timed::Timed;
 
-/// The most headers of one request that hyper parses (HTTP/1; on HTTP/2 their bytes bound them), and the largest
-/// head. Beyond them it answers 431 by itself; `guard` refuses earlier, and with an answer that looks like ours.
-const MAX_HEADERS: usize = 128;
+/// The largest head. Beyond it, or beyond a hundred headers of HTTP/1, hyper answers 431 by itself; `guard` refuses
+/// earlier, and with an answer that looks like ours.
 const MAX_HEAD_BYTES: u16 = 32 << 10;
 /// The most that is buffered of what comes and what goes (HTTP/1).
 const MAX_BUFFER_BYTES: usize = 64 << 10;
@@ -43,7 +42,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// One connection's requests.
 pub(super) struct Session {
     pub(super) entrance: Arc<Entrance>,
-    pub(super) load: Arc<Load>,
     pub(super) activity: Arc<Activity>,
     pub(super) deadlines: Deadlines,
 }
@@ -53,15 +51,15 @@ impl Session {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { entrance, load, activity, deadlines } = self;
+        let Self { entrance, activity, deadlines } = self;
         // The whole body in one write.
-        let answering = Answering { entrance, load, activity: Arc::clone(&activity), part: usize::MAX, streams: None };
-        let handle = service_fn(move |request| answering.answer(request));
+        let kept = Arc::clone(&activity);
+        let answering = Arc::new(Answering { entrance, activity: kept, part: usize::MAX, streams: None });
+        let handle = service_fn(move |request| Arc::clone(&answering).answer(request));
         let connection = http1::Builder::new()
             // The stream's own clocks tell a slow head from an idle connection.
             .header_read_timeout(None)
             .half_close(true)
-            .max_headers(MAX_HEADERS)
             .max_header_size(usize::from(MAX_HEAD_BYTES))
             .max_buf_size(MAX_BUFFER_BYTES)
             .serve_connection(TokioIo::new(stream), handle);
@@ -72,11 +70,11 @@ impl Session {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { entrance, load, activity, deadlines } = self;
-        let streams = Streams::new(deadlines, Arc::clone(&load));
+        let Self { entrance, activity, deadlines } = self;
+        let streams = Streams::new(deadlines, Arc::clone(activity.share()));
         let (kept, bodies) = (Arc::clone(&activity), Some(streams.clone()));
-        let answering = Answering { entrance, load, activity: kept, part: PART_BYTES, streams: bodies };
-        let handle = service_fn(move |request| answering.answer(request));
+        let answering = Arc::new(Answering { entrance, activity: kept, part: PART_BYTES, streams: bodies });
+        let handle = service_fn(move |request| Arc::clone(&answering).answer(request));
         let connection = http2::Builder::new(streams)
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
@@ -94,7 +92,6 @@ impl Session {
 /// What answers the requests of one connection.
 struct Answering {
     entrance: Arc<Entrance>,
-    load: Arc<Load>,
     activity: Arc<Activity>,
     /// How much of an answer is taken at a time.
     part: usize,
@@ -105,12 +102,10 @@ struct Answering {
 impl Answering {
     /// Answers a request whose body nobody wants.
     fn answer(
-        &self,
+        self: Arc<Self>,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<Tracked<Body>>, Infallible>> + use<> {
-        let (entrance, activity, part) = (Arc::clone(&self.entrance), Arc::clone(&self.activity), self.part);
-        let load = Arc::clone(&self.load);
-        let mut in_flight = activity.begin();
+    ) -> impl Future<Output = Result<Response<Tracked<Body>>, Infallible>> {
+        let mut in_flight = self.activity.begin();
         let (parts, body) = request.into_parts();
         let has_body = !body.is_end_stream();
         match &self.streams {
@@ -122,11 +117,11 @@ impl Answering {
         let leaves_body = has_body && is_http1;
         let is_only_head = parts.method == Method::HEAD && !is_http1;
         async move {
-            let (mut response, sending) = answer_within(&load, &entrance, &activity, parts).await;
+            let (mut response, sending) = self.answer_within_bounds(parts).await;
             progressed();
             in_flight.hold(sending, is_http1);
             if leaves_body {
-                activity.leave_body();
+                self.activity.leave_body();
             }
             // Who sends heads like that shall not send more of them at once.
             if leaves_body || is_http1 && response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
@@ -139,29 +134,25 @@ impl Answering {
             {
                 response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
             }
-            Ok(response.map(|body| Tracked::new((!is_only_head).then_some(body), part, in_flight)))
+            Ok(response.map(|body| Tracked::new((!is_only_head).then_some(body), self.part, in_flight)))
         }
     }
-}
 
-/// Answers a request, if there is room for it and for its answer. Whether the process lives and is ready is said in
-/// any case: whoever asks that would end it otherwise.
-async fn answer_within(
-    load: &Load,
-    entrance: &Entrance,
-    activity: &Activity,
-    request: Parts,
-) -> (Response<Body>, Option<Sending>) {
-    if is_health(request.uri.path()) {
-        return (entrance.handle(request).await, None);
-    }
-    let Some(_slot) = load.admit() else { return (entrance.refuse(&request.headers), None) };
-    // In case the answer finds no room; few headers, most often none.
-    let origin = request.headers.get(ORIGIN).cloned();
-    let response = entrance.handle(request).await;
-    match load.admit_bytes(response.body().size_hint().exact().unwrap_or_default(), activity.share()) {
-        Some(sending) => (response, Some(sending)),
-        None => (entrance.refuse(&origin.map(|origin| (ORIGIN, origin)).into_iter().collect()), None),
+    /// Answers a request, if there is room for it and for its answer. Whether the process lives and is ready is said in
+    /// any case: whoever asks that would end it otherwise.
+    async fn answer_within_bounds(&self, request: Parts) -> (Response<Body>, Option<Sending>) {
+        if is_health(request.uri.path()) {
+            return (self.entrance.handle(request).await, None);
+        }
+        let share = self.activity.share();
+        let Some(_slot) = share.load().admit() else { return (self.entrance.refuse(&request.headers), None) };
+        // In case the answer finds no room; few headers, most often none.
+        let origin = request.headers.get(ORIGIN).cloned();
+        let response = self.entrance.handle(request).await;
+        match share.admit(response.body().size_hint().exact().unwrap_or_default()) {
+            Some(sending) => (response, Some(sending)),
+            None => (self.entrance.refuse(&origin.map(|origin| (ORIGIN, origin)).into_iter().collect()), None),
+        }
     }
 }
 
@@ -230,7 +221,13 @@ async fn until_retired(activity: &Activity, deadlines: &Deadlines) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::limits::Limits;
+    use super::super::load::{Load, Share};
     use super::*;
+
+    fn new_activity() -> Arc<Activity> {
+        Activity::new(Share::of(Arc::new(Load::new(&Limits::default()))))
+    }
 
     /// After how many seconds a connection is to end, and how long that may take.
     async fn retired(activity: &Activity, deadlines: &Deadlines) -> (u64, Duration) {
@@ -241,14 +238,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_ends_when_it_is_idle_or_stalled_or_old() {
         let deadlines = Deadlines::default();
-        let activity = Activity::new();
+        let activity = new_activity();
         assert_eq!(retired(&activity, &deadlines).await, (75, deadlines.farewell));
 
-        let activity = Activity::new();
+        let activity = new_activity();
         let _in_flight = activity.begin();
         assert_eq!(retired(&activity, &deadlines).await, (30, deadlines.farewell));
 
-        let activity = Activity::new();
+        let activity = new_activity();
         let busy = async {
             for _ in 0..1_000 {
                 sleep(Duration::from_secs(29)).await;
@@ -268,7 +265,7 @@ mod tests {
     async fn an_end_takes_as_long_as_what_is_in_flight_and_the_goodbye() {
         let (most, farewell) = (Duration::from_secs(18), Duration::from_secs(3));
         for (busy_for, expected) in [(0, 3), (5, 8), (17, 18), (60, 18)] {
-            let activity = Activity::new();
+            let activity = new_activity();
             let started = Instant::now();
             let answer = async {
                 let in_flight = activity.begin();
@@ -287,7 +284,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_stalls_late_is_noticed_in_time() {
-        let activity = Activity::new();
+        let activity = new_activity();
         let stall = async {
             sleep(Duration::from_secs(50)).await;
             let in_flight = activity.begin();

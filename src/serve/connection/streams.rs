@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::deadlines::Deadlines;
 use super::linger::MAX_LINGER_BYTES;
-use super::load::Load;
+use super::load::Share;
 
 /// How far the answer of a stream is.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +43,12 @@ pub(super) fn progressed() {
 pub(super) struct Streams {
     running: Arc<Mutex<JoinSet<()>>>,
     deadlines: Deadlines,
-    load: Arc<Load>,
+    share: Arc<Share>,
 }
 
 impl Streams {
-    pub(super) fn new(deadlines: Deadlines, load: Arc<Load>) -> Self {
-        Self { running: Arc::default(), deadlines, load }
+    pub(super) fn new(deadlines: Deadlines, share: Arc<Share>) -> Self {
+        Self { running: Arc::default(), deadlines, share }
     }
 
     /// Reads a body and throws it away, within the bounds that hold after the last answer of a connection too. A body
@@ -75,18 +75,18 @@ impl Streams {
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        let watched = unless_stalled(stream, self.deadlines, Arc::clone(&self.load));
+        let watched = unless_stalled(stream, self.deadlines, Arc::clone(&self.share));
         self.spawn(PROGRESS.scope(Progress::now(false), watched));
     }
 }
 
 /// Sends an answer, unless the client takes nothing of it for so long: then its stream is reset, however busy the
 /// others of the connection are. An answer that goes at once costs no timer.
-async fn unless_stalled(stream: impl Future<Output = ()>, deadlines: Deadlines, load: Arc<Load>) {
+async fn unless_stalled(stream: impl Future<Output = ()>, deadlines: Deadlines, share: Arc<Share>) {
     let stalled = async {
         loop {
             let (Progress { is_answered, last }, now) = (PROGRESS.with(Cell::get), Instant::now());
-            let Some(at) = deadlines.look_again(last, now, is_answered && load.is_short(now)) else { return };
+            let Some(at) = deadlines.look_again(last, now, is_answered && share.load().is_short(now)) else { return };
             sleep_until(at).await;
         }
     };
@@ -109,6 +109,7 @@ async fn discard(mut body: Incoming) {
 #[cfg(test)]
 mod tests {
     use super::super::super::limits::Limits;
+    use super::super::load::Load;
     use super::*;
     use std::time::Duration;
     use tokio::time::sleep;
@@ -123,25 +124,26 @@ mod tests {
             }
             std::future::pending::<()>().await;
         };
-        let load = Arc::new(Load::new(&Limits::default()));
-        PROGRESS.scope(Progress::now(false), unless_stalled(answer, Deadlines::default(), load)).await;
+        let share = Share::of(Arc::new(Load::new(&Limits::default())));
+        PROGRESS.scope(Progress::now(false), unless_stalled(answer, Deadlines::default(), share)).await;
         assert_eq!(started.elapsed().as_secs(), 280, "30 s after the last part");
     }
 
     #[tokio::test(start_paused = true)]
     async fn where_others_find_no_room_it_is_given_up_soon_but_not_while_it_is_being_made() {
         let load = Arc::new(Load::new(&Limits::default()));
-        let _all = load.admit_bytes(u64::MAX, &Arc::default()).expect("it goes alone");
+        let share = || Share::of(Arc::clone(&load));
+        let _all = share().admit(u64::MAX).expect("it goes alone");
         let started = Instant::now();
         let answer = async {
             for _ in 0..10 {
                 sleep(Duration::from_secs(1)).await;
-                assert!(load.admit_bytes(1, &Arc::default()).is_none());
+                assert!(share().admit(1).is_none());
             }
             progressed();
             std::future::pending::<()>().await;
         };
-        let watched = unless_stalled(answer, Deadlines::default(), Arc::clone(&load));
+        let watched = unless_stalled(answer, Deadlines::default(), share());
         PROGRESS.scope(Progress::now(false), watched).await;
         assert_eq!(started.elapsed().as_secs(), 12);
     }

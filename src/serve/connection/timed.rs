@@ -14,7 +14,6 @@ use super::activity::Activity;
 use super::deadlines::Deadlines;
 use super::lines::Lines;
 use super::linger::Linger;
-use super::load::Load;
 use super::sniff::Protocol;
 
 /// A stream whose waits have ends.
@@ -22,7 +21,6 @@ use super::sniff::Protocol;
 pub(super) struct Timed<S> {
     stream: S,
     activity: Arc<Activity>,
-    load: Arc<Load>,
     deadlines: Deadlines,
     /// HTTP/2 has its own ways: pings, streams, windows.
     head: Option<Head>,
@@ -36,11 +34,10 @@ impl<S> Timed<S> {
         stream: S,
         protocol: Protocol,
         activity: Arc<Activity>,
-        load: Arc<Load>,
         deadlines: Deadlines,
     ) -> Self {
         let head = (protocol == Protocol::Http1).then(Head::default);
-        Self { stream, activity, load, deadlines, head, stalled_since: None, linger: None, alarm: Alarm::default() }
+        Self { stream, activity, deadlines, head, stalled_since: None, linger: None, alarm: Alarm::default() }
     }
 
     /// The peer takes nothing. An error once that has lasted too long.
@@ -49,7 +46,7 @@ impl<S> Timed<S> {
         let since = *self.stalled_since.get_or_insert_with(Instant::now);
         loop {
             let now = Instant::now();
-            let Some(look_again_at) = self.deadlines.look_again(since, now, self.load.is_short(now)) else {
+            let Some(look_again_at) = self.deadlines.look_again(since, now, self.activity.share().load().is_short(now)) else {
                 return Poll::Ready(Err(timed_out("it takes no answer")));
             };
             ready!(self.alarm.poll_at(context, look_again_at));

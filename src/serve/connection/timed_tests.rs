@@ -1,4 +1,5 @@
 use super::super::super::limits::Limits;
+use super::super::load::{Load, Share};
 use super::*;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -7,10 +8,13 @@ use tokio::time::{sleep, timeout};
 const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn timed(protocol: Protocol) -> (DuplexStream, Arc<Activity>, Timed<DuplexStream>) {
+    timed_under(&Arc::new(Load::new(&Limits::default())), protocol)
+}
+
+fn timed_under(load: &Arc<Load>, protocol: Protocol) -> (DuplexStream, Arc<Activity>, Timed<DuplexStream>) {
     let (peer, stream) = duplex(64);
-    let activity = Activity::new();
-    let load = Arc::new(Load::new(&Limits::default()));
-    let timed = Timed::new(stream, protocol, Arc::clone(&activity), load, Deadlines::default());
+    let activity = Activity::new(Share::of(Arc::clone(load)));
+    let timed = Timed::new(stream, protocol, Arc::clone(&activity), Deadlines::default());
     (peer, activity, timed)
 }
 
@@ -111,12 +115,13 @@ async fn a_peer_that_takes_nothing_is_given_up_and_one_that_is_slow_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_nothing_is_given_up_soon_where_others_find_no_room() {
-    let (_peer, _activity, mut stream) = timed(Protocol::Http1);
-    let (started, load) = (Instant::now(), Arc::clone(&stream.load));
+    let load = Arc::new(Load::new(&Limits::default()));
+    let (_peer, _activity, mut stream) = timed_under(&load, Protocol::Http1);
+    let (started, share) = (Instant::now(), || Share::of(Arc::clone(&load)));
     let shortage = async {
         sleep(Duration::from_secs(9)).await;
-        let all = load.admit_bytes(u64::MAX, &Arc::default()).expect("it goes alone");
-        assert!(load.admit_bytes(1, &Arc::default()).is_none());
+        let all = share().admit(u64::MAX).expect("it goes alone");
+        assert!(share().admit(1).is_none());
         drop(all);
         std::future::pending::<()>().await;
     };
