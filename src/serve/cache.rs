@@ -4,7 +4,9 @@
 //! nobody asks for any more leaves as the least recently used. Errors are not kept; they are cheap.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::fast::RandomState;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
@@ -50,7 +52,7 @@ impl CatalogRequest {
 /// A body and the catalog that it was last found to be the answer of.
 #[derive(Debug)]
 struct Kept {
-    revision: u64,
+    revision: AtomicU64,
     representation: Arc<Representation>,
 }
 
@@ -68,14 +70,15 @@ pub(super) enum Origin {
 
 /// The cache of rendered bodies. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub(super) struct ResponseCache(Cache<CatalogRequest, Arc<Kept>>);
+pub(super) struct ResponseCache(Cache<Arc<CatalogRequest>, Arc<Kept>, RandomState>);
 
 impl ResponseCache {
     pub(super) fn new(max_bytes: u64) -> Self {
-        let weigh = |request: &CatalogRequest, kept: &Arc<Kept>| {
+        let weigh = |request: &Arc<CatalogRequest>, kept: &Arc<Kept>| {
             u32::try_from(OVERHEAD_BYTES + request.heap_bytes() + kept.representation.bytes()).unwrap_or(u32::MAX)
         };
-        Self(Cache::builder().max_capacity(max_bytes).weigher(weigh).eviction_policy(EvictionPolicy::lru()).build())
+        let builder = Cache::builder().max_capacity(max_bytes).weigher(weigh).eviction_policy(EvictionPolicy::lru());
+        Self(builder.build_with_hasher(RandomState::default()))
     }
 
     /// The answer to a request out of a catalog, rendered unless it is there. Two requests that miss at the same
@@ -83,33 +86,34 @@ impl ResponseCache {
     pub(super) fn get_or_render<E>(
         &self,
         catalog: &Catalog,
-        request: &CatalogRequest,
+        request: &Arc<CatalogRequest>,
         render: impl FnOnce(&CatalogRequest) -> Result<Vec<u8>, E>,
     ) -> Result<(Arc<Representation>, Origin), E> {
         let kept = self.0.get(request);
-        if let Some(kept) = kept.as_ref().filter(|kept| catalog.revision <= kept.revision) {
+        if let Some(kept) = kept.as_ref().filter(|kept| catalog.revision <= kept.revision.load(Ordering::Acquire)) {
             return Ok((Arc::clone(&kept.representation), Origin::Memory));
         }
         let body = render(request)?;
-        let representation = match kept {
-            // Most publications leave most pages as they were: tag, date and encoded forms stay good.
-            Some(kept) if kept.representation.body() == &body => Arc::clone(&kept.representation),
-            _ => Arc::new(Representation::new(JSON, body.into(), catalog.published_at)),
-        };
+        // Most publications leave most pages as they were: tag, date and encoded forms stay good.
+        if let Some(kept) = kept.filter(|kept| kept.representation.body() == &body) {
+            kept.revision.fetch_max(catalog.revision, Ordering::AcqRel);
+            return Ok((Arc::clone(&kept.representation), Origin::Rendered));
+        }
+        let representation = Arc::new(Representation::new(JSON, body.into(), catalog.published_at));
         self.keep(request, catalog.revision, &representation);
         Ok((representation, Origin::Rendered))
     }
 
     /// Weighs an answer again that has got another encoded form.
-    pub(super) fn weigh_again(&self, request: &CatalogRequest, representation: &Arc<Representation>) {
+    pub(super) fn weigh_again(&self, request: &Arc<CatalogRequest>, representation: &Arc<Representation>) {
         let kept = self.0.get(request).filter(|kept| Arc::ptr_eq(&kept.representation, representation));
         if let Some(kept) = kept {
-            self.keep(request, kept.revision, representation);
+            self.keep(request, kept.revision.load(Ordering::Acquire), representation);
         }
     }
 
-    fn keep(&self, request: &CatalogRequest, revision: u64, representation: &Arc<Representation>) {
-        let representation = Arc::clone(representation);
-        self.0.insert(request.clone(), Arc::new(Kept { revision, representation }));
+    fn keep(&self, request: &Arc<CatalogRequest>, revision: u64, representation: &Arc<Representation>) {
+        let kept = Kept { revision: revision.into(), representation: Arc::clone(representation) };
+        self.0.insert(Arc::clone(request), Arc::new(kept));
     }
 }

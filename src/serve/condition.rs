@@ -21,6 +21,13 @@ pub(super) enum Verdict {
 /// Judges a request in the order of RFC 9110 §13.2.2. `modified` is the second from which on the
 /// representation has not changed.
 pub(super) fn judge(headers: &HeaderMap, tag: &Tag, modified: SystemTime) -> Verdict {
+    let is_condition = |name: &HeaderName| {
+        [IF_MATCH, IF_UNMODIFIED_SINCE, IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|condition| condition == name)
+    };
+    // As most requests are: that is seen sooner than four names are looked up.
+    if !headers.keys().any(is_condition) {
+        return Verdict::Send;
+    }
     if headers.contains_key(IF_MATCH) {
         if !matches(headers, &IF_MATCH, |is_weak, text| !is_weak && tag.is_of(text)) {
             return Verdict::Failed;

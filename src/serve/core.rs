@@ -12,6 +12,7 @@ use super::connection::Load;
 use super::documents::Documents;
 use super::read_through::ReadThrough;
 use super::representation::Encoders;
+use super::targets::Targets;
 use crate::catalog::current::Current;
 
 /// The catalog of the moment, rendered bodies, and the rest that services share. Cheap to clone.
@@ -19,6 +20,7 @@ use crate::catalog::current::Current;
 pub struct Core {
     pub(super) current: Arc<Current>,
     pub(super) configuration: Arc<Configuration>,
+    pub(super) targets: Arc<Targets>,
     pub(super) cache: ResponseCache,
     cache_bytes: u64,
     pub(super) encoders: Encoders,
@@ -64,6 +66,7 @@ impl Core {
         Self {
             current,
             configuration,
+            targets: Arc::new(Targets::new()),
             cache: ResponseCache::new(cache_bytes),
             cache_bytes,
             encoders: Encoders::new(),

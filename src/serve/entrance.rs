@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 
+use super::service::Handled;
 use super::{Body, Service};
 
 /// The entrance of one listener.
@@ -25,8 +26,9 @@ impl Entrance {
         self.0.store(Arc::new(service));
     }
 
-    pub(super) async fn handle(&self, request: Parts) -> Response<Body> {
-        self.0.load_full().handle(request).await
+    /// Answers one request, at once where nothing has to be waited for.
+    pub(super) fn handle(&self, request: Parts) -> Handled {
+        Service::handle(&self.0.load(), request)
     }
 
     /// Answers one request for which there is no room.

@@ -21,11 +21,12 @@ const BETWEEN_BYTES: usize = 4;
 
 /// Lets a request pass, or says why it gets no further.
 pub(super) fn check(request: &Parts) -> Result<(), Problem> {
-    check_size(&request.headers)?;
-    check_host(request)?;
+    let head = Head::read(&request.headers);
+    head.check_size()?;
+    check_host(request, &head)?;
     match request.method {
         Method::CONNECT => return Err(Problem::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".to_owned() }),
-        Method::GET | Method::HEAD | Method::OPTIONS if announces_body(request) => {
+        Method::GET | Method::HEAD | Method::OPTIONS if head.announces_body => {
             return Err(Problem::BadRequest("Invalid request: this method takes no body".into()));
         }
         _ => {}
@@ -36,24 +37,60 @@ pub(super) fn check(request: &Parts) -> Result<(), Problem> {
     check_nul(request.uri.path(), request.uri.query())
 }
 
-fn check_size(headers: &HeaderMap) -> Result<(), Problem> {
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + BETWEEN_BYTES).sum();
-    // Over HTTP/2, browsers send every cookie as a header of its own (RFC 9113 §8.2.3).
-    let more_cookies = headers.get_all(COOKIE).iter().count().saturating_sub(1);
-    if headers.len() - more_cookies <= MAX_HEADERS && bytes <= MAX_HEADER_BYTES {
-        Ok(())
-    } else {
-        Err(Problem::HeadTooLarge)
+/// What is to be known of a request's headers, read in one pass.
+#[derive(Default)]
+struct Head<'a> {
+    headers: usize,
+    /// Names, values, and what stands between them.
+    bytes: usize,
+    cookies: usize,
+    host: Option<&'a HeaderValue>,
+    hosts: usize,
+    /// Whether it says that a body follows. Over HTTP/2 one may follow unannounced; it is dropped, and can be taken
+    /// for nothing else.
+    announces_body: bool,
+}
+
+impl<'a> Head<'a> {
+    fn read(headers: &'a HeaderMap) -> Self {
+        let mut head = Self::default();
+        for (name, value) in headers {
+            head.headers += 1;
+            head.bytes += name.as_str().len() + value.len() + BETWEEN_BYTES;
+            if name == HOST {
+                head.host.get_or_insert(value);
+                head.hosts += 1;
+            } else if name == COOKIE {
+                head.cookies += 1;
+            } else if name == TRANSFER_ENCODING || name == CONTENT_LENGTH && !is_zero(value) {
+                head.announces_body = true;
+            }
+        }
+        head
+    }
+
+    fn check_size(&self) -> Result<(), Problem> {
+        // Over HTTP/2, browsers send every cookie as a header of its own (RFC 9113 §8.2.3).
+        let more_cookies = self.cookies.saturating_sub(1);
+        if self.headers - more_cookies <= MAX_HEADERS && self.bytes <= MAX_HEADER_BYTES {
+            Ok(())
+        } else {
+            Err(Problem::HeadTooLarge)
+        }
     }
 }
 
-fn check_host(request: &Parts) -> Result<(), Problem> {
+/// Whether a body of that length is none.
+fn is_zero(length: &HeaderValue) -> bool {
+    !length.is_empty() && length.as_bytes().iter().all(|digit| *digit == b'0')
+}
+
+fn check_host(request: &Parts, head: &Head<'_>) -> Result<(), Problem> {
     let refuse = |problem: &'static str| Err(Problem::BadRequest(problem.into()));
-    let mut hosts = request.headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => return refuse("Invalid request: more than one Host header"),
-        (Some(host), None) if !is_host(host.as_bytes()) => return refuse("Invalid request: malformed Host header"),
-        (None, None) if request.version == Version::HTTP_11 => return refuse("Invalid request: missing Host header"),
+    match head.host {
+        _ if head.hosts > 1 => return refuse("Invalid request: more than one Host header"),
+        Some(host) if !is_host(host.as_bytes()) => return refuse("Invalid request: malformed Host header"),
+        None if request.version == Version::HTTP_11 => return refuse("Invalid request: missing Host header"),
         _ => {}
     }
     // In absolute form, and on HTTP/2, the target names the host too.
@@ -67,7 +104,7 @@ fn check_host(request: &Parts) -> Result<(), Problem> {
     let differs = |host: &HeaderValue| {
         !without_default_port(host.as_bytes(), scheme).eq_ignore_ascii_case(without_default_port(authority, scheme))
     };
-    if request.version == Version::HTTP_2 && request.headers.get(HOST).is_some_and(differs) {
+    if request.version == Version::HTTP_2 && head.host.is_some_and(differs) {
         return refuse("Invalid request: `:authority` and Host differ");
     }
     match scheme {
@@ -82,13 +119,6 @@ fn check_host(request: &Parts) -> Result<(), Problem> {
 pub(super) fn without_default_port<'a>(host: &'a [u8], scheme: Option<&Scheme>) -> &'a [u8] {
     let port: &[u8] = if scheme == Some(&Scheme::HTTPS) { b":443" } else { b":80" };
     host.strip_suffix(port).or_else(|| host.strip_suffix(b":")).unwrap_or(host)
-}
-
-/// Whether a request says that a body follows. Over HTTP/2 one may follow unannounced; it is dropped, and can be
-/// taken for nothing else.
-fn announces_body(request: &Parts) -> bool {
-    let is_zero = |length: &HeaderValue| !length.is_empty() && length.as_bytes().iter().all(|digit| *digit == b'0');
-    request.headers.contains_key(TRANSFER_ENCODING) || !request.headers.get_all(CONTENT_LENGTH).iter().all(is_zero)
 }
 
 /// Whether this is `host` or `host:port` (RFC 3986 §3.2.2), without userinfo.
@@ -112,7 +142,7 @@ fn is_address(text: &str) -> bool {
 }
 
 fn is_in_names(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'%' | b'$' | b'!' | b'&'..=b'.' | b';' | b'=' | b'_' | b'~')
 }
 
 /// Whether this is a colon and, after it, nothing or a port.

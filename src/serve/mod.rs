@@ -5,8 +5,8 @@
 //! certificate, `entrance` which `service` is to answer, `core` what all services share, `configuration` what became of
 //! the configuration, `guard` what is refused before anything else, `route`, `escapes` and `query` what is asked for,
 //! `cursor` where a page begins, `api` and `registries` the bodies, `documents` and `docs` the API's description,
-//! `cache` the bodies that are there already, `read_through` what no body is there for, `representation` what is known
-//! of a body, `coding` and `condition` what the client wants of it and has of it, `error` the problems, `respond` and
+//! `targets` what was asked for in these words before, `cache` the bodies that are there already, `read_through` what no body is there for, `representation` what is known
+//! of a body, `coding` and `condition` what the client wants of it and has of it, `error` the problems, `freshness`, `respond` and
 //! `cors` the headers, `lineage` the one that names us and those whom we mirror; `admin` what only those who run the
 //! proxy may do; `seldom` what the log says no more often than it should.
 
@@ -30,6 +30,7 @@ mod drift;
 mod entrance;
 mod error;
 mod escapes;
+mod freshness;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod guard;
@@ -44,6 +45,7 @@ mod respond;
 mod route;
 mod seldom;
 mod service;
+mod targets;
 mod tls;
 
 use bytes::Bytes;

@@ -15,9 +15,9 @@ use super::cache::Origin;
 use super::coding::Coding;
 use super::cors::Cors;
 use super::error::Problem;
+use super::freshness::Freshness;
 use super::read_through::Source;
 use super::representation::Representation;
-use crate::catalog::{Catalog, Participant};
 
 /// How the admin listener asks for its token; browsers know Basic.
 const CHALLENGE: HeaderValue = HeaderValue::from_static(
@@ -38,11 +38,11 @@ const NOT_FOUND_MAX_AGE: u64 = 10;
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// Holds the place of a value.
+const NOTHING: HeaderValue = HeaderValue::from_static("");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// What `registry::client` of another proxy looks for: a walk must not take a part for the whole.
 const PARTIAL: HeaderValue = HeaderValue::from_static("mcp-registry-proxy; hit; detail=partial");
-/// RFC 9209.
-const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 /// RFC 9211.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -72,34 +72,6 @@ pub(super) struct Answer<'a> {
     pub(super) coding: Coding,
     pub(super) origin: Origin,
     pub(super) freshness: &'a Freshness,
-}
-
-/// How far an answer out of the catalog can be trusted to be whole and new.
-#[derive(Debug, Default)]
-pub(super) struct Freshness {
-    revision: u64,
-    /// Not every registry has been asked yet: lists may be a part.
-    is_partial: bool,
-    /// Since when nobody has confirmed a part of what it may hold.
-    stale_since: Option<Timestamp>,
-    /// Which registries are to blame (RFC 9209).
-    proxy_status: Option<HeaderValue>,
-}
-
-impl Freshness {
-    /// Whether it is what [`Freshness::of`] would say.
-    pub(super) fn is_of(&self, catalog: &Catalog, is_partial: bool) -> bool {
-        (self.revision, self.is_partial) == (catalog.revision, is_partial)
-    }
-
-    pub(super) fn of(catalog: &Catalog, is_partial: bool) -> Self {
-        let member = |registry: &Participant| {
-            format!("mcp-registry-proxy; error=destination_unavailable; next-hop=\"{}\"", registry.rules.name)
-        };
-        let troubled: Vec<String> = catalog.troubled().map(member).collect();
-        let proxy_status = (!troubled.is_empty()).then(|| header(&troubled.join(", ")));
-        Self { revision: catalog.revision, is_partial, stale_since: catalog.stale_since(), proxy_status }
-    }
 }
 
 /// How responses are dressed; made once.
@@ -146,48 +118,71 @@ impl Responder {
         }
     }
 
+    /// The headers that answers out of one catalog have in common, for a 200 in this coding, or for a 304. Those that
+    /// each answer has of its own have their places.
+    pub(super) fn head(&self, freshness: &Freshness, coding: Option<Coding>) -> HeaderMap {
+        let mut headers = self.common.clone();
+        let (cache_control, cache_status) = match freshness {
+            Freshness { is_partial: true, .. } => (NO_STORE, PARTIAL),
+            Freshness { stale_since: Some(_), .. } => (self.stale.clone(), NOTHING),
+            _ => (self.fresh.clone(), self.from_memory.clone()),
+        };
+        headers.insert(CACHE_CONTROL, cache_control);
+        headers.insert(CACHE_STATUS, cache_status);
+        headers.insert(VARY, self.vary.clone());
+        headers.insert(ETAG, NOTHING);
+        headers.insert(LAST_MODIFIED, NOTHING);
+        if let Some(coding) = coding {
+            headers.insert(CONTENT_TYPE, JSON);
+            headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+            if coding != Coding::Identity {
+                headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+            }
+        }
+        headers
+    }
+
     /// A 200 that clients may keep; `body` is the representation's in the answer's coding.
     pub(super) fn represented(&self, answer: Answer<'_>, body: Bytes) -> Response<Body> {
-        let mut response = self.reusable(answer, StatusCode::OK, body);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, answer.representation.content_type.clone());
-        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
-        if answer.coding != Coding::Identity {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(answer.coding.name()));
+        let mut response = self.reusable(answer, answer.freshness.head_of(answer.coding), body);
+        if answer.representation.content_type != JSON {
+            response.headers_mut().insert(CONTENT_TYPE, answer.representation.content_type.clone());
         }
         response
     }
 
     /// A 304: what a cache needs in order to go on with what it has (RFC 9110 §15.4.5).
     pub(super) fn not_modified(&self, answer: Answer<'_>) -> Response<Body> {
-        self.reusable(answer, StatusCode::NOT_MODIFIED, Bytes::new())
+        let mut response = self.reusable(answer, answer.freshness.head_of_not_modified(), Bytes::new());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
     }
 
     /// What a 200 and a 304 have in common: a cache replaces the one's by the other's (RFC 9111 §3.2).
-    fn reusable(&self, answer: Answer<'_>, status: StatusCode, body: Bytes) -> Response<Body> {
+    fn reusable(&self, answer: Answer<'_>, head: &HeaderMap, body: Bytes) -> Response<Body> {
         let Answer { representation, coding, origin, freshness } = answer;
-        let (cache_control, cache_status) = match (freshness, origin) {
-            (_, Origin::ReadThrough { source, is_whole }) => {
-                (self.read_through_control(freshness, is_whole), read_through_status(source))
-            }
-            (Freshness { is_partial: true, .. }, _) => (NO_STORE, PARTIAL),
-            (Freshness { stale_since: Some(since), .. }, _) => (self.stale.clone(), self.stale_status(*since)),
-            (_, Origin::Memory) => (self.fresh.clone(), self.from_memory.clone()),
-            (_, Origin::Rendered) => (self.fresh.clone(), self.rendered.clone()),
-        };
-        let mut response = self.respond(status, body);
+        let mut response = Response::new(Body::new(body));
+        *response.headers_mut() = head.clone();
         let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, cache_control);
-        if let Some(proxy_status) = &freshness.proxy_status {
-            headers.insert(PROXY_STATUS, proxy_status.clone());
+        match (freshness, origin) {
+            (_, Origin::ReadThrough { source, is_whole }) => {
+                headers.insert(CACHE_CONTROL, self.read_through_control(freshness, is_whole));
+                headers.insert(CACHE_STATUS, read_through_status(source));
+            }
+            (Freshness { is_partial: true, .. }, _) => {}
+            (Freshness { stale_since: Some(since), .. }, _) => {
+                headers.insert(CACHE_STATUS, self.stale_status(*since));
+            }
+            (_, Origin::Rendered) => {
+                headers.insert(CACHE_STATUS, self.rendered.clone());
+            }
+            (_, Origin::Memory) => {}
         }
         if let Some(policy) = &representation.policy {
             headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
         }
-        headers.insert(CACHE_STATUS, cache_status);
         headers.insert(ETAG, representation.entity_tag(coding));
         headers.insert(LAST_MODIFIED, representation.last_modified(SystemTime::now()));
-        headers.insert(VARY, self.vary.clone());
         response
     }
 
@@ -286,6 +281,6 @@ fn read_through_status(source: Source) -> HeaderValue {
     }
 }
 
-fn header(text: &str) -> HeaderValue {
+pub(super) fn header(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("words and numbers of ours make a header")
 }

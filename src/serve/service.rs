@@ -16,15 +16,16 @@ use http::{HeaderMap, Method, Response};
 use super::admin::Access;
 use super::api::View;
 use super::cache::{self, CatalogRequest};
-use super::coding::negotiate;
+use super::coding::{Coding, negotiate};
 use super::condition::{Verdict, judge};
 use super::cors::Cors;
 use super::error::Problem;
+use super::freshness::Freshness;
 use super::lineage::LineageHeader;
 use super::read_through::Awaited;
 use super::registries::{Registries, reason};
 use super::representation::Representation;
-use super::respond::{Answer, Freshness, Responder};
+use super::respond::{Answer, Responder};
 use super::route::{self, Route, route};
 use super::{AdminConfig, Body, Core, ReadThroughSettings, Visibility, configuration, guard, query};
 use crate::catalog::lineage::ProxyId;
@@ -69,20 +70,42 @@ pub(super) enum Answered {
     Awaited(Box<Awaited>),
 }
 
-impl Answered {
-    fn document(document: &Arc<Representation>) -> Self {
-        let (representation, origin) = (Arc::clone(document), cache::Origin::Memory);
-        Self::Found(Found { representation, request: None, origin, freshness: Arc::default() })
-    }
-}
-
 /// A body that clients may keep, and where it was found.
 pub(super) struct Found {
     pub(super) representation: Arc<Representation>,
     /// What the cache keeps it under, if it does.
-    pub(super) request: Option<CatalogRequest>,
+    pub(super) request: Option<Arc<CatalogRequest>>,
     pub(super) origin: cache::Origin,
     pub(super) freshness: Arc<Freshness>,
+}
+
+impl Found {
+    fn answer(&self, coding: Coding) -> Answer<'_> {
+        let Self { representation, origin, freshness, .. } = self;
+        Answer { representation, coding, origin: *origin, freshness }
+    }
+}
+
+/// How far a request got.
+pub(super) enum Handled {
+    Now(Response<Body>),
+    Later(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+}
+
+/// The same before the answer is finished.
+enum Begun {
+    Answered(Response<Body>),
+    Waits(Wait),
+}
+
+/// What an answer waits for.
+enum Wait {
+    /// To be let in by the admin listener, and for what only that one does.
+    Administration,
+    /// For a coding of its body to be made.
+    Coding(Found, Coding),
+    /// For what registries say.
+    Registries(Box<Awaited>),
 }
 
 /// A body of the catalog's.
@@ -94,7 +117,7 @@ pub(super) struct Looked {
 
 impl Looked {
     /// As the answer to the request that it was looked for.
-    pub(super) fn of(self, request: CatalogRequest) -> Found {
+    pub(super) fn of(self, request: Arc<CatalogRequest>) -> Found {
         let Self { representation, origin, freshness } = self;
         Found { representation, request: Some(request), origin, freshness }
     }
@@ -113,6 +136,8 @@ pub struct Service {
     shows_urls: bool,
     /// Made anew only when a catalog is published.
     freshness: ArcSwap<Freshness>,
+    /// That of what no catalog has a part in.
+    timeless: Arc<Freshness>,
 }
 
 impl Service {
@@ -123,10 +148,13 @@ impl Service {
             Door::Public(origins) => (Cors::new(origins), None),
             Door::Admin(config) => (Cors::Nobody, Some(Access::new(config))),
         };
+        let responder = Responder::new(origins, settings.max_age, settings.visibility);
+        let timeless = Arc::new(Freshness::timeless(&responder));
         Self {
             core,
             registries,
-            responder: Responder::new(origins, settings.max_age, settings.visibility),
+            responder,
+            timeless,
             access,
             lineage: LineageHeader::new(settings.own_id.clone()),
             read_through: settings.read_through.clone(),
@@ -135,28 +163,60 @@ impl Service {
         }
     }
 
-    /// Answers one request. A panic is this request's alone.
-    pub(super) async fn handle(&self, request: Parts) -> Response<Body> {
-        let answered = guarded(request.uri.path(), pin!(self.respond(&request))).await;
-        let response = answered.unwrap_or_else(|problem| self.responder.problem(&problem));
-        self.finish(&request.headers, response)
+    /// Answers one request, at once where nothing has to be waited for. A panic is this request's alone.
+    pub(super) fn handle(this: &Arc<Self>, request: Parts) -> Handled {
+        let begun = catch_unwind(AssertUnwindSafe(|| this.begin(&request)));
+        let wait = match begun.unwrap_or_else(|_| panicked(request.uri.path())) {
+            Ok(Begun::Answered(response)) => return Handled::Now(this.finish(&request.headers, response)),
+            Err(problem) => return Handled::Now(this.finish(&request.headers, this.responder.problem(&problem))),
+            Ok(Begun::Waits(wait)) => wait,
+        };
+        let this = Arc::clone(this);
+        Handled::Later(Box::pin(async move {
+            let answered = guarded(request.uri.path(), pin!(this.wait(&request, wait))).await;
+            let response = answered.unwrap_or_else(|problem| this.responder.problem(&problem));
+            this.finish(&request.headers, response)
+        }))
     }
 
-    async fn respond(&self, request: &Parts) -> Result<Response<Body>, Problem> {
+    /// Answers what can be answered at once. Most requests are not even a future then, which would be copied a dozen
+    /// times on its way.
+    fn begin(&self, request: &Parts) -> Result<Begun, Problem> {
+        if self.access.is_some() {
+            return Ok(Begun::Waits(Wait::Administration));
+        }
+        self.settle(request, self.answer(request)?)
+    }
+
+    fn settle(&self, request: &Parts, answered: Answered) -> Result<Begun, Problem> {
+        match answered {
+            Answered::With(response) => Ok(Begun::Answered(response)),
+            Answered::Found(found) => self.represent_now(request, found),
+            Answered::Awaited(awaited) => Ok(Begun::Waits(Wait::Registries(awaited))),
+        }
+    }
+
+    async fn wait(&self, request: &Parts, wait: Wait) -> Result<Response<Body>, Problem> {
+        let mut begun = Begun::Waits(wait);
+        loop {
+            begun = match begun {
+                Begun::Answered(response) => return Ok(response),
+                Begun::Waits(Wait::Administration) => self.settle(request, self.administered(request).await?)?,
+                Begun::Waits(Wait::Registries(awaited)) => {
+                    self.represent_now(request, self.read_through(*awaited).await?)?
+                }
+                Begun::Waits(Wait::Coding(found, coding)) => return self.encode(found, coding).await,
+            }
+        }
+    }
+
+    /// Answers a request that came in by the admin listener.
+    async fn administered(&self, request: &Parts) -> Result<Answered, Problem> {
         let administered = match &self.access {
             Some(access) => self.administer(access, request).await?,
             None => None,
         };
-        let answered = match administered {
-            Some(answered) => answered,
-            None => self.answer(request)?,
-        };
-        match answered {
-            Answered::With(response) => Ok(response),
-            Answered::Found(found) => self.represent(request, found).await,
-            // In a box, so that all the others need not carry what only this one takes.
-            Answered::Awaited(awaited) => Box::pin(self.represent_awaited(request, *awaited)).await,
-        }
+        administered.map_or_else(|| self.answer(request), Ok)
     }
 
     /// Answers one request for which there is no room.
@@ -166,34 +226,39 @@ impl Service {
 
     /// Adds what every answer has.
     fn finish(&self, request: &HeaderMap, mut response: Response<Body>) -> Response<Body> {
-        self.responder.allow_origin(request, response.headers_mut());
+        let headers = response.headers_mut();
+        self.responder.allow_origin(request, headers);
         // After the catalog was read: whoever sees content of another proxy sees its id.
-        response.headers_mut().insert(LINEAGE_HEADER, self.lineage.value(&self.core.current));
+        headers.entry(LINEAGE_HEADER).or_insert_with(|| self.lineage.value(&self.core.current));
         response
     }
 
-    /// Answers with a representation, in the coding that the client wants, or with less where it has that already.
-    pub(super) async fn represent(&self, request: &Parts, found: Found) -> Result<Response<Body>, Problem> {
-        let Found { representation, request: kept_under, origin, freshness } = found;
-        let negotiated = negotiate(&request.headers, representation.body().len());
+    /// Answers with a representation, in the coding that the client wants, or with less where it has that already;
+    /// or says that the coding has to be made.
+    fn represent_now(&self, request: &Parts, found: Found) -> Result<Begun, Problem> {
+        let negotiated = negotiate(&request.headers, found.representation.body().len());
         let coding = negotiated.ok_or(Problem::NotAcceptable)?;
-        let answer = Answer { representation: &representation, coding, origin, freshness: &freshness };
-        match judge(&request.headers, &representation.tag, representation.modified()) {
+        match judge(&request.headers, &found.representation.tag, found.representation.modified()) {
             Verdict::Failed => return Err(Problem::PreconditionFailed),
-            Verdict::NotModified => return Ok(self.responder.not_modified(answer)),
+            Verdict::NotModified => return Ok(Begun::Answered(self.responder.not_modified(found.answer(coding)))),
             Verdict::Send => {}
         }
-        if let Some(body) = representation.ready(coding) {
-            return Ok(self.responder.represented(answer, body));
+        match found.representation.ready(coding) {
+            Some(body) => Ok(Begun::Answered(self.responder.represented(found.answer(coding), body))),
+            None => Ok(Begun::Waits(Wait::Coding(found, coding))),
         }
-        let cache = self.core.cache.clone();
+    }
+
+    /// Makes the coding of a representation, and answers with it.
+    async fn encode(&self, found: Found, coding: Coding) -> Result<Response<Body>, Problem> {
+        let (cache, kept_under) = (self.core.cache.clone(), found.request.clone());
         let weigh = move |grown: &Arc<Representation>| {
             if let Some(request) = kept_under {
                 cache.weigh_again(&request, grown);
             }
         };
-        let body = representation.encode(coding, &self.core.encoders, weigh).await?;
-        Ok(self.responder.represented(answer, body))
+        let body = found.representation.encode(coding, &self.core.encoders, weigh).await?;
+        Ok(self.responder.represented(found.answer(coding), body))
     }
 
     fn answer(&self, request: &Parts) -> Result<Answered, Problem> {
@@ -202,14 +267,21 @@ impl Service {
         if request.method == Method::OPTIONS {
             return Ok(Answered::With(self.responder.options(&request.headers, &route::allow(path))));
         }
+        if matches!(request.method, Method::GET | Method::HEAD)
+            && let Some(known) = self.core.targets.request(&request.uri)
+        {
+            return self.find(request, known);
+        }
         let include_deleted = || query::include_deleted(query);
         match route(&request.method, path)? {
-            Route::List => self.find(CatalogRequest::List(query::list(query)?)),
+            Route::List => self.find_first(request, CatalogRequest::List(query::list(query)?)),
             Route::Versions { name } => {
-                self.find_or_ask(request, CatalogRequest::Versions { name, include_deleted: include_deleted()? })
+                self.find_first(request, CatalogRequest::Versions { name, include_deleted: include_deleted()? })
             }
-            Route::Version { name, version } => self
-                .find_or_ask(request, CatalogRequest::Version { name, version, include_deleted: include_deleted()? }),
+            Route::Version { name, version } => {
+                let include_deleted = include_deleted()?;
+                self.find_first(request, CatalogRequest::Version { name, version, include_deleted })
+            }
             Route::Ping => Ok(self.momentary("{\"pong\":true}\n")),
             Route::Build => Ok(self.momentary(build())),
             Route::Registries => Ok(self.momentary(self.describe(|registries| registries.list()))),
@@ -220,26 +292,32 @@ impl Service {
             }
             Route::Health | Route::Live => Ok(self.momentary("{\"status\":\"ok\"}\n")),
             Route::Ready => self.with_view(|view| view.readiness()).map(|body| self.momentary(body)),
-            Route::OpenapiYaml => Ok(Answered::document(&self.core.documents.yaml)),
-            Route::OpenapiJson => Ok(Answered::document(&self.core.documents.json)),
-            Route::Docs => Ok(Answered::document(&self.core.documents.page)),
+            Route::OpenapiYaml => Ok(self.document(&self.core.documents.yaml)),
+            Route::OpenapiJson => Ok(self.document(&self.core.documents.json)),
+            Route::Docs => Ok(self.document(&self.core.documents.page)),
         }
     }
 
-    /// Finds the answer in the cache, or else renders it from the catalog.
-    fn find(&self, request: CatalogRequest) -> Result<Answered, Problem> {
-        Ok(Answered::Found(self.look(&request)?.of(request)))
-    }
-
-    /// The same for one name. What the catalog lacks, the registries may have.
-    fn find_or_ask(&self, head: &Parts, request: CatalogRequest) -> Result<Answered, Problem> {
+    /// Finds the answer in the cache, or else renders it from the catalog. What the catalog lacks, the registries may
+    /// have.
+    fn find(&self, head: &Parts, request: Arc<CatalogRequest>) -> Result<Answered, Problem> {
         match self.look(&request) {
             Ok(found) => Ok(Answered::Found(found.of(request))),
             Err(problem) => self.ask(head, request, problem).map(Box::new).map(Answered::Awaited),
         }
     }
 
-    pub(super) fn look(&self, request: &CatalogRequest) -> Result<Looked, Problem> {
+    /// The same for a target that is not known yet. One that is asked for twice will be asked for again.
+    fn find_first(&self, head: &Parts, request: CatalogRequest) -> Result<Answered, Problem> {
+        let request = Arc::new(request);
+        let answered = self.find(head, Arc::clone(&request))?;
+        if matches!(&answered, Answered::Found(found) if found.origin == cache::Origin::Memory) {
+            self.core.targets.note(&head.uri, &request);
+        }
+        Ok(answered)
+    }
+
+    pub(super) fn look(&self, request: &Arc<CatalogRequest>) -> Result<Looked, Problem> {
         self.with_view(|view| {
             let (representation, origin) =
                 self.core.cache.get_or_render(view.catalog, request, |request| view.render(request))?;
@@ -249,13 +327,22 @@ impl Service {
 
     pub(super) fn freshness(&self, view: View<'_>) -> Arc<Freshness> {
         let is_partial = !view.is_ready && self.core.started.elapsed() < PARTIAL_LIMIT;
+        // After the catalog was read: whoever sees content of another proxy sees its id.
+        let lineage = self.core.current.lineage();
         let known = self.freshness.load();
-        if known.is_of(view.catalog, is_partial) {
+        if known.is_of(view.catalog, is_partial, &lineage) {
             return Arc::clone(&known);
         }
-        let freshness = Arc::new(Freshness::of(view.catalog, is_partial));
+        let named = self.lineage.value(&self.core.current);
+        let lineage = Arc::clone(&lineage);
+        let freshness = Arc::new(Freshness::of(view.catalog, is_partial, lineage, &named, &self.responder));
         self.freshness.store(Arc::clone(&freshness));
         freshness
+    }
+
+    fn document(&self, document: &Arc<Representation>) -> Answered {
+        let (representation, origin) = (Arc::clone(document), cache::Origin::Memory);
+        Answered::Found(Found { representation, request: None, origin, freshness: Arc::clone(&self.timeless) })
     }
 
     pub(super) fn momentary(&self, body: impl Into<Bytes>) -> Answered {
@@ -300,12 +387,15 @@ impl Service {
 async fn guarded<T>(path: &str, mut answer: Pin<&mut impl Future<Output = Result<T, Problem>>>) -> Result<T, Problem> {
     poll_fn(|context| {
         // Nobody looks at the future again that a panic left as it was.
-        catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))).unwrap_or_else(|_| {
-            tracing::error!(path, "a request handler panicked");
-            Poll::Ready(Err(Problem::Internal))
-        })
+        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(panicked(path)))
     })
     .await
+}
+
+fn panicked<T>(path: &str) -> Result<T, Problem> {
+    tracing::error!(path, "a request handler panicked");
+    Err(Problem::Internal)
 }
 
 /// What this build is, as `GET …/version` says it.

@@ -70,11 +70,11 @@ pub struct Load {
 
 /// The right to have one request answered, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Slot<'a>(&'a Room);
+pub(super) struct Slot(Arc<Share>);
 
-impl Drop for Slot<'_> {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.give_back(1);
+        self.0.load.requests.give_back(1);
     }
 }
 
@@ -109,6 +109,15 @@ impl Share {
     /// What it is a share of.
     pub(super) fn load(&self) -> &Load {
         &self.load
+    }
+
+    /// Lets a request in, if there is room for one.
+    pub(super) fn admit_request(self: &Arc<Self>) -> Option<Slot> {
+        let has_room = self.load.requests.take(1);
+        if !has_room {
+            self.load.refuse();
+        }
+        has_room.then(|| Slot(Arc::clone(self)))
     }
 
     /// Lets an answer out, if there is room for so many bytes, and if its connection has not had its share. One that is
@@ -162,15 +171,6 @@ impl Load {
         self.since_born(now) < self.short_until.load(Ordering::Relaxed)
     }
 
-    /// Lets a request in, if there is room for one.
-    pub(super) fn admit(&self) -> Option<Slot<'_>> {
-        let has_room = self.requests.take(1);
-        if !has_room {
-            self.refuse();
-        }
-        has_room.then(|| Slot(&self.requests))
-    }
-
     /// An answer found no room.
     fn note_shortage(&self) {
         let until = self.since_born(Instant::now() + SHORT_FOR);
@@ -207,11 +207,12 @@ mod tests {
     #[tokio::test]
     async fn so_many_requests_are_in_flight_and_no_more() {
         let load = load(2, 1 << 20);
-        let (first, _second) = (load.admit().expect("room"), load.admit().expect("room"));
-        assert!(load.admit().is_none());
+        let admit = || Share::of(Arc::clone(&load)).admit_request();
+        let (first, _second) = (admit().expect("room"), admit().expect("room"));
+        assert!(admit().is_none());
         assert_eq!((load.in_flight(), load.refused()), (2, 1));
         drop(first);
-        assert!(load.admit().is_some());
+        assert!(admit().is_some());
         assert_eq!((load.in_flight(), load.refused()), (1, 1));
         assert!(!load.is_short(Instant::now()), "that says nothing of bytes");
     }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, ORIGIN};
@@ -16,10 +17,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::route::is_health;
+use super::super::service::Handled;
 use super::super::{Body, Entrance};
-use super::activity::{Activity, Tracked};
+use super::activity::{Activity, InFlight, Tracked};
 use super::deadlines::Deadlines;
-use super::load::Sending;
 use super::streams::{Streams, progressed};
 use super::timed::Timed;
 
@@ -55,7 +56,7 @@ impl Session {
         // The whole body in one write.
         let kept = Arc::clone(&activity);
         let answering = Arc::new(Answering { entrance, activity: kept, part: usize::MAX, streams: None });
-        let handle = service_fn(move |request| Arc::clone(&answering).answer(request));
+        let handle = service_fn(move |request| answering.answer(request));
         let connection = http1::Builder::new()
             // The stream's own clocks tell a slow head from an idle connection.
             .header_read_timeout(None)
@@ -74,7 +75,7 @@ impl Session {
         let streams = Streams::new(deadlines, Arc::clone(activity.share()));
         let (kept, bodies) = (Arc::clone(&activity), Some(streams.clone()));
         let answering = Arc::new(Answering { entrance, activity: kept, part: PART_BYTES, streams: bodies });
-        let handle = service_fn(move |request| Arc::clone(&answering).answer(request));
+        let handle = service_fn(move |request| answering.answer(request));
         let connection = http2::Builder::new(streams)
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
@@ -100,58 +101,103 @@ struct Answering {
 }
 
 impl Answering {
-    /// Answers a request whose body nobody wants.
-    fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<Tracked<Body>>, Infallible>> {
-        let mut in_flight = self.activity.begin();
+    /// Answers a request whose body nobody wants, if there is room for it and for its answer. Whether the process lives
+    /// and is ready is said in any case: whoever asks that would end it otherwise.
+    fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
+        let in_flight = self.activity.begin();
         let (parts, body) = request.into_parts();
-        let has_body = !body.is_end_stream();
+        let asked = Asked::new(&parts, &body);
         match &self.streams {
-            Some(streams) if has_body => streams.discard(body),
+            Some(streams) if asked.has_body => streams.discard(body),
             // Over HTTP/1 it is dropped here and not later, so that hyper asks for no more of it.
             _ => drop(body),
         }
-        let is_http1 = parts.version <= Version::HTTP_11;
-        let leaves_body = has_body && is_http1;
-        let is_only_head = parts.method == Method::HEAD && !is_http1;
-        async move {
-            let (mut response, sending) = self.answer_within_bounds(parts).await;
-            progressed();
-            in_flight.hold(sending, is_http1);
-            if leaves_body {
-                self.activity.leave_body();
+        let share = self.activity.share();
+        let slot = if asked.is_health { None } else { share.admit_request() };
+        if slot.is_none() && !asked.is_health {
+            return Answer::Now(Some(self.send(self.entrance.refuse(&parts.headers), &asked, in_flight)));
+        }
+        match self.entrance.handle(parts) {
+            Handled::Now(response) => Answer::Now(Some(self.send(response, &asked, in_flight))),
+            Handled::Later(handling) => {
+                let this = Arc::clone(self);
+                Answer::Later(Box::pin(async move {
+                    let response = handling.await;
+                    drop(slot);
+                    this.send(response, &asked, in_flight)
+                }))
             }
-            // Who sends heads like that shall not send more of them at once.
-            if leaves_body || is_http1 && response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            // Over HTTP/1 hyper leaves the body out itself.
-            if is_only_head
-                && may_have_length(response.status())
-                && let Some(length) = response.body().size_hint().exact()
-            {
-                response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
-            }
-            Ok(response.map(|body| Tracked::new((!is_only_head).then_some(body), self.part, in_flight)))
         }
     }
 
-    /// Answers a request, if there is room for it and for its answer. Whether the process lives and is ready is said in
-    /// any case: whoever asks that would end it otherwise.
-    async fn answer_within_bounds(&self, request: Parts) -> (Response<Body>, Option<Sending>) {
-        if is_health(request.uri.path()) {
-            return (self.entrance.handle(request).await, None);
+    /// Makes of an answer what hyper sends, or of one that finds no room a refusal.
+    fn send(&self, response: Response<Body>, asked: &Asked, mut in_flight: InFlight) -> Response<Tracked<Body>> {
+        progressed();
+        let mut response = response;
+        if !asked.is_health {
+            let sending = self.activity.share().admit(response.body().size_hint().exact().unwrap_or_default());
+            if sending.is_none() {
+                let origin = asked.origin.clone().map(|origin| (ORIGIN, origin));
+                response = self.entrance.refuse(&origin.into_iter().collect());
+            }
+            in_flight.hold(sending, asked.is_http1);
         }
-        let share = self.activity.share();
-        let Some(_slot) = share.load().admit() else { return (self.entrance.refuse(&request.headers), None) };
-        // In case the answer finds no room; few headers, most often none.
-        let origin = request.headers.get(ORIGIN).cloned();
-        let response = self.entrance.handle(request).await;
-        match share.admit(response.body().size_hint().exact().unwrap_or_default()) {
-            Some(sending) => (response, Some(sending)),
-            None => (self.entrance.refuse(&origin.map(|origin| (ORIGIN, origin)).into_iter().collect()), None),
+        let leaves_body = asked.has_body && asked.is_http1;
+        if leaves_body {
+            self.activity.leave_body();
+        }
+        // Who sends heads like that shall not send more of them at once.
+        if leaves_body || asked.is_http1 && response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        // Over HTTP/1 hyper leaves the body out itself.
+        if asked.is_only_head
+            && may_have_length(response.status())
+            && let Some(length) = response.body().size_hint().exact()
+        {
+            response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
+        }
+        response.map(|body| Tracked::new((!asked.is_only_head).then_some(body), self.part, in_flight))
+    }
+}
+
+/// What a connection must know of a request.
+struct Asked {
+    is_http1: bool,
+    has_body: bool,
+    /// Whether the answer is a head alone, and hyper does not know it.
+    is_only_head: bool,
+    is_health: bool,
+    /// Whose page asks, in case the answer finds no room.
+    origin: Option<HeaderValue>,
+}
+
+impl Asked {
+    fn new(request: &Parts, body: &Incoming) -> Self {
+        let is_http1 = request.version <= Version::HTTP_11;
+        Self {
+            is_http1,
+            has_body: !body.is_end_stream(),
+            is_only_head: request.method == Method::HEAD && !is_http1,
+            is_health: is_health(request.uri.path()),
+            origin: request.headers.get(ORIGIN).cloned(),
+        }
+    }
+}
+
+/// An answer, there already or on its way.
+enum Answer {
+    Now(Option<Response<Tracked<Body>>>),
+    Later(Pin<Box<dyn Future<Output = Response<Tracked<Body>>> + Send>>),
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Tracked<Body>>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Now(response) => Poll::Ready(Ok(response.take().expect("nobody polls what is ready again"))),
+            Self::Later(answer) => answer.as_mut().poll(context).map(Ok),
         }
     }
 }

@@ -30,12 +30,7 @@ pub(super) struct Timed<S> {
 }
 
 impl<S> Timed<S> {
-    pub(super) fn new(
-        stream: S,
-        protocol: Protocol,
-        activity: Arc<Activity>,
-        deadlines: Deadlines,
-    ) -> Self {
+    pub(super) fn new(stream: S, protocol: Protocol, activity: Arc<Activity>, deadlines: Deadlines) -> Self {
         let head = (protocol == Protocol::Http1).then(Head::default);
         Self { stream, activity, deadlines, head, stalled_since: None, linger: None, alarm: Alarm::default() }
     }
@@ -46,7 +41,8 @@ impl<S> Timed<S> {
         let since = *self.stalled_since.get_or_insert_with(Instant::now);
         loop {
             let now = Instant::now();
-            let Some(look_again_at) = self.deadlines.look_again(since, now, self.activity.share().load().is_short(now)) else {
+            let Some(look_again_at) = self.deadlines.look_again(since, now, self.activity.share().load().is_short(now))
+            else {
                 return Poll::Ready(Err(timed_out("it takes no answer")));
             };
             ready!(self.alarm.poll_at(context, look_again_at));

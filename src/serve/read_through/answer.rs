@@ -6,14 +6,13 @@
 
 use std::sync::Arc;
 
-use http::Response;
 use http::request::Parts;
 use jiff::Timestamp;
 
 use super::super::api::View;
 use super::super::cache::{CatalogRequest, Origin};
 use super::super::error::Problem;
-use super::super::{Body, Found, Service};
+use super::super::{Found, Service};
 use super::{Key, Outcome, Prospect};
 use crate::catalog::listing::ListingBuilder;
 use crate::catalog::merge::{Moment, Source, merge};
@@ -23,7 +22,7 @@ use crate::registry::lookup::{Asked, is_from_proxy};
 
 /// A request that waits for registries.
 pub(in crate::serve) struct Awaited {
-    request: CatalogRequest,
+    request: Arc<CatalogRequest>,
     key: Key,
     prospect: Prospect,
 }
@@ -33,7 +32,7 @@ impl Service {
     pub(in crate::serve) fn ask(
         &self,
         head: &Parts,
-        request: CatalogRequest,
+        request: Arc<CatalogRequest>,
         problem: Problem,
     ) -> Result<Awaited, Problem> {
         let is_worth_it = matches!(problem, Problem::NotListed | Problem::Unavailable(_));
@@ -55,18 +54,8 @@ impl Service {
         prospect.map(|prospect| Awaited { request, key, prospect }).ok_or_else(|| problem.for_now())
     }
 
-    /// Answers with what the registries say.
-    pub(in crate::serve) async fn represent_awaited(
-        &self,
-        request: &Parts,
-        awaited: Awaited,
-    ) -> Result<Response<Body>, Problem> {
-        let found = self.read_through(awaited).await?;
-        self.represent(request, found).await
-    }
-
     /// Waits for what the registries say. Meanwhile the catalog may have got an answer of its own; that counts.
-    async fn read_through(&self, awaited: Awaited) -> Result<Found, Problem> {
+    pub(in crate::serve) async fn read_through(&self, awaited: Awaited) -> Result<Found, Problem> {
         let Awaited { request, key, prospect } = awaited;
         let outcome = prospect.outcome().await;
         let problem = match self.look(&request) {
