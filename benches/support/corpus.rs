@@ -123,7 +123,7 @@ fn push_server(rows: &mut Vec<Row>, random: &mut Rng, number: usize, count: usiz
     let prefix = ["io.github", "com", "ai", "dev"][random.usize(..4)];
     let owner = format!("{one}{}", number % 997);
     let name = format!("{prefix}.{owner}/{other}-{one}-{number}");
-    let mut published: Vec<i64> = (0..count).map(|_| random.i64(..SPAN)).collect();
+    let mut published: Vec<i64> = (0..count).map(|_| random.i64(0..SPAN)).collect();
     published.sort_unstable();
     for (at, published) in published.into_iter().enumerate() {
         let version = if number.is_multiple_of(97) {
