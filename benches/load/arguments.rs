@@ -71,6 +71,11 @@ impl Arguments {
         if self.quick { 2 } else { 10 }
     }
 
+    /// How often something is measured, at most, until others leave the machine alone meanwhile.
+    pub(crate) fn attempts(&self) -> usize {
+        if self.quick { 1 } else { 3 }
+    }
+
     pub(crate) fn is_quick(&self) -> bool {
         self.quick
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::measure::Sighting;
 use crate::rounds::{Measured, Run, Server};
 use crate::statistics::median;
 
@@ -13,23 +14,30 @@ pub(crate) struct Judgement {
     pub(crate) measured: String,
     /// Nothing, where it is only told.
     pub(crate) is_reached: Option<bool>,
+    /// Whether others left the machine alone meanwhile.
+    pub(crate) is_clean: bool,
 }
 
 impl Judgement {
     pub(crate) fn at_most(what: &str, value: f64, most: f64, unit: &str) -> Self {
         let measured = format!("{}{unit}", short(value));
         let target = format!("at most {most}{unit}");
-        Self { what: what.to_owned(), target, measured, is_reached: Some(value <= most) }
+        Self { what: what.to_owned(), target, measured, is_reached: Some(value <= most), is_clean: true }
     }
 
     fn at_least(what: &str, value: f64, least: f64) -> Self {
         let (measured, target) = (format!("{} ×", short(value)), format!("at least {least} ×"));
-        Self { what: what.to_owned(), target, measured, is_reached: Some(least <= value) }
+        Self { what: what.to_owned(), target, measured, is_reached: Some(least <= value), is_clean: true }
     }
 
     /// What is worth knowing and has no target.
     pub(crate) fn told(what: &str, measured: String) -> Self {
-        Self { what: what.to_owned(), target: "–".to_owned(), measured, is_reached: None }
+        Self { what: what.to_owned(), target: "–".to_owned(), measured, is_reached: None, is_clean: true }
+    }
+
+    /// The same, seen in a run that counts or not.
+    pub(crate) fn seen(self, is_clean: bool) -> Self {
+        Self { is_clean: self.is_clean && is_clean, ..self }
     }
 }
 
@@ -44,17 +52,21 @@ pub(crate) fn short(value: f64) -> String {
 }
 
 /// The median of something over the runs that are clean; over all, if none is.
-pub(crate) fn typical(runs: &[Run], figure: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
-    let clean = median(runs.iter().filter(|run| run.is_clean()).filter_map(&figure));
-    clean.or_else(|| median(runs.iter().filter_map(&figure)))
+pub(crate) fn typical(runs: &[Sighting<Run>], figure: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
+    let clean = median(runs.iter().filter(|run| run.is_clean).filter_map(|run| figure(&run.of)));
+    clean.or_else(|| median(runs.iter().filter_map(|run| figure(&run.of))))
 }
 
 /// How something of one relates to that of another, round by round: the median over those rounds in which both runs
 /// are clean; over all, if there is none.
-pub(crate) fn ratio(one: &[Run], other: &[Run], figure: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
-    let divided = |(one, other): (&Run, &Run)| Some(figure(one)? / figure(other)?);
+pub(crate) fn ratio(
+    one: &[Sighting<Run>],
+    other: &[Sighting<Run>],
+    figure: impl Fn(&Run) -> Option<f64>,
+) -> Option<f64> {
+    let divided = |(one, other): (&Sighting<Run>, &Sighting<Run>)| Some(figure(&one.of)? / figure(&other.of)?);
     let pairs = || one.iter().zip(other);
-    let clean = median(pairs().filter(|(one, other)| one.is_clean() && other.is_clean()).filter_map(divided));
+    let clean = median(pairs().filter(|(one, other)| one.is_clean && other.is_clean).filter_map(divided));
     clean.or_else(|| median(pairs().filter_map(divided)))
 }
 
@@ -73,10 +85,10 @@ fn p99(run: &Run) -> Option<f64> {
 }
 
 /// What was measured, by name.
-struct Results<'a>(BTreeMap<&'a str, &'a BTreeMap<Server, Vec<Run>>>);
+struct Results<'a>(BTreeMap<&'a str, &'a BTreeMap<Server, Vec<Sighting<Run>>>>);
 
 impl Results<'_> {
-    fn runs(&self, name: &str, server: Server) -> &[Run] {
+    fn runs(&self, name: &str, server: Server) -> &[Sighting<Run>] {
         self.0.get(name).and_then(|runs| runs.get(&server)).map_or(&[], Vec::as_slice)
     }
 

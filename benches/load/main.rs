@@ -15,6 +15,7 @@ mod control;
 #[expect(unreachable_pub, reason = "it is shared with the other benchmarks")]
 #[path = "../support/corpus.rs"]
 mod corpus;
+mod field;
 mod h2load;
 mod idle;
 mod judge;

@@ -9,6 +9,9 @@ use crate::Outcome;
 /// Ticks of `/proc` in a second: `USER_HZ`, which is 100 on every architecture that the proxy runs on.
 const TICKS: f64 = 100.0;
 
+/// What is measured counts if others used less of the machine meanwhile, in cores.
+pub(crate) const CLEAN: f64 = 0.10;
+
 /// What one process says of itself.
 struct Stat {
     parent: u32,
@@ -86,9 +89,39 @@ impl Window {
         Ok(Self { began: Instant::now(), busy: busy()?, own: cpu(std::process::id())? })
     }
 
+    /// Whether others used so little that what was measured meanwhile counts.
+    pub(crate) fn is_clean(&self) -> Outcome<bool> {
+        Ok(self.foreign()? <= CLEAN)
+    }
+
     /// In cores, on average.
     pub(crate) fn foreign(&self) -> Outcome<f64> {
         let others = (busy()? - self.busy) - (cpu(std::process::id())? - self.own);
         Ok((others / self.began.elapsed().as_secs_f64()).max(0.0))
     }
+}
+
+/// What was measured, and whether others left the machine alone meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct Sighting<T> {
+    pub(crate) of: T,
+    pub(crate) is_clean: bool,
+}
+
+/// Measures until it counts, but so often at most; then what others disturbed least.
+pub(crate) fn cleanly<T>(attempts: usize, mut measure: impl FnMut() -> Outcome<T>) -> Outcome<Sighting<T>> {
+    let mut best: Option<(f64, T)> = None;
+    for _ in 0..attempts.max(1) {
+        let window = Window::begin()?;
+        let measured = measure()?;
+        let foreign = window.foreign()?;
+        if best.as_ref().is_none_or(|(least, _)| foreign < *least) {
+            best = Some((foreign, measured));
+        }
+        if best.as_ref().is_some_and(|(least, _)| *least <= CLEAN) {
+            break;
+        }
+    }
+    let (foreign, of) = best.ok_or("nothing was measured")?;
+    Ok(Sighting { of, is_clean: foreign <= CLEAN })
 }

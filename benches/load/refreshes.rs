@@ -9,6 +9,7 @@ use crate::arguments::Arguments;
 use crate::client::Client;
 use crate::control::Control;
 use crate::judge::{Judgement, short};
+use crate::measure::{Sighting, Window, cleanly};
 use crate::proxy::{FIRST_PAGE, Proxy};
 use crate::run::Bench;
 use crate::sample::{Sample, path};
@@ -37,10 +38,14 @@ pub(crate) fn measure(bench: &Bench<'_>) -> Outcome<Vec<Judgement>> {
     let pair = Pair { client, registry, proxy };
     let mut judged = Vec::new();
     if arguments.wants("increment") {
-        judged.push(pair.increments(arguments, sample)?);
+        let window = Window::begin()?;
+        let judgement = pair.increments(arguments, sample)?;
+        judged.push(judgement.seen(window.is_clean()?));
     }
     if arguments.wants("walk") {
-        judged.push(pair.walks(arguments)?);
+        let window = Window::begin()?;
+        let judgement = pair.walks(arguments)?;
+        judged.push(judgement.seen(window.is_clean()?));
     }
     if arguments.wants("refresh-p99") {
         judged.extend(pair.tails(wrk, arguments)?);
@@ -117,16 +122,18 @@ impl Pair<'_> {
         let (mut quiet, mut busy) = (Vec::new(), Vec::new());
         let before = self.registry.counts()?.walks;
         for _ in 0..arguments.rounds() {
-            quiet.push(wrk.run(&load)?);
-            busy.push(self.while_walking(|| wrk.run(&load))?);
+            quiet.push(cleanly(arguments.attempts(), || wrk.run(&load))?);
+            busy.push(cleanly(arguments.attempts(), || self.while_walking(|| wrk.run(&load)))?);
         }
         let walks = self.registry.counts()?.walks - before;
-        let [quiet, busy] =
-            [quiet, busy].map(|runs: Vec<Figures>| median(runs.iter().map(|run| run.p99)).unwrap_or_default() / 1e3);
+        let is_clean = quiet.iter().chain(&busy).all(|run| run.is_clean);
+        let [quiet, busy] = [quiet, busy]
+            .map(|runs: Vec<Sighting<Figures>>| median(runs.iter().map(|run| run.of.p99)).unwrap_or_default() / 1e3);
         let told = format!("{} ms without, {} ms with, {walks} walks", short(quiet), short(busy));
         Ok(vec![
-            Judgement::at_most("p99 of cached pages during full walks, against p99 without", busy / quiet, 2.0, " ×"),
-            Judgement::at_most("the same by itself", busy, 10.0, " ms"),
+            Judgement::at_most("p99 of cached pages during full walks, against p99 without", busy / quiet, 2.0, " ×")
+                .seen(is_clean),
+            Judgement::at_most("the same by itself", busy, 10.0, " ms").seen(is_clean),
             Judgement::told("these are", told),
         ])
     }

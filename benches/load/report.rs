@@ -2,7 +2,8 @@
 
 use crate::arguments::Arguments;
 use crate::judge::{Judgement, cpu, rate, ratio, short, typical};
-use crate::rounds::{CLEAN, Measured, Run, Server};
+use crate::measure::CLEAN;
+use crate::rounds::{Measured, Server};
 use crate::{machine, proxy};
 
 /// Prints what was measured.
@@ -25,15 +26,21 @@ pub(crate) fn print(arguments: &Arguments, measured: &[Measured], judged: &[Judg
         println!();
         println!("**One round of one second: these figures show that it works, and nothing else.**");
     }
+    let mut is_dirty = judged.iter().any(|judgement| !judgement.is_clean);
     if !measured.is_empty() {
-        print_rates(measured);
+        is_dirty |= print_rates(measured);
     }
     if !judged.is_empty() {
         print_targets(judged);
     }
+    if is_dirty {
+        println!();
+        println!("¹ Others used more than {CLEAN} cores meanwhile, however often it was tried.");
+    }
 }
 
-fn print_rates(measured: &[Measured]) {
+/// Says whether one of them does not count.
+fn print_rates(measured: &[Measured]) -> bool {
     println!();
     println!(
         "| request | body, bytes | server | requests/s | p50, ms | p99, ms | p99.9, ms | CPU, µs | rate ÷ nginx \
@@ -52,7 +59,7 @@ fn print_rates(measured: &[Measured]) {
                 Server::Proxy => (&*scenario.title, bytes.to_string()),
                 Server::Nginx | Server::Bare => ("", String::new()),
             };
-            let dirty = if own.iter().any(Run::is_clean) { "" } else { " ¹" };
+            let dirty = if own.iter().any(|run| run.is_clean) { "" } else { " ¹" };
             println!(
                 "| {title} | {bytes} | {}{dirty} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 name(*server),
@@ -67,24 +74,22 @@ fn print_rates(measured: &[Measured]) {
             );
         }
     }
-    let is_dirty = |measured: &Measured| measured.runs.values().any(|runs| !runs.iter().any(Run::is_clean));
-    if measured.iter().any(is_dirty) {
-        println!();
-        println!("¹ Others used more than {CLEAN} cores meanwhile, in every run.");
-    }
+    let is_dirty = |measured: &Measured| measured.runs.values().any(|runs| !runs.iter().any(|run| run.is_clean));
+    measured.iter().any(is_dirty)
 }
 
 fn print_targets(judged: &[Judgement]) {
     println!();
     println!("| what | target | measured | |");
     println!("|---|---|---|---|");
-    for Judgement { what, target, measured, is_reached } in judged {
+    for Judgement { what, target, measured, is_reached, is_clean } in judged {
         let verdict = match is_reached {
             Some(true) => "reached",
             Some(false) => "**missed**",
             None => "",
         };
-        println!("| {what} | {target} | {measured} | {verdict} |");
+        let mark = if *is_clean { "" } else { " ¹" };
+        println!("| {what} | {target} | {measured}{mark} | {verdict} |");
     }
 }
 

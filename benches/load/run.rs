@@ -5,9 +5,10 @@ use tempfile::TempDir;
 use crate::arguments::Arguments;
 use crate::client::Client;
 use crate::control::Control;
+use crate::field::Field;
 use crate::judge::{Judgement, judge};
 use crate::proxy::Proxy;
-use crate::rounds::{Field, Measured};
+use crate::rounds::Measured;
 use crate::sample::Sample;
 use crate::wrk::Wrk;
 use crate::{Outcome, idle, processes, refreshes, report, scenarios, stop, upkeep};
@@ -74,6 +75,7 @@ impl Bench<'_> {
     /// All requests, and what an idle connection of bare hyper takes.
     fn measure_requests(&self, proxy: &Proxy) -> Outcome<(Vec<Measured>, Option<f64>)> {
         let wanted = |name: &str| self.arguments.wants(name);
+        eprintln!("looking for what to ask");
         let scenarios = if self.arguments.tenfold {
             scenarios::searches(&self.sample, &wanted)
         } else {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
+use memchr::memmem::Finder;
 
 use crate::sample::{SEED, Sample};
 
@@ -13,7 +14,7 @@ const FEW: usize = 10;
 const MANY: std::ops::RangeInclusive<usize> = 8_000..=12_000;
 /// How many texts are looked at before all are.
 const SAMPLED: usize = 5_000;
-const ATTEMPTS: usize = 10_000;
+const ATTEMPTS: usize = 4_000;
 const TERMS: usize = 200;
 /// How many different pages are asked for of searches with many hits: 5,000 × 30 KB.
 const PAGES: usize = 5_000;
@@ -71,7 +72,10 @@ fn common(texts: &[String]) -> BTreeSet<String> {
         if !tried.insert(term) {
             continue;
         }
-        let hits = |texts: &mut dyn Iterator<Item = &String>| texts.filter(|text| text.contains(term)).count();
+        let finder = Finder::new(term);
+        let hits = |texts: &mut dyn Iterator<Item = &String>| {
+            texts.filter(|text| finder.find(text.as_bytes()).is_some()).count()
+        };
         let likely = step * hits(&mut texts.iter().step_by(step));
         if (MANY.start() / 2..=MANY.end() * 2).contains(&likely) && MANY.contains(&hits(&mut texts.iter())) {
             terms.insert(term.to_owned());

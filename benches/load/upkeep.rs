@@ -1,12 +1,13 @@
 //! What it takes while nobody asks: the first walk, memory, and how soon it is back.
 
+use crate::Outcome;
 use crate::arguments::Arguments;
 use crate::judge::{Judgement, short};
+use crate::measure::{self, Window};
 use crate::proxy::Proxy;
 use crate::run::Bench;
 use crate::sample::Sample;
 use crate::statistics::{median, number};
-use crate::{Outcome, measure};
 
 /// How often a warm start is made, at most.
 const STARTS: usize = 3;
@@ -15,6 +16,7 @@ const STARTS: usize = 3;
 pub(crate) fn first_walk(bench: &Bench<'_>) -> Outcome<(Proxy, Vec<Judgement>)> {
     eprintln!("the first walk");
     let Bench { arguments, client, sample, registry, directory, .. } = bench;
+    let window = Window::begin()?;
     let mut proxy = Proxy::start(&directory.path().join("proxy"), registry.address(), false)?;
     proxy.until_ready(client)?;
     let cpu = proxy.cpu()?;
@@ -33,22 +35,29 @@ pub(crate) fn first_walk(bench: &Bench<'_>) -> Outcome<(Proxy, Vec<Judgement>)> 
     if arguments.wants("memory") {
         judged.extend(judge_memory("after the first walk", memory, arguments, sample));
     }
-    Ok((proxy, judged))
+    let is_clean = window.is_clean()?;
+    Ok((proxy, judged.into_iter().map(|judgement| judgement.seen(is_clean)).collect()))
 }
 
 /// Restarts the proxy on its store.
 pub(crate) fn warm_starts(bench: &Bench<'_>, mut proxy: Proxy) -> Outcome<(Proxy, Vec<Judgement>)> {
     eprintln!("warm starts");
     let Bench { arguments, client, sample, .. } = bench;
-    let mut times = Vec::new();
+    let (mut times, mut is_clean) = (Vec::new(), true);
     for _ in 0..arguments.repetitions().min(STARTS) {
-        let (restarted, took) = proxy.restart(client)?;
-        proxy = restarted;
-        times.push(took.as_secs_f64());
+        let mut running = Some(proxy);
+        let seen = measure::cleanly(arguments.attempts(), || {
+            let (restarted, took) = running.take().ok_or("the proxy is gone")?.restart(client)?;
+            running = Some(restarted);
+            Ok(took.as_secs_f64())
+        })?;
+        proxy = running.ok_or("the proxy is gone")?;
+        is_clean &= seen.is_clean;
+        times.push(seen.of);
     }
     let most = if arguments.tenfold { 5.0 } else { 0.4 };
     let time = median(times).unwrap_or_default();
-    let mut judged = vec![Judgement::at_most("warm start to the first answer", time, most, " s")];
+    let mut judged = vec![Judgement::at_most("warm start to the first answer", time, most, " s").seen(is_clean)];
     if arguments.wants("memory") {
         let memory = number(measure::memory(proxy.id())?);
         let what = format!("{} MiB", short(memory / f64::from(1 << 20)));
