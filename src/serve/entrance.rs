@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 
-use super::service::Handled;
+use super::handling::Handled;
 use super::{Body, Service};
 
 /// The entrance of one listener.

@@ -2,7 +2,7 @@
 //! refresh, and only what the catalog lacks waits for registries (`read_through`).
 //!
 //! In reading order: `listener`, `limits`, `addresses`, `descriptors` and `connection` who asks, `tls` under which
-//! certificate, `entrance` which `service` is to answer, `core` what all services share, `configuration` what became of
+//! certificate, `entrance` which `service` is to answer, `handling` what waits and what does not, `core` what all services share, `configuration` what became of
 //! the configuration, `guard` what is refused before anything else, `route`, `escapes` and `query` what is asked for,
 //! `cursor` where a page begins, `api` and `registries` the bodies, `documents` and `docs` the API's description,
 //! `targets` what was asked for in these words before, `cache` the bodies that are there already, `read_through` what no body is there for, `representation` what is known
@@ -34,6 +34,7 @@ mod freshness;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod guard;
+mod handling;
 mod limits;
 mod lineage;
 mod listener;
@@ -57,11 +58,11 @@ pub use configuration::{Configuration, Refusal};
 pub use connection::{Connection, Deadlines, Load};
 pub use core::{Core, Figures, StoreFigures};
 pub use entrance::Entrance;
+use handling::{Answered, Found};
 pub use limits::Limits;
 pub use listener::Listener;
 pub use read_through::{Flight, ReadThrough, ReadThroughCounts, ReadThroughSettings, Spawn};
 pub use respond::Visibility;
-use service::{Answered, Found};
 pub use service::{Door, Service, ServiceSettings};
 pub use tls::Tls;
 

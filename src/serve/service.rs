@@ -1,11 +1,7 @@
 //! What answers requests: it finds out what is asked for, lets the parts of the wing make it, and dresses it. One
 //! service for each listener and configuration; what outlives it is the [`Core`]'s.
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -16,16 +12,14 @@ use http::{HeaderMap, Method, Response};
 use super::admin::Access;
 use super::api::View;
 use super::cache::{self, CatalogRequest};
-use super::coding::{Coding, negotiate};
-use super::condition::{Verdict, judge};
 use super::cors::Cors;
 use super::error::Problem;
 use super::freshness::Freshness;
+use super::handling::{Answered, Found};
 use super::lineage::LineageHeader;
-use super::read_through::Awaited;
 use super::registries::{Registries, reason};
 use super::representation::Representation;
-use super::respond::{Answer, Responder};
+use super::respond::Responder;
 use super::route::{self, Route, route};
 use super::{AdminConfig, Body, Core, ReadThroughSettings, Visibility, configuration, guard, query};
 use crate::catalog::lineage::ProxyId;
@@ -61,53 +55,6 @@ pub enum Door {
     Admin(AdminConfig),
 }
 
-/// How a request is answered.
-pub(super) enum Answered {
-    With(Response<Body>),
-    /// With a body that clients may keep, in a coding to be chosen.
-    Found(Found),
-    /// With what registries will have said.
-    Awaited(Box<Awaited>),
-}
-
-/// A body that clients may keep, and where it was found.
-pub(super) struct Found {
-    pub(super) representation: Arc<Representation>,
-    /// What the cache keeps it under, if it does.
-    pub(super) request: Option<Arc<CatalogRequest>>,
-    pub(super) origin: cache::Origin,
-    pub(super) freshness: Arc<Freshness>,
-}
-
-impl Found {
-    fn answer(&self, coding: Coding) -> Answer<'_> {
-        let Self { representation, origin, freshness, .. } = self;
-        Answer { representation, coding, origin: *origin, freshness }
-    }
-}
-
-/// How far a request got.
-pub(super) enum Handled {
-    Now(Response<Body>),
-    Later(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
-}
-
-/// The same before the answer is finished.
-enum Begun {
-    Answered(Response<Body>),
-    Waits(Wait),
-}
-
-/// What an answer waits for.
-enum Wait {
-    /// To be let in by the admin listener, and for what only that one does.
-    Administration,
-    /// For a coding of its body to be made.
-    Coding(Found, Coding),
-    /// For what registries say.
-    Registries(Box<Awaited>),
-}
-
 /// A body of the catalog's.
 pub(super) struct Looked {
     representation: Arc<Representation>,
@@ -131,7 +78,7 @@ pub struct Service {
     pub(super) responder: Responder,
     lineage: LineageHeader,
     /// The rules of the admin listener, if that is what the service is for.
-    access: Option<Access>,
+    pub(super) access: Option<Access>,
     pub(super) read_through: Option<ReadThroughSettings>,
     shows_urls: bool,
     /// Made anew only when a catalog is published.
@@ -163,69 +110,13 @@ impl Service {
         }
     }
 
-    /// Answers one request, at once where nothing has to be waited for. A panic is this request's alone.
-    pub(super) fn handle(this: &Arc<Self>, request: Parts) -> Handled {
-        let begun = catch_unwind(AssertUnwindSafe(|| this.begin(&request)));
-        let wait = match begun.unwrap_or_else(|_| panicked(request.uri.path())) {
-            Ok(Begun::Answered(response)) => return Handled::Now(this.finish(&request.headers, response)),
-            Err(problem) => return Handled::Now(this.finish(&request.headers, this.responder.problem(&problem))),
-            Ok(Begun::Waits(wait)) => wait,
-        };
-        let this = Arc::clone(this);
-        Handled::Later(Box::pin(async move {
-            let answered = guarded(request.uri.path(), pin!(this.wait(&request, wait))).await;
-            let response = answered.unwrap_or_else(|problem| this.responder.problem(&problem));
-            this.finish(&request.headers, response)
-        }))
-    }
-
-    /// Answers what can be answered at once. Most requests are not even a future then, which would be copied a dozen
-    /// times on its way.
-    fn begin(&self, request: &Parts) -> Result<Begun, Problem> {
-        if self.access.is_some() {
-            return Ok(Begun::Waits(Wait::Administration));
-        }
-        self.settle(request, self.answer(request)?)
-    }
-
-    fn settle(&self, request: &Parts, answered: Answered) -> Result<Begun, Problem> {
-        match answered {
-            Answered::With(response) => Ok(Begun::Answered(response)),
-            Answered::Found(found) => self.represent_now(request, found),
-            Answered::Awaited(awaited) => Ok(Begun::Waits(Wait::Registries(awaited))),
-        }
-    }
-
-    async fn wait(&self, request: &Parts, wait: Wait) -> Result<Response<Body>, Problem> {
-        let mut begun = Begun::Waits(wait);
-        loop {
-            begun = match begun {
-                Begun::Answered(response) => return Ok(response),
-                Begun::Waits(Wait::Administration) => self.settle(request, self.administered(request).await?)?,
-                Begun::Waits(Wait::Registries(awaited)) => {
-                    self.represent_now(request, self.read_through(*awaited).await?)?
-                }
-                Begun::Waits(Wait::Coding(found, coding)) => return self.encode(found, coding).await,
-            }
-        }
-    }
-
-    /// Answers a request that came in by the admin listener.
-    async fn administered(&self, request: &Parts) -> Result<Answered, Problem> {
-        let administered = match &self.access {
-            Some(access) => self.administer(access, request).await?,
-            None => None,
-        };
-        administered.map_or_else(|| self.answer(request), Ok)
-    }
-
     /// Answers one request for which there is no room.
     pub(super) fn refuse(&self, request: &HeaderMap) -> Response<Body> {
         self.finish(request, self.responder.problem(&Problem::Overloaded))
     }
 
     /// Adds what every answer has.
-    fn finish(&self, request: &HeaderMap, mut response: Response<Body>) -> Response<Body> {
+    pub(super) fn finish(&self, request: &HeaderMap, mut response: Response<Body>) -> Response<Body> {
         let headers = response.headers_mut();
         self.responder.allow_origin(request, headers);
         // After the catalog was read: whoever sees content of another proxy sees its id.
@@ -233,35 +124,8 @@ impl Service {
         response
     }
 
-    /// Answers with a representation, in the coding that the client wants, or with less where it has that already;
-    /// or says that the coding has to be made.
-    fn represent_now(&self, request: &Parts, found: Found) -> Result<Begun, Problem> {
-        let negotiated = negotiate(&request.headers, found.representation.body().len());
-        let coding = negotiated.ok_or(Problem::NotAcceptable)?;
-        match judge(&request.headers, &found.representation.tag, found.representation.modified()) {
-            Verdict::Failed => return Err(Problem::PreconditionFailed),
-            Verdict::NotModified => return Ok(Begun::Answered(self.responder.not_modified(found.answer(coding)))),
-            Verdict::Send => {}
-        }
-        match found.representation.ready(coding) {
-            Some(body) => Ok(Begun::Answered(self.responder.represented(found.answer(coding), body))),
-            None => Ok(Begun::Waits(Wait::Coding(found, coding))),
-        }
-    }
-
-    /// Makes the coding of a representation, and answers with it.
-    async fn encode(&self, found: Found, coding: Coding) -> Result<Response<Body>, Problem> {
-        let (cache, kept_under) = (self.core.cache.clone(), found.request.clone());
-        let weigh = move |grown: &Arc<Representation>| {
-            if let Some(request) = kept_under {
-                cache.weigh_again(&request, grown);
-            }
-        };
-        let body = found.representation.encode(coding, &self.core.encoders, weigh).await?;
-        Ok(self.responder.represented(found.answer(coding), body))
-    }
-
-    fn answer(&self, request: &Parts) -> Result<Answered, Problem> {
+    /// Finds out what is asked for, and how it is answered.
+    pub(super) fn answer(&self, request: &Parts) -> Result<Answered, Problem> {
         guard::check(request)?;
         let (path, query) = (request.uri.path(), request.uri.query());
         if request.method == Method::OPTIONS {
@@ -382,22 +246,6 @@ impl Service {
     }
 }
 
-/// Lets a panic be one request's alone, whatever it waited for before. Where the future stays, nothing is boxed, and
-/// nothing is copied.
-async fn guarded<T>(path: &str, mut answer: Pin<&mut impl Future<Output = Result<T, Problem>>>) -> Result<T, Problem> {
-    poll_fn(|context| {
-        // Nobody looks at the future again that a panic left as it was.
-        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
-        polled.unwrap_or_else(|_| Poll::Ready(panicked(path)))
-    })
-    .await
-}
-
-fn panicked<T>(path: &str) -> Result<T, Problem> {
-    tracing::error!(path, "a request handler panicked");
-    Err(Problem::Internal)
-}
-
 /// What this build is, as `GET …/version` says it.
 fn build() -> String {
     let version = env!("CARGO_PKG_VERSION");
@@ -408,23 +256,4 @@ fn build() -> String {
         "build_time": date.unwrap_or("unknown"),
     });
     format!("{body}\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn panic_in_the_end(waits: bool) -> Result<(), Problem> {
-        if waits {
-            tokio::task::yield_now().await;
-        }
-        panic!("as it was meant to");
-    }
-
-    #[tokio::test]
-    async fn a_panic_costs_one_request_also_after_it_has_waited() {
-        for waits in [false, true] {
-            assert_eq!(guarded("/", pin!(panic_in_the_end(waits))).await, Err(Problem::Internal), "{waits}");
-        }
-    }
 }

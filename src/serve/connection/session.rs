@@ -16,8 +16,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::super::handling::Handled;
 use super::super::route::is_health;
-use super::super::service::Handled;
 use super::super::{Body, Entrance};
 use super::activity::{Activity, InFlight, Tracked};
 use super::deadlines::Deadlines;
