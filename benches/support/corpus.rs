@@ -15,9 +15,9 @@ pub const PAGE: usize = 100;
 const OFFICIAL: &str = "io.modelcontextprotocol.registry/official";
 const SCHEMA: &str = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json";
 const WORDS: [&str; 29] = [
-    "data", "cloud", "search", "files", "git", "mail", "chat", "graph", "code", "docs", "sql", "image", "audio", "maps",
-    "crypto", "news", "jobs", "notes", "tasks", "tests", "logs", "web", "pay", "auth", "api", "kube", "trace", "risk",
-    "shop",
+    "data", "cloud", "search", "files", "git", "mail", "chat", "graph", "code", "docs", "sql", "image", "audio",
+    "maps", "crypto", "news", "jobs", "notes", "tasks", "tests", "logs", "web", "pay", "auth", "api", "kube", "trace",
+    "risk", "shop",
 ];
 /// The first publication, in seconds since 1970, and how many seconds later the last one is.
 const FIRST: i64 = 1_757_289_600;
@@ -93,6 +93,13 @@ impl Corpus {
         }
         Self { rows }
     }
+
+    /// Of [`Corpus::with_changes`], only the rows that are new.
+    #[must_use]
+    pub fn changes(&self, count: usize, updated_at: &str) -> Self {
+        let rows = self.with_changes(count, updated_at).rows.into_iter().zip(&self.rows);
+        Self { rows: rows.filter(|(now, before)| now.json != before.json).map(|(now, _)| now).collect() }
+    }
 }
 
 /// How many versions each name has.
@@ -123,10 +130,10 @@ fn push_server(rows: &mut Vec<Row>, random: &mut Rng, number: usize, count: usiz
     let prefix = ["io.github", "com", "ai", "dev"][random.usize(..4)];
     let owner = format!("{one}{}", number % 997);
     let name = format!("{prefix}.{owner}/{other}-{one}-{number}");
-    let mut published: Vec<i64> = (0..count).map(|_| random.i64(..SPAN)).collect();
+    let mut published: Vec<i64> = (0..count).map(|_| random.i64(0..SPAN)).collect();
     published.sort_unstable();
     for (at, published) in published.into_iter().enumerate() {
-        let version = if number % 97 == 0 {
+        let version = if number.is_multiple_of(97) {
             format!("2026.{:02}.{:02}", at / 28 + 1, at % 28 + 1)
         } else {
             format!("{}.{}.{}", at / 40, at / 8 % 5, at % 8)
