@@ -25,7 +25,9 @@ impl Entrance {
         self.0.store(Arc::new(service));
     }
 
-    pub(super) async fn handle(&self, request: Parts) -> Response<Body> {
+    /// Answers one request, of which no body is read. Connections ask here, and so may whoever has a request and no
+    /// connection.
+    pub async fn handle(&self, request: Parts) -> Response<Body> {
         self.0.load_full().handle(request).await
     }
 
