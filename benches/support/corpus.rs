@@ -93,6 +93,13 @@ impl Corpus {
         }
         Self { rows }
     }
+
+    /// Of [`Corpus::with_changes`], only the rows that are new.
+    #[must_use]
+    pub fn changes(&self, count: usize, updated_at: &str) -> Self {
+        let rows = self.with_changes(count, updated_at).rows.into_iter().zip(&self.rows);
+        Self { rows: rows.filter(|(now, before)| now.json != before.json).map(|(now, _)| now).collect() }
+    }
 }
 
 /// How many versions each name has.

@@ -26,8 +26,9 @@ impl Entrance {
         self.0.store(Arc::new(service));
     }
 
-    /// Answers one request, at once where nothing has to be waited for.
-    pub(super) fn handle(&self, request: Parts) -> Handled {
+    /// Answers one request, of which no body is read; at once where nothing has to be waited for. Connections ask here,
+    /// and so may whoever has a request and no connection.
+    pub fn handle(&self, request: Parts) -> Handled {
         Service::handle(&self.0.load(), request)
     }
 

@@ -46,9 +46,21 @@ impl Found {
 }
 
 /// How far a request got.
-pub(super) enum Handled {
+pub enum Handled {
+    /// To its answer.
     Now(Response<Body>),
+    /// To what has to be waited for.
     Later(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+}
+
+impl Handled {
+    /// The answer, as soon as it is there.
+    pub async fn response(self) -> Response<Body> {
+        match self {
+            Self::Now(response) => response,
+            Self::Later(answer) => answer.await,
+        }
+    }
 }
 
 /// The same before the answer is finished.

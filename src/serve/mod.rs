@@ -58,6 +58,7 @@ pub use configuration::{Configuration, Refusal};
 pub use connection::{Connection, Deadlines, Load};
 pub use core::{Core, Figures, StoreFigures};
 pub use entrance::Entrance;
+pub use handling::Handled;
 use handling::{Answered, Found};
 pub use limits::Limits;
 pub use listener::Listener;
