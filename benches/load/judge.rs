@@ -52,9 +52,12 @@ pub(crate) fn short(value: f64) -> String {
 }
 
 /// The median of something over the runs that are clean; over all, if none is.
-pub(crate) fn typical(runs: &[Sighting<Run>], figure: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
-    let clean = median(runs.iter().filter(|run| run.is_clean).filter_map(|run| figure(&run.of)));
-    clean.or_else(|| median(runs.iter().filter_map(|run| figure(&run.of))))
+pub(crate) fn typical(runs: &[Sighting<Run>], figure: impl Fn(&Run) -> Option<f64>) -> Option<Sighting<f64>> {
+    let figures = |wants_clean: bool| {
+        let runs = runs.iter().filter(move |run| run.is_clean || !wants_clean);
+        median(runs.filter_map(|run| figure(&run.of))).map(|of| Sighting { of, is_clean: wants_clean })
+    };
+    figures(true).or_else(|| figures(false))
 }
 
 /// How something of one relates to that of another, round by round: the median over those rounds in which both runs
@@ -63,11 +66,14 @@ pub(crate) fn ratio(
     one: &[Sighting<Run>],
     other: &[Sighting<Run>],
     figure: impl Fn(&Run) -> Option<f64>,
-) -> Option<f64> {
-    let divided = |(one, other): (&Sighting<Run>, &Sighting<Run>)| Some(figure(&one.of)? / figure(&other.of)?);
-    let pairs = || one.iter().zip(other);
-    let clean = median(pairs().filter(|(one, other)| one.is_clean && other.is_clean).filter_map(divided));
-    clean.or_else(|| median(pairs().filter_map(divided)))
+) -> Option<Sighting<f64>> {
+    let ratios = |wants_clean: bool| {
+        let pairs = one.iter().zip(other);
+        let pairs = pairs.filter(move |(one, other)| one.is_clean && other.is_clean || !wants_clean);
+        let ratios = pairs.filter_map(|(one, other)| Some(figure(&one.of)? / figure(&other.of)?));
+        median(ratios).map(|of| Sighting { of, is_clean: wants_clean })
+    };
+    ratios(true).or_else(|| ratios(false))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "not every figure is always there")]
@@ -93,12 +99,12 @@ impl Results<'_> {
     }
 
     /// The proxy's against another server's.
-    fn against(&self, name: &str, server: Server, figure: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
+    fn against(&self, name: &str, server: Server, figure: impl Fn(&Run) -> Option<f64>) -> Option<Sighting<f64>> {
         ratio(self.runs(name, Server::Proxy), self.runs(name, server), figure)
     }
 
     /// The proxy's rate against its own in another scenario.
-    fn among(&self, name: &str, other: &str) -> Option<f64> {
+    fn among(&self, name: &str, other: &str) -> Option<Sighting<f64>> {
         ratio(self.runs(name, Server::Proxy), self.runs(other, Server::Proxy), rate)
     }
 }
@@ -107,8 +113,8 @@ impl Results<'_> {
 pub(crate) fn judge(measured: &[Measured], is_tenfold: bool) -> Vec<Judgement> {
     let results = Results(measured.iter().map(|measured| (measured.scenario.name, &measured.runs)).collect());
     let mut judged = Vec::new();
-    let mut least = |what: &str, value: Option<f64>, least| {
-        judged.extend(value.map(|value| Judgement::at_least(what, value, least)));
+    let mut least = |what: &str, value: Option<Sighting<f64>>, least| {
+        judged.extend(value.map(|value| Judgement::at_least(what, value.of, least).seen(value.is_clean)));
     };
     let against = |name, server| results.against(name, server, rate);
     least("one version, rate against nginx", against("version", Server::Nginx), 1.2);
@@ -131,8 +137,8 @@ pub(crate) fn judge(measured: &[Measured], is_tenfold: bool) -> Vec<Judgement> {
 
 fn judge_costs(results: &Results<'_>, is_tenfold: bool) -> Vec<Judgement> {
     let mut judged = Vec::new();
-    let mut most = |what: &str, value: Option<f64>, most, unit| {
-        judged.extend(value.map(|value| Judgement::at_most(what, value, most, unit)));
+    let mut most = |what: &str, value: Option<Sighting<f64>>, most, unit| {
+        judged.extend(value.map(|value| Judgement::at_most(what, value.of, most, unit).seen(value.is_clean)));
     };
     let costs = |name| results.against(name, Server::Nginx, cpu);
     most("one version, CPU per request against nginx", costs("version"), 0.72, " ×");

@@ -12,7 +12,7 @@ mod arguments;
 mod bare;
 mod client;
 mod control;
-#[expect(unreachable_pub, reason = "it is shared with the other benchmarks")]
+#[expect(dead_code, unreachable_pub, reason = "it is shared with the other benchmarks")]
 #[path = "../support/corpus.rs"]
 mod corpus;
 mod field;

@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::judge::{Judgement, cpu, rate, ratio, short, typical};
-use crate::measure::CLEAN;
+use crate::measure::{CLEAN, Sighting};
 use crate::rounds::{Measured, Server};
 use crate::{machine, proxy};
 
@@ -53,7 +53,7 @@ fn print_rates(measured: &[Measured]) -> bool {
             let latency = |at: usize| figure(typical(own, |run| run.latency.map(|latency| latency[at] / 1e3)));
             let against = |other, figure: fn(&_) -> Option<f64>| {
                 let other = runs.get(&other).filter(|_| *server == Server::Proxy);
-                other.and_then(|other| ratio(proxy, other, figure)).map(short).unwrap_or_default()
+                other.and_then(|other| ratio(proxy, other, figure)).map(|ratio| short(ratio.of)).unwrap_or_default()
             };
             let (title, bytes) = match server {
                 Server::Proxy => (&*scenario.title, bytes.to_string()),
@@ -93,8 +93,8 @@ fn print_targets(judged: &[Judgement]) {
     }
 }
 
-fn figure(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), short)
+fn figure(value: Option<Sighting<f64>>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| short(value.of))
 }
 
 fn name(server: Server) -> &'static str {
