@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::arguments::Arguments;
 use crate::field::Field;
@@ -12,8 +13,10 @@ use crate::scenarios::Scenario;
 use crate::server::Protocol;
 use crate::statistics::number;
 use crate::wrk::Load;
-use crate::{Outcome, h2load, idle, measure};
+use crate::{Outcome, h2load, idle, measure, stop};
 
+/// How long the answers take, at most, for which no client waits any more.
+const SETTLES: Duration = Duration::from_secs(30);
 /// How busy the proxy may be, in cores, while another one is asked: more, and that one does not answer by itself.
 const DISTURBED: f64 = 0.10;
 
@@ -82,6 +85,7 @@ impl Field<'_> {
     fn run_once(&self, server: Server, measured: &mut Measured, seconds: u64) -> Outcome<Run> {
         let (id, address) = self.find(server, measured);
         let Measured { scenario, file, asked, .. } = measured;
+        settle(id)?;
         let (before, of_proxy) = (cpu(id)?, self.proxy.cpu()?);
         let (requests, rate, latency) = match scenario.protocol {
             Protocol::Http1 => {
@@ -113,4 +117,15 @@ impl Field<'_> {
         }
         Ok(Run { rate, cpu, latency })
     }
+}
+
+/// Waits until a server has nothing left to do of the run before: its clients went without waiting for their answers.
+fn settle(id: u32) -> Outcome<()> {
+    let mut before = f64::NEG_INFINITY;
+    stop::until("a server is done with the run before", Duration::from_millis(50), SETTLES, || {
+        let now = cpu(id)?;
+        let is_idle = now - before < 0.02;
+        before = now;
+        Ok(is_idle)
+    })
 }
