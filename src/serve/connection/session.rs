@@ -1,7 +1,7 @@
 //! A connection that speaks HTTP: hyper does, and a loop beside it ends what would go on for ever.
 
 use std::convert::Infallible;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -48,7 +48,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) async fn http1<T>(self, stream: Timed<T>, stopped: impl Future<Output = ()>) -> hyper::Result<()>
+    pub(super) fn http1<T>(
+        self,
+        stream: Timed<T>,
+        stopped: impl Future<Output = ()>,
+    ) -> impl Future<Output = hyper::Result<()>>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -64,10 +68,14 @@ impl Session {
             .max_header_size(usize::from(MAX_HEAD_BYTES))
             .max_buf_size(MAX_BUFFER_BYTES)
             .serve_connection(TokioIo::new(stream), handle);
-        supervise(connection, http1::Connection::graceful_shutdown, &activity, &deadlines, stopped).await
+        supervise(Box::pin(connection), http1::Connection::graceful_shutdown, activity, deadlines, stopped)
     }
 
-    pub(super) async fn http2<T>(self, stream: Timed<T>, stopped: impl Future<Output = ()>) -> hyper::Result<()>
+    pub(super) fn http2<T>(
+        self,
+        stream: Timed<T>,
+        stopped: impl Future<Output = ()>,
+    ) -> impl Future<Output = hyper::Result<()>>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -86,7 +94,7 @@ impl Session {
             .keep_alive_interval(deadlines.ping_interval)
             .keep_alive_timeout(deadlines.ping_timeout)
             .serve_connection(TokioIo::new(stream), handle);
-        supervise(connection, http2::Connection::graceful_shutdown, &activity, &deadlines, stopped).await
+        supervise(Box::pin(connection), http2::Connection::graceful_shutdown, activity, deadlines, stopped)
     }
 }
 
@@ -208,19 +216,19 @@ fn may_have_length(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Drives a connection until it ends, or until it is to end and has had its time for that.
+/// Drives a connection until it ends, or until it is to end and has had its time for that. The connection comes in a
+/// box: a future holds what it is given and what it makes of that, each in a place of its own.
 async fn supervise<C: Future<Output = hyper::Result<()>>>(
-    connection: C,
+    mut connection: Pin<Box<C>>,
     retire: impl FnOnce(Pin<&mut C>),
-    activity: &Activity,
-    deadlines: &Deadlines,
+    activity: Arc<Activity>,
+    deadlines: Deadlines,
     stopped: impl Future<Output = ()>,
 ) -> hyper::Result<()> {
-    let mut connection = pin!(connection);
     let most = tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
-        most = until_retired(activity, deadlines) => most,
+        most = until_retired(&activity, &deadlines) => most,
         () = stopped => deadlines.finish,
     };
     activity.end();
@@ -228,7 +236,7 @@ async fn supervise<C: Future<Output = hyper::Result<()>>>(
     tokio::select! {
         biased;
         ended = connection => ended,
-        () = until_overdue(activity, most, deadlines.farewell) => {
+        () = until_overdue(&activity, most, deadlines.farewell) => {
             tracing::debug!("cut off a connection that did not end in time");
             Ok(())
         }
