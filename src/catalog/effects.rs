@@ -6,7 +6,7 @@
 //! listings, or was cut short, costs clients bandwidth and never a change.
 
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context as Hash, SHA256};
 
 use super::entry::Entry;
 use super::{Catalog, Server, Version};
@@ -68,16 +68,14 @@ impl Effects {
 
 /// Stable over releases: it is written to disk.
 fn fingerprint(name: &str, entry: &Entry, registry: &str, is_latest: bool) -> u64 {
-    let mut hash = Sha256::new();
-    let rendered = entry.official.rendered.as_bytes();
-    let parts = [name.as_bytes(), entry.version.as_bytes(), &entry.form.0, rendered, registry.as_bytes()];
+    let mut hash = Hash::new(&SHA256);
+    let parts = [name.as_bytes(), entry.version().as_bytes(), &entry.form().0, &entry.official(), registry.as_bytes()];
     for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(&(part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.update([u8::from(is_latest)]);
-    let digest: [u8; 32] = hash.finalize().into();
+    hash.update(&[u8::from(is_latest)]);
     let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
+    first.copy_from_slice(&hash.finish().as_ref()[..8]);
     u64::from_le_bytes(first)
 }

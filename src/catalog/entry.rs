@@ -1,7 +1,13 @@
 //! One version of one server, as one registry lists it: the smallest thing that travels through the
 //! house. Entries are immutable and shared (`Arc`) between listings and catalogs.
 //!
-//! Nothing here parses foreign JSON; `registry::wire` does and hands over finished values.
+//! Nothing here judges foreign JSON; `registry::wire` does and hands over finished values.
+
+mod compact;
+pub(super) mod instant;
+mod known;
+mod outline;
+mod text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +15,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::facets::Facets;
+pub use compact::Entry;
+pub use known::KnownFacets;
+pub use outline::{Outline, Places};
 
 /// The longest name and the longest version, in bytes. The schema allows 200 and 255; twice that is
 /// liberal, and a cursor that carries both still fits in any URL.
@@ -122,9 +131,18 @@ impl Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
 
-impl fmt::Display for Digest {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+impl Digest {
+    /// The length of a digest in hexadecimal.
+    pub(super) const HEXADECIMAL: usize = 64;
+
+    /// The digest in hexadecimal.
+    pub(super) fn hexadecimal(&self) -> [u8; Self::HEXADECIMAL] {
+        let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+        let mut text = [0; Self::HEXADECIMAL];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        text
     }
 }
 
@@ -143,21 +161,18 @@ pub struct Official {
     /// `updatedAt`.
     pub updated_at: Timestamp,
     /// The members of the block as we serve them, without braces and without `isLatest`.
-    pub rendered: Box<str>,
+    pub rendered: String,
 }
 
-/// One version of a server as one registry lists it.
-#[derive(Debug)]
-pub struct Entry {
-    /// `server.version`, as it came; passes [`check_key`].
-    pub version: Box<str>,
-    /// The `server` object, byte for byte as it came except white space between tokens. Allocated for itself:
-    /// a slice of its page would keep the whole page for as long as one of its entries lives.
-    pub server: Box<str>,
+/// The parts of an [`Entry`], before they are packed.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The `server` object, byte for byte as it came except white space between tokens.
+    pub server: String,
     /// The official block.
     pub official: Official,
     /// The other members of `_meta`, as they came: `"key":value,…`, or empty.
-    pub extra_meta: Box<str>,
+    pub extra_meta: String,
     /// The provenance that a registry which is a proxy like ours sent, as a JSON object.
     pub upstream: Option<Box<str>>,
     /// Identifiers that older formats had in the official block (`id`, `serverId`, `versionId`), as a
@@ -167,28 +182,10 @@ pub struct Entry {
     pub digest: Digest,
     /// Identifies all that was sent.
     pub form: Form,
-    /// Lower-cased title and description, separated by NUL: what a search reads.
-    pub search_text: Arc<str>,
     /// The kind, package types and transports: what a filter reads.
     pub facets: Facets,
     /// When this form was first fetched, to the second.
     pub fetched_at: Timestamp,
-}
-
-impl Entry {
-    /// How many bytes of JSON it holds.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        let optional = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
-        let meta = self.official.rendered.len() + self.extra_meta.len();
-        self.server.len() + meta + optional(&self.upstream) + optional(&self.legacy_ids)
-    }
-
-    /// Whether requests see this version only when they ask for deleted ones.
-    #[must_use]
-    pub fn is_deleted(&self) -> bool {
-        self.official.status == Status::Deleted
-    }
 }
 
 #[cfg(test)]

@@ -25,13 +25,17 @@ impl Listed {
     }
 
     fn position(&self, version: &str) -> Result<usize, usize> {
-        self.entries.binary_search_by(|entry| entry.version.as_ref().cmp(version))
+        self.entries.binary_search_by(|entry| entry.version().cmp(version))
     }
 
     fn put(&mut self, entry: Arc<Entry>) {
-        match self.position(&entry.version) {
+        match self.position(entry.version()) {
             Ok(index) => self.entries[index] = entry,
-            Err(index) => self.entries.insert(index, entry),
+            Err(index) => {
+                // Listings live long, and most names have one version.
+                self.entries.reserve_exact(1);
+                self.entries.insert(index, entry);
+            }
         }
     }
 
@@ -90,7 +94,7 @@ impl Listing {
     #[must_use]
     pub fn bytes_replaced_by(&self, changes: &Self) -> usize {
         let servers = changes.servers.iter().filter_map(|new| Some((self.server(new.name.as_str())?, new)));
-        let replaced = servers.flat_map(|(known, new)| new.entries.iter().filter_map(|new| known.entry(&new.version)));
+        let replaced = servers.flat_map(|(known, new)| new.entries.iter().filter_map(|new| known.entry(new.version())));
         replaced.map(|entry| entry.bytes()).sum()
     }
 
@@ -118,7 +122,7 @@ impl Listing {
     #[must_use]
     pub fn missing_from(&self, other: &Self) -> usize {
         let missing = self.servers.iter().map(|listed| match other.server(listed.name.as_str()) {
-            Some(theirs) => listed.entries.iter().filter(|entry| theirs.entry(&entry.version).is_none()).count(),
+            Some(theirs) => listed.entries.iter().filter(|entry| theirs.entry(entry.version()).is_none()).count(),
             None => listed.entries.len(),
         });
         missing.sum()
@@ -139,7 +143,7 @@ impl Listing {
 
 /// A server after these changes; the very same where they change nothing.
 fn updated(listed: &Arc<Listed>, changes: &Listed) -> Arc<Listed> {
-    let is_news = |entry: &&Arc<Entry>| listed.entry(&entry.version).is_none_or(|known| known.form != entry.form);
+    let is_news = |entry: &&Arc<Entry>| listed.entry(entry.version()).is_none_or(|known| known.form() != entry.form());
     let mut updated = Arc::clone(listed);
     for entry in changes.entries.iter().filter(is_news) {
         Arc::make_mut(&mut updated).put(Arc::clone(entry));
@@ -189,8 +193,8 @@ impl ListingBuilder {
             self.servers.insert(name.clone(), Arc::new(Listed { name: name.clone(), entries: vec![entry] }));
             return;
         };
-        match listed.entry(&entry.version) {
-            Some(known) if known.form == entry.form => self.bytes -= entry.bytes(),
+        match listed.entry(entry.version()) {
+            Some(known) if known.form() == entry.form() => self.bytes -= entry.bytes(),
             known => {
                 self.bytes -= known.map_or(0, |known| known.bytes());
                 self.versions += usize::from(known.is_none());

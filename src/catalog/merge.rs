@@ -3,21 +3,22 @@
 //!
 //! The cost is one pass over the names, and work for those whose contributions changed.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::entry::{Entry, Name};
+use super::entry::{Entry, KnownFacets, Name};
 use super::facets::{FacetIndex, Facets};
 use super::listing::Listing;
 use super::previous::{Head, Previous};
-use super::provenance::Provenance;
+use super::provenance::{Blocks, Origin};
 use super::rules::{Omission, RegistryRules};
 use super::search::SearchIndex;
 use super::version::Rank;
-use super::{Catalog, Contribution, Counts, MergeMode, Participant, Server, Standing, Version, provenance, render};
+use super::{Catalog, Contribution, Counts, MergeMode, Participant, Server, Standing, Version, provenance};
 
 /// One registry's part in a merge.
 #[derive(Clone, Debug)]
@@ -59,11 +60,16 @@ pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Mo
         Catalog { revision: previous.revision + 1, published_at: moment.now, registries, ..Catalog::default() };
     catalog.newest_update = previous.newest_update;
     catalog.restored = previous.restored.clone().filter(|_| !moment.is_ready);
+    let (blocks, known) = (blocks(policy, sources), RefCell::default());
     for_each_name(sources, |listed| {
         let before = listed.first().and_then(|(_, listed)| previously.server(&listed.name));
         let server = match before.filter(|before| previously.is_unchanged(before, sources, &listed)) {
             Some(unchanged) => Arc::clone(unchanged),
-            None => Arc::new(merge_name(&Context { policy, sources, previously: &previously }, &listed, before)),
+            None => Arc::new(merge_name(
+                &Context { policy, sources, previously: &previously, blocks: &blocks, known: &known },
+                &listed,
+                before,
+            )),
         };
         count(&mut catalog.registries, &server);
         if server.versions.is_empty() {
@@ -89,6 +95,15 @@ fn participant(source: &Source) -> Participant {
         listed: listing.is_some(),
         counts: Counts::default(),
     }
+}
+
+fn blocks<'a>(policy: &'a Policy, sources: &'a [Source]) -> Blocks<'a> {
+    let url = |source: &'a Source| source.listing.as_deref().map_or("", |listing| &listing.url);
+    let sources = sources.iter().map(|source| provenance::Source {
+        registry: &source.rules.name,
+        url: policy.provenance.publish_urls.then(|| url(source)),
+    });
+    Blocks::new(&policy.provenance.key, sources.collect())
 }
 
 /// Adds one name to what became of each registry's versions.
@@ -132,6 +147,8 @@ struct Context<'a> {
     policy: &'a Policy,
     sources: &'a [Source],
     previously: &'a Previous<'a>,
+    blocks: &'a Blocks<'a>,
+    known: &'a RefCell<KnownFacets>,
 }
 
 fn merge_name(context: &Context<'_>, listed: &[Head<'_>], before: Option<&Arc<Server>>) -> Server {
@@ -141,21 +158,20 @@ fn merge_name(context: &Context<'_>, listed: &[Head<'_>], before: Option<&Arc<Se
     let winners = winners(&contributions);
     let latest = latest(&winners);
     let build = |(index, winner): (usize, Winner<'_>)| {
-        let before = before.and_then(|before| before.version(&winner.entry.version));
+        let before = before.and_then(|before| before.version(winner.entry.version()));
         build_version(context, &contributions, &winner, latest == Some(index), before)
     };
     let versions: Vec<Version> = winners.into_iter().enumerate().map(build).collect();
-    let facets = server_facets(sources, &contributions, &versions);
+    let facets = context.known.borrow_mut().share(server_facets(sources, &contributions, &versions));
     let newest_effect = versions.iter().map(|version| version.effective_at).max().unwrap_or(Timestamp::MIN);
-    let newest_update =
-        versions.iter().map(|version| version.entry.official.updated_at).max().unwrap_or(Timestamp::MIN);
+    let newest_update = versions.iter().map(|version| version.entry.updated_at()).max().unwrap_or(Timestamp::MIN);
     Server { name, versions, contributions, facets, latest, newest_effect, newest_update }
 }
 
 fn server_facets(sources: &[Source], contributions: &[Contribution], versions: &[Version]) -> Facets {
     let counted = contributions.iter().filter(|contribution| contribution.counts());
     let registries: Vec<&str> = counted.map(|contribution| &*sources[contribution.registry].rules.name).collect();
-    let versions = versions.iter().map(|version| (&version.entry.facets, &version.entry.official.status));
+    let versions = versions.iter().map(|version| (version.entry.facets(), version.entry.status()));
     Facets::of_server(versions, &registries)
 }
 
@@ -193,7 +209,7 @@ struct Winner<'a> {
 
 impl<'a> Winner<'a> {
     fn rank(&self) -> Rank<'a> {
-        Rank::new(&self.entry.version, self.entry.official.published_at)
+        Rank::new(self.entry.version(), self.entry.published_at())
     }
 }
 
@@ -208,8 +224,8 @@ fn winners(contributions: &[Contribution]) -> Vec<Winner<'_>> {
         })
         .collect();
     // The sort is stable: among equal versions the first registry stays first, and wins.
-    winners.sort_by(|left, right| left.entry.version.cmp(&right.entry.version));
-    winners.dedup_by(|later, first| later.entry.version == first.entry.version);
+    winners.sort_by(|left, right| left.entry.version().cmp(right.entry.version()));
+    winners.dedup_by(|later, first| later.entry.version() == first.entry.version());
     winners
 }
 
@@ -226,33 +242,23 @@ fn build_version(
     is_latest: bool,
     before: Option<&Version>,
 ) -> Version {
-    let &Context { policy, sources, previously } = context;
+    let &Context { sources, previously, blocks, .. } = context;
     let &Winner { entry, registry } = winner;
     let others = contributions
         .iter()
         .filter(|contribution| contribution.counts() && contribution.registry != registry)
-        .filter_map(|contribution| Some((contribution.registry, contribution.listed.entry(&entry.version)?)));
+        .filter_map(|contribution| Some((contribution.registry, contribution.listed.entry(entry.version())?)));
     let mut also_in = Vec::new();
     let mut divergent = false;
     for (other, theirs) in others {
-        also_in.push(&*sources[other].rules.name);
-        divergent |= theirs.digest != entry.digest;
+        also_in.push(other);
+        divergent |= theirs.digest() != entry.digest();
     }
-    let url = sources[registry].listing.as_deref().map_or("", |listing| &listing.url);
-    let provenance = Provenance {
-        registry: &sources[registry].rules.name,
-        url: policy.provenance.publish_urls.then_some(url),
-        fetched_at: entry.fetched_at,
-        sha256: entry.digest,
-        also_in,
-        divergent,
-        upstream: render::raw(entry.upstream.as_deref()),
-        ids: render::raw(entry.legacy_ids.as_deref()),
-    };
-    let tail = render::tail(entry, is_latest, &policy.provenance.key, &provenance);
+    let (upstream, ids) = (entry.upstream(), entry.legacy_ids());
+    let provenance = blocks.of(&Origin { registry, also_in, divergent, upstream, ids });
     let name = contributions.first().map_or("", |contribution| contribution.listed.name.as_str());
     let effective_at = previously.effective_at(before, name, entry, &sources[registry].rules.name, is_latest);
-    Version { entry: Arc::clone(entry), registry, is_latest, effective_at, tail }
+    Version { entry: Arc::clone(entry), registry, is_latest, effective_at, provenance }
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ proptest! {
             .servers()
             .iter()
             .flat_map(|server| server.versions.iter().map(move |version| {
-                ((server.name.to_string(), version.entry.version.to_string()), version.registry)
+                ((server.name.to_string(), version.entry.version().to_owned()), version.registry)
             }))
             .collect();
         prop_assert_eq!(winners, expected(&setup, mode));

@@ -2,8 +2,7 @@
 //! nothing of ours imported. It knows one format, the entry as we serve it.
 //!
 //! A [`Catalog`] holds one [`Server`] per name, sorted by the bytes of the name. A server holds its
-//! merged versions, each with the bytes that follow its `server` object ready to be sent, and what every
-//! registry contributed. A merge reuses, by pointer, every server of the previous catalog whose
+//! merged versions, each with what it takes to write it as it is served, and what every registry contributed. A merge reuses, by pointer, every server of the previous catalog whose
 //! contributions did not change. `version=latest` and look-ups by name need no further index: a server
 //! knows its latest version, and names are found by binary search. Searches and filters read indexes that
 //! stand beside the servers, and look only at servers that may match.
@@ -136,19 +135,19 @@ pub struct Version {
     /// what is newer than the newest it has seen misses nothing, though registries arrive late and flags move
     /// without `updatedAt` (registry-api.md §2.6).
     pub effective_at: Timestamp,
-    tail: Box<str>,
+    provenance: Arc<provenance::Block>,
 }
 
 impl Version {
     /// Appends the entry as it is served.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        render::write_entry(out, &self.entry, &self.tail);
+        render::write_entry(out, &self.entry, self.is_latest, &self.provenance);
     }
 
     /// How many bytes [`Version::write_to`] appends.
     #[must_use]
     pub fn served_length(&self) -> usize {
-        render::length(&self.entry, &self.tail)
+        render::length(&self.entry, self.is_latest, &self.provenance)
     }
 }
 
@@ -184,7 +183,7 @@ impl Server {
     }
 
     fn position(&self, version: &str) -> Option<usize> {
-        self.versions.binary_search_by(|known| known.entry.version.as_ref().cmp(version)).ok()
+        self.versions.binary_search_by(|known| known.entry.version().cmp(version)).ok()
     }
 
     /// Whether a registry, by its position, lists a version of this server: as the one that it is served
@@ -194,7 +193,7 @@ impl Server {
             || self.contributions.iter().any(|contribution| {
                 contribution.registry == registry
                     && contribution.counts()
-                    && contribution.listed.entry(&version.entry.version).is_some()
+                    && contribution.listed.entry(version.entry.version()).is_some()
             })
     }
 
@@ -205,11 +204,11 @@ impl Server {
         let withheld = self.contributions.iter().filter(|contribution| contribution.standing == Standing::Withheld);
         let would_supply = |contribution: &&Contribution| {
             contribution.listed.entries.iter().any(|entry| {
-                let is_asked_for = version.is_none_or(|version| *entry.version == *version);
+                let is_asked_for = version.is_none_or(|version| entry.version() == version);
                 let is_visible = include_deleted || !entry.is_deleted();
                 // Where an earlier registry serves the version, this one's entry would not count.
                 let would_win =
-                    || self.version(&entry.version).is_none_or(|served| contribution.registry < served.registry);
+                    || self.version(entry.version()).is_none_or(|served| contribution.registry < served.registry);
                 is_asked_for && is_visible && would_win()
             })
         };
@@ -222,8 +221,8 @@ impl Server {
     pub fn versions_newest_first(&self) -> Vec<&Version> {
         let mut versions: Vec<&Version> = self.versions.iter().collect();
         versions.sort_by_cached_key(|version| {
-            let published_at = version.entry.official.published_at;
-            std::cmp::Reverse((published_at, version::Rank::new(&version.entry.version, published_at)))
+            let published_at = version.entry.published_at();
+            std::cmp::Reverse((published_at, version::Rank::new(version.entry.version(), published_at)))
         });
         versions
     }

@@ -100,7 +100,7 @@ impl Catalog {
         let more = matching.next().is_some();
         let next = found.last().filter(|_| more).map(|(server, version)| Position {
             name: server.name.as_str().into(),
-            version: (filter.version != VersionFilter::Latest).then(|| version.entry.version.clone()),
+            version: (filter.version != VersionFilter::Latest).then(|| version.entry.version().into()),
         });
         Page { versions: found.into_iter().map(|(_, version)| version).collect(), next }
     }
@@ -198,15 +198,15 @@ impl<'a, 'q> Matching<'a, 'q> {
         let entry = &version.entry;
         (self.filter.shows_deleted() || !entry.is_deleted())
             && updated_since.is_none_or(|since| since < version.effective_at)
-            && status.as_ref().is_none_or(|status| *status == entry.official.status)
-            && entry.facets.have_all(&self.facets)
+            && status.as_ref().is_none_or(|status| status == entry.status())
+            && entry.facets().have_all(&self.facets)
             && self.registry.is_none_or(|registry| server.is_listed_by(version, registry))
             && self.matches_search(version)
     }
 
     fn matches_search(&self, version: &Version) -> bool {
         self.needle.as_ref().is_none_or(|needle| {
-            version.entry.search_text.contains(&needle.lowercase)
+            version.entry.search_text().contains(&needle.lowercase)
                 || self.catalog.search.lowercase_name(self.server).contains(&needle.lowercase)
         })
     }
@@ -243,7 +243,7 @@ fn start(catalog: &Catalog, after: &Position) -> (usize, usize) {
     };
     match &after.version {
         None => (server + 1, 0),
-        Some(version) => (server, found.versions.partition_point(|known| known.entry.version <= *version)),
+        Some(version) => (server, found.versions.partition_point(|known| known.entry.version() <= &**version)),
     }
 }
 

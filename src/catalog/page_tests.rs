@@ -54,7 +54,7 @@ fn passes(filter: &Filter, entry: &serde_json::Value, version: &Version) -> bool
         1 => (&[Kind::Remote][..], "", "sse"),
         _ => (&[Kind::Package, Kind::Remote][..], "oci", ""),
     };
-    let status = &version.entry.official.status;
+    let status = version.entry.status();
     let also_in = provenance["alsoIn"].as_array().expect("an array");
     let registries = || also_in.iter().chain([&provenance["registry"]]);
     let shows_deleted =
@@ -85,7 +85,7 @@ proptest! {
         let versions = catalog.servers().iter().flat_map(|server| server.versions.iter().map(move |v| (server, v)));
         let scanned: Vec<_> = versions
             .filter(|(server, version)| {
-                let key = (server.name.to_string(), version.entry.version.to_string());
+                let key = (server.name.to_string(), version.entry.version().to_owned());
                 passes(&filter, &serde_json::from_str(&bytes[&key]).expect("JSON"), version)
             })
             .map(|(_, version)| std::ptr::from_ref(version))
@@ -101,10 +101,10 @@ proptest! {
         let merge = |setup| merge(&Policy::default(), &sources(setup), &Catalog::default(), START);
         let catalogs: Vec<Catalog> = setups.iter().map(merge).collect();
         let key = |filter: &Filter, version: &Version| {
-            let server: serde_json::Value = serde_json::from_str(&version.entry.server).expect("JSON");
+            let server: serde_json::Value = serde_json::from_str(&version.entry.server()).expect("JSON");
             let name = server["name"].as_str().expect("a name").to_owned();
             // With `latest`, the list is one of names.
-            (name, (filter.version != VersionFilter::Latest).then(|| version.entry.version.clone()))
+            (name, (filter.version != VersionFilter::Latest).then(|| Box::<str>::from(version.entry.version())))
         };
         let all = |catalog| walk(catalog, &filter, &[100]).into_iter().map(|version| key(&filter, version)).collect::<Vec<_>>();
         let mut walked = Vec::new();

@@ -79,7 +79,7 @@ impl<'a> Previous<'a> {
         registry: &str,
         is_latest: bool,
     ) -> Timestamp {
-        let updated_at = entry.official.updated_at;
+        let updated_at = entry.updated_at();
         let from_now = || updated_at.max(self.moment.now).max(self.after_all_updates());
         match before {
             Some(before)
@@ -99,7 +99,7 @@ impl<'a> Previous<'a> {
 
 /// Whether two entries are served alike, `isLatest` and provenance aside.
 fn is_same(before: &Arc<Entry>, now: &Arc<Entry>) -> bool {
-    Arc::ptr_eq(before, now) || before.form == now.form && before.official == now.official
+    Arc::ptr_eq(before, now) || before.form() == now.form() && before.has_official_of(now)
 }
 
 /// Whether the same registries stand at the same positions with the same rules.

@@ -1,10 +1,14 @@
 //! Who said what, since when: the block that we add to every entry's `_meta`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::entry::Digest;
+use super::entry::{Digest, instant};
 
 /// `[provenance]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -56,34 +60,124 @@ fn is_meta_name(name: &str) -> bool {
         && name.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.'))
 }
 
-/// Our block of `_meta`, in the order in which it is served (contract §4).
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Provenance<'a> {
-    /// The registry that the content came from.
-    pub registry: &'a str,
+/// A registry as provenance names it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    /// Its name.
+    pub(super) registry: &'a str,
     /// Its URL; absent where `publish_urls` hides it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<&'a str>,
-    /// When the content was first fetched in its present form.
-    pub fetched_at: Timestamp,
-    /// The content's digest, in hexadecimal.
-    #[serde(serialize_with = "as_text")]
-    pub sha256: Digest,
-    /// The other usable registries that list the same version, in configuration order.
-    pub also_in: Vec<&'a str>,
-    /// Whether one of them lists it with other content.
-    pub divergent: bool,
-    /// The inner provenance, where the registry is a proxy like ours.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub upstream: Option<&'a RawValue>,
-    /// Identifiers that a registry with an older format gave to the version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ids: Option<&'a RawValue>,
+    pub(super) url: Option<&'a str>,
 }
 
-fn as_text<S: serde::Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(digest)
+/// What our block of `_meta` says of a version, besides when it was fetched and its digest. Registries are told by
+/// their positions.
+#[derive(Debug)]
+pub(super) struct Origin<'a> {
+    /// The registry that the content came from.
+    pub(super) registry: usize,
+    /// The other usable registries that list the same version, in configuration order.
+    pub(super) also_in: Vec<usize>,
+    /// Whether one of them lists it with other content.
+    pub(super) divergent: bool,
+    /// The inner provenance, where the registry is a proxy like ours.
+    pub(super) upstream: Option<&'a str>,
+    /// Identifiers that a registry with an older format gave to the version.
+    pub(super) ids: Option<&'a str>,
+}
+
+/// Our block as it is served (contract §4): what stands before, between and after the two that differ from version
+/// to version. All versions of one origin share it.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// `"key":{"registry":…,"url":…,"fetchedAt":"`
+    before: Box<str>,
+    /// `","alsoIn":[…],"divergent":…,…}`
+    after: Box<str>,
+}
+
+const BETWEEN: &[u8] = br#"","sha256":""#;
+
+impl Block {
+    fn new(key: &str, sources: &[Source<'_>], origin: &Origin<'_>) -> Self {
+        #[derive(Serialize)]
+        struct Before<'a> {
+            registry: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            url: Option<&'a str>,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct After<'a> {
+            also_in: &'a [&'a str],
+            divergent: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            upstream: Option<&'a RawValue>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            ids: Option<&'a RawValue>,
+        }
+        fn json(value: &impl Serialize) -> String {
+            serde_json::to_string(value).expect("provenance holds only texts, booleans and JSON")
+        }
+        fn raw(part: Option<&str>) -> Option<&RawValue> {
+            part.and_then(|text| serde_json::from_str(text).ok())
+        }
+        let &Origin { registry, ref also_in, divergent, upstream, ids } = origin;
+        let Source { registry, url } = sources[registry];
+        let also_in: Vec<&str> = also_in.iter().map(|other| sources[*other].registry).collect();
+        let before = json(&Before { registry, url });
+        let after = json(&After { also_in: &also_in, divergent, upstream: raw(upstream), ids: raw(ids) });
+        // The two are one object.
+        let before = before.strip_suffix('}').unwrap_or_default();
+        let after = after.strip_prefix('{').unwrap_or_default();
+        Self { before: format!("{}:{before},\"fetchedAt\":\"", json(&key)).into(), after: format!("\",{after}").into() }
+    }
+
+    /// Appends the block of a version.
+    pub(super) fn write(&self, out: &mut Vec<u8>, fetched_at: Timestamp, digest: Digest) {
+        out.extend_from_slice(self.before.as_bytes());
+        instant::write(out, fetched_at);
+        out.extend_from_slice(BETWEEN);
+        out.extend_from_slice(&digest.hexadecimal());
+        out.extend_from_slice(self.after.as_bytes());
+    }
+
+    /// The length of what [`Block::write`] appends.
+    pub(super) fn length(&self, fetched_at: Timestamp) -> usize {
+        self.before.len() + instant::length(fetched_at) + BETWEEN.len() + Digest::HEXADECIMAL + self.after.len()
+    }
+}
+
+/// What versions have in common that share a block.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Shared {
+    registry: usize,
+    also_in: Vec<usize>,
+    divergent: bool,
+}
+
+/// The blocks of one merge.
+pub(super) struct Blocks<'a> {
+    key: &'a str,
+    sources: Vec<Source<'a>>,
+    known: RefCell<HashMap<Shared, Arc<Block>>>,
+}
+
+impl<'a> Blocks<'a> {
+    pub(super) fn new(key: &'a str, sources: Vec<Source<'a>>) -> Self {
+        Self { key, sources, known: RefCell::default() }
+    }
+
+    /// The block of an origin.
+    pub(super) fn of(&self, origin: &Origin<'_>) -> Arc<Block> {
+        let block = || Arc::new(Block::new(self.key, &self.sources, origin));
+        // These differ from version to version.
+        if origin.upstream.is_some() || origin.ids.is_some() {
+            return block();
+        }
+        let &Origin { registry, ref also_in, divergent, .. } = origin;
+        let shared = Shared { registry, also_in: also_in.clone(), divergent };
+        Arc::clone(self.known.borrow_mut().entry(shared).or_insert_with(block))
+    }
 }
 
 #[cfg(test)]
@@ -98,5 +192,30 @@ mod tests {
         for bad in ["", "provenance", "io.modelcontextprotocol/x", "com.mcp.tools/x", "a b/x", "com.example/", "1a/x"] {
             assert!(problem(bad).is_some(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_block_is_as_long_as_it_is_said_to_be_and_one_origin_has_one() {
+        let source = |registry, url| Source { registry, url };
+        let blocks = Blocks::new("a/\"b\"", vec![source("r", Some("{u}")), source("s", None), source("t", None)]);
+        let origin =
+            |registry, also_in, ids| blocks.of(&Origin { registry, also_in, divergent: false, upstream: None, ids });
+        let at = "2026-01-02T03:04:05Z".parse().expect("a timestamp");
+        let json = |block: &Block| {
+            let mut out = Vec::new();
+            block.write(&mut out, at, Digest([0xa5; 32]));
+            assert_eq!(out.len(), block.length(at));
+            String::from_utf8(out).expect("UTF-8")
+        };
+        let sha256 = "a5".repeat(32);
+        assert_eq!(
+            json(&origin(0, vec![1, 2], Some(r#"{"id":"}"}"#))),
+            format!(
+                r#""a/\"b\"":{{"registry":"r","url":"{{u}}","fetchedAt":"2026-01-02T03:04:05Z","sha256":"{sha256}","#
+            ) + r#""alsoIn":["s","t"],"divergent":false,"ids":{"id":"}"}}"#
+        );
+        assert!(json(&origin(1, Vec::new(), None)).contains(r#"{"registry":"s","fetchedAt""#));
+        assert!(Arc::ptr_eq(&origin(0, vec![1], None), &origin(0, vec![1], None)));
+        assert!(!Arc::ptr_eq(&origin(0, vec![1], None), &origin(0, vec![2], None)));
     }
 }

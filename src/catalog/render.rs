@@ -1,43 +1,39 @@
-//! An entry's served bytes (contract §4, "An entry as we serve it"), built once when it is merged.
+//! An entry's served bytes (contract §4, "An entry as we serve it"), put together where they are asked for.
 //!
-//! The `server` object is not copied: a served entry is `{"server":`, the bytes that the registry sent
-//! (shared with its listing), and the tail that is made here.
-
-use std::fmt::Write as _;
-
-use serde_json::value::RawValue;
+//! Nothing is held twice: `server` is what the registry sent, shared with its listing; the official block and our
+//! provenance are short, and written from what they are made of.
 
 use super::entry::{Entry, OFFICIAL_KEY};
-use super::provenance::Provenance;
+use super::provenance::Block;
 
-const HEAD: &[u8] = br#"{"server":"#;
-
-/// What follows the `server` object: a comma, `_meta`, and the closing brace.
-pub(super) fn tail(entry: &Entry, is_latest: bool, provenance_key: &str, provenance: &Provenance<'_>) -> Box<str> {
-    let mut tail = String::with_capacity(512 + entry.extra_meta.len());
-    let _ = write!(tail, r#","_meta":{{"{OFFICIAL_KEY}":{{{},"isLatest":{is_latest}}}"#, entry.official.rendered);
-    if !entry.extra_meta.is_empty() {
-        tail.push(',');
-        tail.push_str(&entry.extra_meta);
-    }
-    let block = serde_json::to_string(provenance).expect("provenance holds only texts and booleans");
-    let _ = write!(tail, r#","{provenance_key}":{block}}}}}"#);
-    tail.into()
-}
-
-/// A part that an entry keeps as JSON text, for [`Provenance`].
-pub(super) fn raw(part: Option<&str>) -> Option<&RawValue> {
-    part.and_then(|text| serde_json::from_str(text).ok())
-}
+const SERVER: &[u8] = br#"{"server":"#;
+const META: &[u8] = br#","_meta":{""#;
+const OFFICIAL: &[u8] = br#"":{"#;
+const LATEST: &[u8] = br#","isLatest":true},"#;
+const NOT_LATEST: &[u8] = br#","isLatest":false},"#;
+const END: &[u8] = b"}}";
 
 /// Appends an entry as it is served.
-pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry, tail: &str) {
-    out.extend_from_slice(HEAD);
-    out.extend_from_slice(entry.server.as_bytes());
-    out.extend_from_slice(tail.as_bytes());
+pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry, is_latest: bool, provenance: &Block) {
+    let [beginning, rest] = entry.server_in_two().map(str::as_bytes);
+    for part in [SERVER, beginning, rest, META, OFFICIAL_KEY.as_bytes(), OFFICIAL] {
+        out.extend_from_slice(part);
+    }
+    entry.write_official(out);
+    out.extend_from_slice(if is_latest { LATEST } else { NOT_LATEST });
+    if !entry.extra_meta().is_empty() {
+        out.extend_from_slice(entry.extra_meta().as_bytes());
+        out.push(b',');
+    }
+    provenance.write(out, entry.fetched_at(), entry.digest());
+    out.extend_from_slice(END);
 }
 
 /// The length of what [`write_entry`] appends.
-pub(super) fn length(entry: &Entry, tail: &str) -> usize {
-    HEAD.len() + entry.server.len() + tail.len()
+pub(super) fn length(entry: &Entry, is_latest: bool, provenance: &Block) -> usize {
+    let before = [SERVER.len(), entry.server_length(), META.len(), OFFICIAL_KEY.len(), OFFICIAL.len()];
+    let latest = if is_latest { LATEST.len() } else { NOT_LATEST.len() };
+    let extra = if entry.extra_meta().is_empty() { 0 } else { entry.extra_meta().len() + 1 };
+    let after = provenance.length(entry.fetched_at()) + END.len();
+    before.iter().sum::<usize>() + entry.official_length() + latest + extra + after
 }

@@ -28,13 +28,13 @@ impl SearchIndex {
 
     fn push(&mut self, server: &Server) {
         push_lowercase(&mut self.text, server.name.as_str());
-        let mut last: Option<&str> = None;
+        let mut last: Option<String> = None;
         for version in &server.versions {
-            let text = &*version.entry.search_text;
+            let text = version.entry.search_text();
             // Most versions repeat their predecessor's text.
-            if last != Some(text) {
+            if last.as_ref() != Some(&text) {
                 self.text.push('\0');
-                self.text.push_str(text);
+                self.text.push_str(&text);
                 last = Some(text);
             }
         }

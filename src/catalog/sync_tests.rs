@@ -48,11 +48,11 @@ type Kept = (String, String, bool, usize);
 
 fn kept(version: &Version) -> Kept {
     let entry = &version.entry;
-    (entry.server.to_string(), entry.official.status.as_str().to_owned(), version.is_latest, version.registry)
+    (entry.server(), entry.status().as_str().to_owned(), version.is_latest, version.registry)
 }
 
 fn key(version: &Version) -> String {
-    let server: serde_json::Value = serde_json::from_str(&version.entry.server).expect("JSON");
+    let server: serde_json::Value = serde_json::from_str(&version.entry.server()).expect("JSON");
     format!("{}@{}", server["name"], server["version"])
 }
 
@@ -70,7 +70,7 @@ impl Client {
             let page = catalog.page(&filter, after.as_ref(), 2);
             for version in page.versions {
                 self.kept.insert(key(version), kept(version));
-                self.newest = self.newest.max(Some(version.entry.official.updated_at));
+                self.newest = self.newest.max(Some(version.entry.updated_at()));
             }
             after = page.next;
             if after.is_none() {
@@ -191,5 +191,5 @@ fn what_the_first_listing_brings_counts_from_its_update_and_what_comes_later_fro
     // What is dated later than its arrival keeps its date.
     sources[0].listing = Some(Arc::new(listing(&[row("1.0.0", 10), row("2.0.0", 9_000)])));
     assert_eq!(effective(&merge(&sources, &settled, 5_000, true), "a/one", "2.0.0"), 9_000);
-    assert_eq!(entry(&row("2.0.0", 9_000)).official.updated_at, second(9_000));
+    assert_eq!(entry(&row("2.0.0", 9_000)).updated_at(), second(9_000));
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::Catalog;
-use super::entry::{Digest, Entry, Form, Name, Official, Status};
+use super::entry::{Digest, Entry, Form, Name, Official, Parts, Status};
 use super::facets::{Facet, Facets, Kind};
 use super::listing::{Listing, ListingBuilder};
 use super::merge::{Moment, Source};
@@ -64,24 +64,26 @@ pub(super) fn entry(row: &Row) -> Arc<Entry> {
     let mut form = [row.content; 16];
     form[..8].copy_from_slice(&row.updated_at.to_le_bytes());
     form[8] = row.status.as_str().as_bytes()[2];
-    Arc::new(Entry {
-        version: row.version.into(),
-        server: format!(r#"{{"name":"{}","version":"{}","content":{}}}"#, row.name, row.version, row.content).into(),
+    let parts = Parts {
+        server: format!(
+            r#"{{"name":"{}","version":"{}","title":"Title","description":"Content {2}","content":{2}}}"#,
+            row.name, row.version, row.content
+        ),
         official: Official {
             status: row.status.clone(),
             published_at: at,
             updated_at: at,
-            rendered: format!(r#""status":"{}""#, row.status.as_str()).into(),
+            rendered: format!(r#""status":"{}""#, row.status.as_str()),
         },
-        extra_meta: "".into(),
+        extra_meta: String::new(),
         upstream: None,
         legacy_ids: None,
         digest: Digest([row.content; 32]),
         form: Form(form),
-        search_text: format!("title\0content {}", row.content).into(),
         facets: facets(row.content),
         fetched_at: at,
-    })
+    };
+    Arc::new(Entry::new(parts).expect("it has a name and a version"))
 }
 
 pub(super) fn second(second: i64) -> Timestamp {
@@ -120,7 +122,7 @@ pub(super) fn served(catalog: &Catalog) -> BTreeMap<(String, String), String> {
         .map(|(server, version)| {
             let mut bytes = Vec::new();
             version.write_to(&mut bytes);
-            let key = (server.name.to_string(), version.entry.version.to_string());
+            let key = (server.name.to_string(), version.entry.version().to_owned());
             (key, String::from_utf8(bytes).expect("UTF-8"))
         })
         .collect()

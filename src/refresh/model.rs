@@ -125,8 +125,9 @@ impl Model {
         let next = (page.len() == self.page_size).then(|| page.last().map(|(name, _)| (*name).clone())).flatten();
         let servers: Vec<Value> = page.into_iter().map(|(name, row)| entry(name, row, self.has_dates)).collect();
         let document = json!({"servers": servers, "metadata": {"nextCursor": next}}).to_string();
-        // It arrives a moment after it was listed.
-        let (arrived, previous) = (now + SignedDuration::from_millis(1), request.previous.as_deref());
+        // It arrives after it was listed; the time of a fetch is to the second.
+        let arrived = Timestamp::from_second(now.as_second() + 1).expect("in range");
+        let previous = request.previous.as_deref();
         let context = Context { now: arrived, provenance_key: "k", previous, max_entry_size: 256 << 10 };
         let page = decode(document.as_bytes(), &context)?;
         Ok(Fetched { page, date: self.skew.map(|skew| now + skew) })
@@ -155,7 +156,7 @@ pub(super) fn contents_of(listing: &Listing) -> BTreeSet<(String, u64)> {
     };
     let servers = listing.servers.iter();
     servers
-        .flat_map(|listed| listed.entries.iter().map(move |entry| (listed.name.to_string(), content(&entry.server))))
+        .flat_map(|listed| listed.entries.iter().map(move |entry| (listed.name.to_string(), content(&entry.server()))))
         .collect()
 }
 

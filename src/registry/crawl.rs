@@ -250,7 +250,7 @@ impl Walk {
         }
         self.refused.append(refused);
         for (name, entry) in entries {
-            news += usize::from(self.seen.is_new(name.as_str(), &entry.version, ""));
+            news += usize::from(self.seen.is_new(name.as_str(), entry.version(), ""));
             self.builder.insert(&name, entry);
             self.brought += 1;
         }
@@ -304,7 +304,7 @@ impl Walk {
         let Some(last_good) = self.known.last_good.clone() else { return };
         for listed in &last_good.servers {
             for entry in listed.entries.iter().filter(|entry| entry.is_deleted()) {
-                if !self.builder.has(&listed.name, &entry.version) {
+                if !self.builder.has(&listed.name, entry.version()) {
                     self.builder.insert(&listed.name, Arc::clone(entry));
                 }
             }

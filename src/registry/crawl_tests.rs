@@ -270,7 +270,7 @@ fn a_full_walk_keeps_what_an_increment_brought_meanwhile_and_later_pages_count_o
     walk.observe(Ok(page(3..5, None)), now, 0.0).expect("finishes");
     let listing = walk.snapshot().0;
     let is_changed =
-        |number: u32| listing.entry(&format!("a/{number}"), "1").expect("listed").server.contains("changed");
+        |number: u32| listing.entry(&format!("a/{number}"), "1").expect("listed").server().contains("changed");
     assert_eq!((0..6).map(is_changed).collect::<Vec<_>>(), [true, true, true, false, false, true]);
 }
 

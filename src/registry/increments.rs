@@ -42,11 +42,11 @@ impl UpdatedSince {
 #[must_use]
 pub fn is_ignored(page: &Page, listing: &Listing, since: Timestamp) -> bool {
     // Where a registry gives no date, ours is that of the fetch, which says nothing of the entry's age.
-    let has_no_date = |entry: &Entry| entry.official.updated_at == entry.fetched_at;
-    let is_old = |entry: &Entry| entry.official.updated_at < since || has_no_date(entry);
+    let has_no_date = |entry: &Entry| entry.updated_at() == entry.fetched_at();
+    let is_old = |entry: &Entry| entry.updated_at() < since || has_no_date(entry);
     let unchanged = page.entries.iter().filter(|(name, entry)| {
-        let known = listing.entry(name.as_str(), &entry.version);
-        is_old(entry) && known.is_some_and(|known| known.form == entry.form)
+        let known = listing.entry(name.as_str(), entry.version());
+        is_old(entry) && known.is_some_and(|known| known.form() == entry.form())
     });
     // Some registries have smaller pages than they are asked for.
     let room = if page.next_cursor.is_some() { page.listed().min(PAGE_LIMIT) } else { PAGE_LIMIT };

@@ -174,7 +174,7 @@ fn decode(
         Asked::Exactly(_) => vec![wire::decode_entry(body, context)?],
     };
     let is_asked_for = |found: &Name, entry: &Entry| {
-        found == name && !matches!(asked, Asked::Exactly(version) if *version != entry.version)
+        found == name && !matches!(asked, Asked::Exactly(version) if **version != *entry.version())
     };
     let entries = found.into_iter().filter(|(found, entry)| is_asked_for(found, entry)).map(|(_, entry)| entry);
     let entries: Vec<_> = entries.collect();
@@ -227,7 +227,7 @@ mod tests {
         };
         let versions = |body: &str, asked: Asked| {
             let found = decode(body.as_bytes(), &context, &name(), &asked).ok()?;
-            Some(found.iter().map(|entry| entry.version.to_string()).collect::<Vec<_>>())
+            Some(found.iter().map(|entry| entry.version().to_owned()).collect::<Vec<_>>())
         };
         let one = || Asked::Exactly("1.0.0".into());
         assert_eq!(versions(&entry("com.example/a", "1.0.0"), one()), Some(vec!["1.0.0".to_owned()]));

@@ -123,8 +123,8 @@ fn check_list(asked: &ListQuery) {
         let next = check_body(&asked, page.versions.len());
         for version in &page.versions {
             assert!(asked.filter.shows_deleted() || !version.entry.is_deleted(), "{asked:?}");
-            let server: Value = serde_json::from_str(&version.entry.server).expect("JSON");
-            let key = (server["name"].as_str().unwrap_or_default().into(), version.entry.version.clone());
+            let server: Value = serde_json::from_str(&version.entry.server()).expect("JSON");
+            let key = (server["name"].as_str().unwrap_or_default().into(), version.entry.version().into());
             assert!(last.as_ref().is_none_or(|last| *last < key), "{key:?} comes again");
             last = Some(key);
         }

@@ -209,7 +209,7 @@ impl Registries<'_> {
 fn foreign(contribution: &Contribution) -> impl Iterator<Item = Refused> {
     contribution.listed.entries.iter().map(|entry| Refused {
         name: Some(contribution.listed.name.to_string()),
-        version: Some(entry.version.to_string()),
+        version: Some(entry.version().to_owned()),
         reason: "belongs to a namespace that other registries claim".to_owned(),
     })
 }

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context as Hash, SHA256};
 
 use super::problem::Problem;
 
@@ -50,19 +50,19 @@ pub(super) fn write<W: Write>(
     kind: Kind,
     body: impl FnOnce(&mut dyn Write) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
-    let mut summed = Summed { out, hash: Sha256::new() };
+    let mut summed = Summed { out, hash: Hash::new(&SHA256) };
     summed.write_all(format!("{MAGIC}{} {VERSION}\n", kind.as_str()).as_bytes()).map_err(Problem::written)?;
     let mut stream = zstd::stream::write::Encoder::new(&mut summed, LEVEL).map_err(Problem::written)?;
     body(&mut stream)?;
     stream.finish().map_err(Problem::written)?;
     let Summed { out, hash } = summed;
-    out.write_all(&hash.finalize()).and_then(|()| out.flush()).map_err(Problem::written)
+    out.write_all(hash.finish().as_ref()).and_then(|()| out.flush()).map_err(Problem::written)
 }
 
 /// Passes on what it sums up.
 struct Summed<'a, W> {
     out: &'a mut W,
-    hash: Sha256,
+    hash: Hash,
 }
 
 impl<W: Write> Write for Summed<'_, W> {
@@ -123,7 +123,7 @@ pub(super) fn is_of_another_release(head: &[u8]) -> bool {
 
 /// Compares the sum of the first `length` bytes with what follows them.
 fn check_sum(input: &mut impl Read, length: u64) -> Result<(), Problem> {
-    let mut hash = Sha256::new();
+    let mut hash = Hash::new(&SHA256);
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut summed = input.by_ref().take(length);
     loop {
@@ -134,7 +134,7 @@ fn check_sum(input: &mut impl Read, length: u64) -> Result<(), Problem> {
     }
     let mut sum = [0; SUM_BYTES];
     input.read_exact(&mut sum)?;
-    if hash.finalize()[..] == sum[..] { Ok(()) } else { Err(Problem::damaged("its checksum is wrong")) }
+    if hash.finish().as_ref() == sum { Ok(()) } else { Err(Problem::damaged("its checksum is wrong")) }
 }
 
 /// What a container holds, to be read from its start to its end.

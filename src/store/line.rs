@@ -8,152 +8,161 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use jiff::Timestamp;
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
-use crate::catalog::entry::{Digest, Entry, Form, OFFICIAL_KEY, Official, Status, check_key};
+use crate::catalog::entry::{
+    Digest, Entry, Form, KnownFacets, OFFICIAL_KEY, Official, Outline, Parts, Status, check_key,
+};
 use crate::catalog::facets::Facets;
 use crate::registry::limits::HIGHEST_ENTRY_SIZE;
 use crate::registry::wire::MAX_DEPTH;
 
-/// The longest line of a version. Its texts stand in it a second time as they are searched: in lower case, which
-/// may take more room.
+/// The longest line of a version: what stands beside the entry takes less room than the largest one.
 pub(super) const MAX_LINE_BYTES: usize = 2 * HIGHEST_ENTRY_SIZE;
+/// How much room is made for what stands beside the entry.
+const USUAL_REST_BYTES: usize = 512;
 /// The line itself is a level around the entry's parts.
 const MAX_LINE_DEPTH: usize = MAX_DEPTH + 2;
-/// How many times the room of `server` may be taken by what is made of it: the texts in lower case, the facets.
+/// How many times the room of `server` the facets may take, which are made of it.
 const MAX_MADE: usize = 4;
 
 /// What stands in a line.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Line<'a> {
+#[derive(Deserialize)]
+struct Line<'a> {
     #[serde(borrow)]
-    pub(super) server: &'a RawValue,
+    server: &'a RawValue,
     #[serde(borrow)]
     official: &'a RawValue,
+    #[serde(borrow, default)]
+    extra_meta: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    upstream: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    legacy_ids: Option<&'a RawValue>,
+    #[serde(borrow)]
     status: Cow<'a, str>,
     published_at: Timestamp,
     updated_at: Timestamp,
     fetched_at: Timestamp,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    extra_meta: Option<&'a RawValue>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    upstream: Option<&'a RawValue>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    legacy_ids: Option<&'a RawValue>,
     /// Base64, as the form.
+    #[serde(borrow)]
     digest: Cow<'a, str>,
+    #[serde(borrow)]
     form: Cow<'a, str>,
-    /// As in the line before, where it is missing; so too the facets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    search: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// As in the line before, where they are missing.
+    #[serde(borrow, default)]
     facets: Option<Cow<'a, str>>,
 }
 
-/// What identifies the version: it stands in `server` and nowhere else.
-#[derive(Deserialize)]
-struct Key<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(borrow)]
-    version: Cow<'a, str>,
+/// What of it the entry does not hold as JSON, as it is written.
+#[derive(Serialize)]
+struct Rest<'a> {
+    status: &'a str,
+    published_at: Timestamp,
+    updated_at: Timestamp,
+    fetched_at: Timestamp,
+    digest: String,
+    form: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facets: Option<&'a str>,
 }
 
 /// Writes a version that follows `before`.
 pub(super) fn write_entry(out: &mut dyn Write, entry: &Entry, before: Option<&Entry>) -> Result<(), Problem> {
-    let official = format!("{{{}}}", entry.official.rendered);
-    let extra_meta = (!entry.extra_meta.is_empty()).then(|| format!("{{{}}}", entry.extra_meta));
-    let line = Line {
-        server: raw(&entry.server)?,
-        official: raw(&official)?,
-        status: entry.official.status.as_str().into(),
-        published_at: entry.official.published_at,
-        updated_at: entry.official.updated_at,
-        fetched_at: entry.fetched_at,
-        extra_meta: optional_raw(extra_meta.as_deref())?,
-        upstream: optional_raw(entry.upstream.as_deref())?,
-        legacy_ids: optional_raw(entry.legacy_ids.as_deref())?,
-        digest: BASE64.encode(entry.digest.0).into(),
-        form: BASE64.encode(entry.form.0).into(),
-        search: before.is_none_or(|it| it.search_text != entry.search_text).then(|| (&*entry.search_text).into()),
-        facets: before.is_none_or(|it| it.facets != entry.facets).then(|| entry.facets.as_text().into()),
+    let rest = Rest {
+        status: entry.status().as_str(),
+        published_at: entry.published_at(),
+        updated_at: entry.updated_at(),
+        fetched_at: entry.fetched_at(),
+        digest: BASE64.encode(entry.digest().0),
+        form: BASE64.encode(entry.form().0),
+        facets: before.is_none_or(|it| it.facets() != entry.facets()).then(|| entry.facets().as_text()),
     };
-    write_line(out, &line, MAX_LINE_BYTES)
+    let mut line = Vec::with_capacity(entry.bytes() + USUAL_REST_BYTES);
+    let [beginning, server] = entry.server_in_two();
+    for part in [r#"{"server":"#, beginning, server, r#","official":{"#] {
+        line.extend_from_slice(part.as_bytes());
+    }
+    entry.write_official(&mut line);
+    line.push(b'}');
+    let extra_meta = (!entry.extra_meta().is_empty()).then(|| format!("{{{}}}", entry.extra_meta()));
+    for (name, part) in [
+        (r#","extra_meta":"#, extra_meta.as_deref()),
+        (r#","upstream":"#, entry.upstream()),
+        (r#","legacy_ids":"#, entry.legacy_ids()),
+    ] {
+        for part in part.map(|part| [name, part]).iter().flatten() {
+            line.extend_from_slice(part.as_bytes());
+        }
+    }
+    // The rest is an object of its own, whose members go on here.
+    let brace = line.len();
+    serde_json::to_writer(&mut line, &rest).map_err(|error| Problem::Unfit(error.to_string()))?;
+    line[brace] = b',';
+    finish_line(out, line, MAX_LINE_BYTES)
 }
 
 /// Writes anything as one line.
 pub(super) fn write_line(out: &mut dyn Write, line: &impl Serialize, limit: usize) -> Result<(), Problem> {
-    let mut line = serde_json::to_vec(line).map_err(|error| Problem::Unfit(error.to_string()))?;
+    finish_line(out, serde_json::to_vec(line).map_err(|error| Problem::Unfit(error.to_string()))?, limit)
+}
+
+fn finish_line(out: &mut dyn Write, mut line: Vec<u8>, limit: usize) -> Result<(), Problem> {
+    let is_one = memchr(b'\n', &line).is_none();
     line.push(b'\n');
-    if limit < line.len() || memchr_iter(b'\n', &line).count() != 1 {
+    if limit < line.len() || !is_one {
         return Err(Problem::Unfit(format!("a part of it has {} bytes, or more than one line", line.len())));
     }
     out.write_all(&line).map_err(Problem::written)
-}
-
-pub(super) fn raw(text: &str) -> Result<&RawValue, Problem> {
-    serde_json::from_str(text).map_err(|error| Problem::Unfit(format!("a part of an entry is not JSON: {error}")))
-}
-
-fn optional_raw(text: Option<&str>) -> Result<Option<&RawValue>, Problem> {
-    text.map(raw).transpose()
 }
 
 /// Reads a version that follows `before`, and the name that it is listed under.
 pub(super) fn read_entry<'a>(
     line: &'a str,
     before: Option<&Arc<Entry>>,
+    known: &mut KnownFacets,
     provenance_key: &str,
 ) -> Result<(Cow<'a, str>, Entry), Problem> {
     check_depth(line)?;
     let line: Line<'a> = parse(line)?;
-    let key: Key<'a> = parse(line.server.get())?;
-    let entry = entry(&line, &key, before, provenance_key)?;
-    Ok((key.name, entry))
+    let outline = Outline::of(line.server.get()).ok_or_else(|| Problem::damaged("an entry in it is none"))?;
+    let facets = match &line.facets {
+        Some(text) if MAX_MADE * line.server.get().len() < text.len() => None,
+        Some(text) => Facets::from_text(text).map(|facets| known.share(facets)),
+        None => before.map(|before| before.facets().clone()),
+    };
+    let facets = facets.ok_or_else(|| Problem::damaged("an entry in it has no facets, or some that are none"))?;
+    let entry = entry(&line, &outline, facets, provenance_key)?;
+    Ok((outline.name, entry))
 }
 
-fn entry(line: &Line<'_>, key: &Key<'_>, before: Option<&Arc<Entry>>, provenance_key: &str) -> Result<Entry, Problem> {
-    check_key(&key.version).map_err(|error| Problem::Damaged(format!("a version in it {error}")))?;
-    let made = [&line.search, &line.facets].into_iter().flatten().map(|text| text.len()).sum::<usize>();
-    if MAX_MADE * line.server.get().len() < made || line.official.get().len() < line.status.len() {
+fn entry(line: &Line<'_>, outline: &Outline<'_>, facets: Facets, provenance_key: &str) -> Result<Entry, Problem> {
+    check_key(&outline.version).map_err(|error| Problem::Damaged(format!("a version in it {error}")))?;
+    let Line { status, published_at, updated_at, fetched_at, digest, form, .. } = line;
+    if line.official.get().len() < status.len() {
         return Err(Problem::damaged("it says more of an entry than there is"));
     }
-    let missing = || Problem::damaged("a version in it refers to none before it");
-    let search_text = match &line.search {
-        Some(text) if text.matches('\0').count() == 1 => Arc::from(&**text),
-        Some(_) => return Err(Problem::damaged("a text in it cannot be searched")),
-        None => before.map(|before| Arc::clone(&before.search_text)).ok_or_else(missing)?,
-    };
-    let facets = match &line.facets {
-        Some(text) => Facets::from_text(text).ok_or_else(|| Problem::damaged("it has facets that are none"))?,
-        None => before.map(|before| before.facets.clone()).ok_or_else(missing)?,
-    };
-    Ok(Entry {
-        version: key.version.as_ref().into(),
-        server: object(line.server)?.into(),
+    let extra_meta = line.extra_meta.map(|meta| extra_meta(meta, provenance_key)).transpose()?;
+    let parts = Parts {
+        server: line.server.get().to_owned(),
         official: Official {
-            status: Status::from_wire(&line.status),
-            published_at: line.published_at,
-            updated_at: line.updated_at,
-            rendered: members(line.official)?.into(),
+            status: Status::from_wire(status),
+            published_at: *published_at,
+            updated_at: *updated_at,
+            rendered: members(line.official)?.to_owned(),
         },
-        extra_meta: line
-            .extra_meta
-            .map(|meta| extra_meta(meta, provenance_key))
-            .transpose()?
-            .unwrap_or_default()
-            .into(),
+        extra_meta: extra_meta.unwrap_or_default().to_owned(),
         upstream: line.upstream.map(object).transpose()?.map(Into::into),
         legacy_ids: line.legacy_ids.map(object).transpose()?.map(Into::into),
-        digest: Digest(bytes_of(&line.digest)?),
-        form: Form(bytes_of(&line.form)?),
-        search_text,
+        digest: Digest(bytes_of(digest)?),
+        form: Form(bytes_of(form)?),
         facets,
-        fetched_at: line.fetched_at,
-    })
+        fetched_at: *fetched_at,
+    };
+    Ok(Entry::with_places(parts, outline.places))
 }
 
 /// The other members of `_meta`: what is ours to say is not among them.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::format::{self, Content, Kind};
 use super::line::{MAX_LINE_BYTES, bytes_of, parse, read_entry, write_entry, write_line};
 use super::problem::Problem;
-use crate::catalog::entry::{Entry, Name};
+use crate::catalog::entry::{Entry, KnownFacets, Name};
 use crate::catalog::lineage::{Lineage, ProxyId};
 use crate::catalog::listing::{Listed, Listing};
 use crate::registry::limits::{HIGHEST_LISTING_SIZE, HIGHEST_LISTING_VERSIONS};
@@ -115,7 +115,8 @@ fn read_servers(
     versions: usize,
     provenance_key: &str,
 ) -> Result<Vec<Arc<Listed>>, Problem> {
-    let mut servers = Servers { provenance_key, done: Vec::new(), last: None, bytes: 0 };
+    let known = KnownFacets::default();
+    let mut servers = Servers { provenance_key, known, done: Vec::new(), last: None, bytes: 0 };
     for _ in 0..versions {
         let line = content.line(MAX_LINE_BYTES)?.ok_or_else(|| Problem::damaged("it holds less than it says"))?;
         servers.push(line)?;
@@ -127,6 +128,7 @@ fn read_servers(
 /// The servers of a listing, while they are read.
 struct Servers<'a> {
     provenance_key: &'a str,
+    known: KnownFacets,
     done: Vec<Arc<Listed>>,
     last: Option<Listed>,
     bytes: usize,
@@ -135,7 +137,7 @@ struct Servers<'a> {
 impl Servers<'_> {
     fn push(&mut self, line: &str) -> Result<(), Problem> {
         let before = self.last.as_ref().and_then(|last| last.entries.last());
-        let (name, entry) = read_entry(line, before, self.provenance_key)?;
+        let (name, entry) = read_entry(line, before, &mut self.known, self.provenance_key)?;
         let entry = Arc::new(entry);
         self.bytes += entry.bytes();
         if HIGHEST_LISTING_SIZE < self.bytes {
@@ -143,7 +145,8 @@ impl Servers<'_> {
         }
         match &mut self.last {
             Some(last) if last.name.as_str() == name => {
-                let is_sorted = last.entries.last().is_none_or(|before| before.version < entry.version);
+                let is_sorted = last.entries.last().is_none_or(|before| before.version() < entry.version());
+                last.entries.reserve_exact(1);
                 last.entries.push(entry);
                 is_sorted.then_some(()).ok_or_else(unsorted)
             }

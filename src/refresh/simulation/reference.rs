@@ -57,7 +57,7 @@ fn latest<'a>(served: &Served<'a>) -> BTreeMap<&'a str, u8> {
 
 /// The number of a version of the models.
 pub(super) fn number(entry: &Entry) -> u8 {
-    entry.version.split('.').next().and_then(|number| number.parse().ok()).expect("a version of a model")
+    entry.version().split('.').next().and_then(|number| number.parse().ok()).expect("a version of a model")
 }
 
 /// Compares a catalog with what it must hold.

@@ -105,7 +105,7 @@ impl ModelRegistry {
     /// Changes a version, and says nothing of it.
     pub(super) fn rewrite(&mut self) {
         if let Some((key, entry)) = self.random_row() {
-            self.put(key, entry.official.status.as_str(), entry.official.updated_at);
+            self.put(key, entry.status().as_str(), entry.updated_at());
         }
     }
 
@@ -194,7 +194,7 @@ impl ModelRegistry {
         let since = query.updated_since.filter(|_| self.knows == UpdatedSince::Honoured);
         let is_asked_for = |(key, entry): &(&Key, &Arc<Entry>)| {
             after.as_ref().is_none_or(|after| after < *key)
-                && since.is_none_or(|since| since < entry.official.updated_at)
+                && since.is_none_or(|since| since < entry.updated_at())
                 && (!entry.is_deleted() || query.include_deleted || query.updated_since.is_some())
         };
         let mut rest = self.rows.iter().take(left).filter(is_asked_for);
@@ -249,7 +249,7 @@ fn page(entries: Vec<(Name, Arc<Entry>)>, next_cursor: Option<String>) -> Page {
 fn tag(page: &Page) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    page.entries.iter().for_each(|(name, entry)| (name, &entry.form.0).hash(&mut hasher));
+    page.entries.iter().for_each(|(name, entry)| (name, &entry.form().0).hash(&mut hasher));
     page.next_cursor.hash(&mut hasher);
     format!("\"{:x}\"", hasher.finish())
 }

@@ -291,7 +291,7 @@ fn compare(listing: Option<&Listing>, rows: Option<&Rows>) -> Result<(), String>
     {
         return Ok(());
     }
-    let told = |name: &str, entry: &Arc<Entry>| format!("{name} {} of {}", number(entry), entry.official.updated_at);
+    let told = |name: &str, entry: &Arc<Entry>| format!("{name} {} of {}", number(entry), entry.updated_at());
     let (ours, theirs): (BTreeSet<String>, BTreeSet<String>) = (
         listed().map(|(name, entry)| told(name, entry)).collect(),
         known().map(|(name, entry)| told(name, entry)).collect(),

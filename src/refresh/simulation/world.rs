@@ -176,7 +176,7 @@ impl World {
             assert_ne!(member.witness.vitals.state, State::Unhealthy, "a steady registry");
             let known = member.witness.known().into_iter().flatten();
             for ((name, version), entry) in known.filter(|((name, _), _)| name.as_str().starts_with("com.steady/")) {
-                let found = self.catalog.server(name.as_str()).and_then(|server| server.version(&entry.version));
+                let found = self.catalog.server(name.as_str()).and_then(|server| server.version(entry.version()));
                 assert_eq!(found.map(|found| found.registry), Some(index), "{name} {version} of a steady registry");
             }
         }

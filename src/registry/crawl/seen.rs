@@ -22,7 +22,7 @@ impl Seen {
 
     /// Identifies a page by its entries, in order, and its cursor.
     pub(super) fn print(&self, page: &Page) -> u64 {
-        let entries: Vec<_> = page.entries.iter().map(|(name, entry)| (name, &entry.version, entry.form)).collect();
+        let entries: Vec<_> = page.entries.iter().map(|(name, entry)| (name, entry.version(), entry.form())).collect();
         let refused: Vec<_> = page.refused.entries.iter().map(|refused| (&refused.name, &refused.reason)).collect();
         self.hasher.hash_one((entries, refused, &page.next_cursor))
     }

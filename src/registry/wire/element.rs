@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use ring::digest::{Context as Hash, SHA256};
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 
-use super::json::{Json, RawMembers, Without, compact, kind_of};
+use super::canonical::write_without;
+use super::json::{Json, RawMembers, compact, kind_of};
 use super::official::{Sent, Unknown, push_member};
 use super::{Context, legacy, shape, upstream};
-use crate::catalog::entry::{Digest, Entry, Form, Name, OFFICIAL_KEY, check_key};
+use crate::catalog::entry::{Digest, Entry, Form, KnownFacets, Name, OFFICIAL_KEY, Parts, Places, check_key};
 use crate::catalog::facets::{Facet, Facets, Kind};
-use crate::catalog::search::push_lowercase;
 
 /// The deepest nesting of an entry. Real ones have 10; clients' decoders give up somewhere above 100.
 pub const MAX_DEPTH: usize = 64;
@@ -44,25 +44,34 @@ impl From<String> for Failure {
 pub(super) type Decoded = (Name, Arc<Entry>);
 
 /// Decodes one element in whatever format it has.
-pub(super) fn decode(element: &RawValue, context: &Context<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(element: &RawValue, context: &Context<'_>, known: &mut KnownFacets) -> Result<Decoded, Failure> {
     if kind_of(element) != "an object" {
         return Err(Failure::Unrecognised(format!("is {}; expected an object", kind_of(element))));
     }
     check_size(element.get().len(), context)?;
-    // The whole of it must be sound: what a registry adds beside `server` reaches clients too.
-    let tree: Json<'_> = parse(element.get())?;
-    if MAX_DEPTH < tree.depth() {
-        return Err(format!("is nested deeper than {MAX_DEPTH} levels").into());
+    let members: RawMembers<'_> = parse(element.get())?;
+    let is_wrapped = members.get("server").is_some_and(|server| kind_of(server) == "an object");
+    if is_wrapped && legacy::WRAPPER_MARKS.iter().all(|mark| members.get(mark).is_none()) {
+        return decode_current(&members, context, known);
     }
-    let is_wrapped = tree.get("server").is_some_and(|server| matches!(server, Json::Object(_)));
-    if is_wrapped && legacy::WRAPPER_MARKS.iter().all(|mark| tree.get(mark).is_none()) {
-        return decode_current(element, &tree, context);
+    for (_, value) in members.iter() {
+        parse_sound(value.get())?;
     }
-    let has_old_parts = is_wrapped || tree.get("name").is_some() || tree.get("version_detail").is_some();
+    let has_old_parts = is_wrapped || members.get("name").is_some() || members.get("version_detail").is_some();
     if !has_old_parts {
         return Err(Failure::Unrecognised("has neither `server` nor `name`".to_owned()));
     }
-    decode_legacy(element, is_wrapped, context)
+    decode_legacy(element, is_wrapped, context, known)
+}
+
+/// Reads a member of an element. The whole of it must be sound: what a registry adds beside `server` reaches clients
+/// too.
+fn parse_sound(member: &str) -> Result<Json<'_>, String> {
+    let tree: Json<'_> = parse(member)?;
+    if MAX_DEPTH <= tree.depth() {
+        return Err(format!("is nested deeper than {MAX_DEPTH} levels"));
+    }
+    Ok(tree)
 }
 
 fn check_size(length: usize, context: &Context<'_>) -> Result<(), String> {
@@ -85,34 +94,47 @@ fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
     })
 }
 
-fn decode_current(element: &RawValue, tree: &Json<'_>, context: &Context<'_>) -> Result<Decoded, Failure> {
-    let members: RawMembers<'_> = parse(element.get())?;
-    let meta = match (tree.get("_meta"), members.get("_meta")) {
-        (Some(Json::Object(_)), Some(meta)) => parse(meta.get())?,
-        (None | Some(Json::Null), _) | (_, None) => RawMembers::empty(),
-        (Some(other), _) => return Err(format!("has a `_meta` that is {}; expected an object", other.kind()).into()),
+fn decode_current(
+    members: &RawMembers<'_>,
+    context: &Context<'_>,
+    known: &mut KnownFacets,
+) -> Result<Decoded, Failure> {
+    for (_, value) in members.iter().filter(|(key, _)| *key != "server") {
+        parse_sound(value.get())?;
+    }
+    let text = compact(members.get("server").ok_or_else(|| "has no `server`".to_owned())?.get());
+    let server = parse_sound(&text)?;
+    let meta = match members.get("_meta") {
+        Some(meta) if kind_of(meta) == "an object" => parse(meta.get())?,
+        None => RawMembers::empty(),
+        Some(meta) if kind_of(meta) == "null" => RawMembers::empty(),
+        Some(other) => return Err(format!("has a `_meta` that is {}; expected an object", kind_of(other)).into()),
     };
-    let parts = tree.get("server").zip(members.get("server"));
-    let (server, text) = parts.ok_or_else(|| "has no `server`".to_owned())?;
-    decode_parts(text.get(), server, &meta, context)
+    decode_parts(&text, &server, &meta, context, known)
 }
 
-fn decode_legacy(element: &RawValue, is_wrapped: bool, context: &Context<'_>) -> Result<Decoded, Failure> {
+fn decode_legacy(
+    element: &RawValue,
+    is_wrapped: bool,
+    context: &Context<'_>,
+    known: &mut KnownFacets,
+) -> Result<Decoded, Failure> {
     let object = parse(element.get())?;
     let modern = if is_wrapped { legacy::from_wrapper(object) } else { legacy::from_flat(object) };
     let server = serde_json::Value::from(modern.server).to_string();
     let meta = serde_json::Value::from(modern.meta).to_string();
     // What older formats leave out is written out: a package of two bytes becomes one of 32.
     check_size(server.len() + meta.len(), context)?;
-    decode_parts(&server, &parse(&server)?, &parse(&meta)?, context)
+    decode_parts(&server, &parse(&server)?, &parse(&meta)?, context, known)
 }
 
-/// `text` and `server` are the same object, as text and as a tree.
+/// `text` and `server` are the same object, as text without white space and as the tree that was read from it.
 fn decode_parts(
     text: &str,
     server: &Json<'_>,
     meta: &RawMembers<'_>,
     context: &Context<'_>,
+    known: &mut KnownFacets,
 ) -> Result<Decoded, Failure> {
     shape::check_server(server)?;
     let name = Name::new(required(server, "name")?).map_err(|error| format!("has a `server.name` that {error}"))?;
@@ -124,27 +146,30 @@ fn decode_parts(
     let sent = read_official(meta)?;
     let extra_meta = extra_meta(meta, context.provenance_key);
     let upstream = meta.get(context.provenance_key).and_then(|inner| upstream::limit(inner));
-    let text = compact(text);
-    let form = form(&text, &sent, [extra_meta.as_str(), upstream.as_deref().unwrap_or_default()]);
+    let form = form(text, &sent, [extra_meta.as_str(), upstream.as_deref().unwrap_or_default()]);
     let previous = context.previous.and_then(|listing| listing.entry(name.as_str(), version));
-    if let Some(unchanged) = previous.filter(|previous| previous.form == form) {
+    if let Some(unchanged) = previous.filter(|previous| previous.form() == form) {
         return Ok((name, Arc::clone(unchanged)));
     }
     let previous = previous.map(AsRef::as_ref);
-    let entry = Entry {
-        version: version.into(),
-        server: text.into(),
+    let parts = Parts {
+        server: text.to_owned(),
         legacy_ids: sent.legacy_ids(),
         official: sent.complete(context.now, previous),
-        extra_meta: extra_meta.into(),
+        extra_meta,
         upstream,
         digest: digest(server)?,
         form,
-        search_text: search_text(server, previous),
-        facets: facets(server, previous),
+        facets: known.share(facets(server)),
         fetched_at: context.now,
     };
-    Ok((name, Arc::new(entry)))
+    let field = |field: &str| server.get(field).and_then(Json::text);
+    let entry = match Places::of(text, version, field("title"), field("description")) {
+        Some(places) => Some(Entry::with_places(parts, places)),
+        // A text with escapes is not the one that stands there.
+        None => Entry::new(parts),
+    };
+    Ok((name, Arc::new(entry.ok_or_else(|| "has a `server` that cannot be read".to_owned())?)))
 }
 
 fn required<'a>(server: &'a Json<'_>, field: &str) -> Result<&'a str, String> {
@@ -174,40 +199,28 @@ fn extra_meta(meta: &RawMembers<'_>, provenance_key: &str) -> String {
 }
 
 fn form(server: &str, sent: &Sent, rest: [&str; 2]) -> Form {
-    let mut hash = Sha256::new();
+    let mut hash = Hash::new(&SHA256);
     let parts = std::iter::once(server.as_bytes()).chain(sent.fingerprint()).chain(rest.map(str::as_bytes));
     for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(&(part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    let digest: [u8; 32] = hash.finalize().into();
     let mut form = [0; 16];
-    form.copy_from_slice(&digest[..16]);
+    form.copy_from_slice(&hash.finish().as_ref()[..16]);
     Form(form)
 }
 
 fn digest(server: &Json<'_>) -> Result<Digest, String> {
-    let canonical = serde_json_canonicalizer::to_vec(&Without(server, "_meta"))
+    let mut canonical = Vec::with_capacity(1 << 10);
+    write_without(&mut canonical, server, "_meta")
         .map_err(|error| format!("has a `server` that has no canonical form: {error}"))?;
-    Ok(Digest(Sha256::digest(canonical).into()))
+    let mut digest = [0; 32];
+    digest.copy_from_slice(ring::digest::digest(&SHA256, &canonical).as_ref());
+    Ok(Digest(digest))
 }
 
-/// Title and description as searches read them; shared with the previous entry where they are the same. NUL
-/// separates them, so none stands in them: no term can contain it.
-fn search_text(server: &Json<'_>, previous: Option<&Entry>) -> Arc<str> {
-    let field = |name: &str| server.get(name).and_then(Json::text).unwrap_or_default().replace('\0', " ");
-    let mut text = String::new();
-    push_lowercase(&mut text, &field("title"));
-    text.push('\0');
-    push_lowercase(&mut text, &field("description"));
-    match previous {
-        Some(previous) if *previous.search_text == *text => Arc::clone(&previous.search_text),
-        _ => text.into(),
-    }
-}
-
-/// What filters read; shared with the previous entry where it is the same.
-fn facets(server: &Json<'_>, previous: Option<&Entry>) -> Facets {
+/// What filters read.
+fn facets(server: &Json<'_>) -> Facets {
     let list = |field: &str| match server.get(field) {
         Some(Json::List(items)) => items.as_slice(),
         _ => &[],
@@ -218,9 +231,5 @@ fn facets(server: &Json<'_>, previous: Option<&Entry>) -> Facets {
     let types = packages.iter().filter_map(|package| package.get("registryType")?.text()).map(Facet::PackageType);
     let transports = packages.iter().filter_map(|package| package.get("transport")).chain(remotes);
     let transports = transports.filter_map(|transport| transport.get("type")?.text()).map(Facet::Transport);
-    let facets = Facets::new(kinds.chain(types).chain(transports));
-    match previous {
-        Some(previous) if previous.facets == facets => previous.facets.clone(),
-        _ => facets,
-    }
+    Facets::new(kinds.chain(types).chain(transports))
 }

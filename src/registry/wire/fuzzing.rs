@@ -69,19 +69,19 @@ fn check_sentence(sentence: &str) {
 
 fn check_entry(name: &Name, entry: &Entry) {
     check_key(name.as_str()).expect("a name that is none");
-    check_key(&entry.version).expect("a version that is none");
-    assert!(entry.server.len() <= MAX_ENTRY_SIZE, "an entry of {} bytes", entry.server.len());
-    assert_eq!(entry.search_text.matches('\0').count(), 1, "{:?}", entry.search_text);
+    check_key(entry.version()).expect("a version that is none");
+    assert!(entry.server_length() <= MAX_ENTRY_SIZE, "an entry of {} bytes", entry.server_length());
+    assert_eq!(entry.search_text().matches('\0').count(), 1, "{:?}", entry.search_text());
 }
 
 /// An entry in the current format is served as it came.
 fn check_fidelity(bytes: &[u8]) {
     for element in document::read(bytes).expect("it was read before").elements {
-        let Ok((name, entry)) = element::decode(element, &context(None)) else { continue };
+        let Ok((name, entry)) = element::decode(element, &context(None), &mut KnownFacets::default()) else { continue };
         let sent: Value = serde_json::from_str(element.get()).expect("decoded");
-        let served: Value = serde_json::from_str(&entry.server).expect("decoded");
+        let served: Value = serde_json::from_str(&entry.server()).expect("decoded");
         assert_eq!(served["name"], name.as_str());
-        assert_eq!(served["version"], *entry.version);
+        assert_eq!(served["version"], entry.version());
         let is_legacy =
             !sent["server"].is_object() || legacy::WRAPPER_MARKS.iter().any(|mark| sent.get(*mark).is_some());
         assert!(is_legacy || sent["server"] == served, "{element}\n{served}");
@@ -95,9 +95,9 @@ fn check_repetition(bytes: &[u8], page: &Page, listing: &Listing) {
     assert_eq!(again.next_cursor, page.next_cursor);
     assert_eq!(again.entries.len(), page.entries.len());
     for ((name, before), (again, after)) in page.entries.iter().zip(&again.entries) {
-        assert_eq!((name, before.form, before.digest), (again, after.form, after.digest));
-        let known = listing.entry(name.as_str(), &before.version).expect("it is listed");
-        assert!(known.form != after.form || Arc::ptr_eq(known, after), "{name} is not shared");
+        assert_eq!((name, before.form(), before.digest()), (again, after.form(), after.digest()));
+        let known = listing.entry(name.as_str(), before.version()).expect("it is listed");
+        assert!(known.form() != after.form() || Arc::ptr_eq(known, after), "{name} is not shared");
     }
 }
 
@@ -125,10 +125,10 @@ fn check_served(catalog: &Catalog) {
     assert!(refused.is_none(), "{refused:?}");
     assert_eq!(mirrored.listed(), catalog.versions());
     for (name, entry) in mirrored.entries {
-        let ours = catalog.server(name.as_str()).and_then(|server| server.version(&entry.version)).expect("served");
-        assert_eq!((&ours.entry.server, ours.entry.digest), (&entry.server, entry.digest), "{name}");
-        assert_eq!(ours.entry.official.rendered, entry.official.rendered, "{name}");
-        assert_eq!(ours.entry.extra_meta, entry.extra_meta, "{name}");
+        let ours = catalog.server(name.as_str()).and_then(|server| server.version(entry.version())).expect("served");
+        assert_eq!((ours.entry.server(), ours.entry.digest()), (entry.server(), entry.digest()), "{name}");
+        assert_eq!(ours.entry.official(), entry.official(), "{name}");
+        assert_eq!(ours.entry.extra_meta(), entry.extra_meta(), "{name}");
     }
 }
 

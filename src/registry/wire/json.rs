@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use memchr::memchr2;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
-use serde::ser::SerializeMap as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 use serde_json::value::RawValue;
 
@@ -127,19 +127,37 @@ pub(super) fn value_of<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
 }
 
 /// JSON without the white space between its tokens; everything else stays as it is.
-pub(super) fn compact(json: &str) -> String {
-    let mut in_text = false;
-    let mut is_escaped = false;
-    let keep = |character: &char| {
-        if in_text {
-            in_text = is_escaped || *character != '"';
-            is_escaped = !is_escaped && *character == '\\';
-            return true;
+pub(super) fn compact(json: &str) -> Cow<'_, str> {
+    let bytes = json.as_bytes();
+    let mut compact = String::new();
+    let (mut kept, mut at) = (0, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = end_of_text(bytes, at + 1),
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                compact.push_str(&json[kept..at]);
+                at += 1;
+                kept = at;
+            }
+            _ => at += 1,
         }
-        in_text = *character == '"';
-        !matches!(character, ' ' | '\t' | '\n' | '\r')
-    };
-    json.chars().filter(keep).collect()
+    }
+    if kept == 0 {
+        return json.into();
+    }
+    compact.push_str(&json[kept..]);
+    compact.into()
+}
+
+/// Where a text ends of which one character begins here: after its closing quote.
+fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        match bytes[at + found] {
+            b'"' => return at + found + 1,
+            _ => at += found + 2,
+        }
+    }
+    bytes.len()
 }
 
 struct Key<'a>(Cow<'a, str>);
@@ -163,6 +181,8 @@ impl<'de> Deserialize<'de> for Key<'de> {
     }
 }
 
+/// Most objects of an entry have no more members than this.
+const USUAL_OBJECT: usize = 8;
 /// Up to this many members, keys are compared with one another; above it, they are hashed.
 const SMALL_OBJECT: usize = 16;
 
@@ -171,7 +191,7 @@ where
     V: Deserialize<'de>,
     A: MapAccess<'de>,
 {
-    let mut members: Vec<(Cow<'de, str>, V)> = Vec::new();
+    let mut members: Vec<(Cow<'de, str>, V)> = Vec::with_capacity(USUAL_OBJECT);
     let mut seen: HashSet<Cow<'de, str>> = HashSet::new();
     while let Some(Key(key)) = map.next_key()? {
         if members.len() == SMALL_OBJECT {
@@ -263,33 +283,6 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 }
 
-impl Serialize for Json<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Null => serializer.serialize_unit(),
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Number(value) => value.serialize(serializer),
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::List(items) => serializer.collect_seq(items),
-            Self::Object(members) => serializer.collect_map(members.iter()),
-        }
-    }
-}
-
-/// An object without one of its members.
-pub(super) struct Without<'a>(pub(super) &'a Json<'a>, pub(super) &'a str);
-
-impl Serialize for Without<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Json::Object(members) = self.0 else { return self.0.serialize(serializer) };
-        let mut map = serializer.serialize_map(None)?;
-        for (key, value) in members.iter().filter(|(key, _)| *key != self.1) {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,5 +302,10 @@ mod tests {
     fn compacting_leaves_texts_alone() {
         let compacted = compact("{ \"a b\" :\t\"c \\\" d\\\\\" ,\r\n\"e\": [ 1 , 2.50 ] }");
         assert_eq!(compacted, r#"{"a b":"c \" d\\","e":[1,2.50]}"#);
+        // Whatever it is given, it comes to an end.
+        for (json, expected) in [("", ""), (" ", ""), ("\" ", "\" "), ("\"\\", "\"\\"), ("\"é\\\" \" 1", "\"é\\\" \"1")]
+        {
+            assert_eq!(compact(json), expected);
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! clients is left out and reported ([`Refused`]); it never costs the rest of its page. The current format
 //! is kept verbatim; older ones are rewritten (see `legacy`). Nothing outside this module sees foreign JSON.
 
+mod canonical;
 mod document;
 mod element;
 #[cfg(any(test, fuzzing))]
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use crate::catalog::entry::{Entry, Name};
+use crate::catalog::entry::{Entry, KnownFacets, Name};
 use crate::catalog::listing::Listing;
 
 use element::Failure;
@@ -143,8 +144,9 @@ pub fn decode(body: &[u8], context: &Context<'_>) -> Result<Page, FormatError> {
     let document = document::read(body).map_err(|found| FormatError::new(&found))?;
     let mut page = Page { next_cursor: document.next_cursor, ..Page::default() };
     let mut is_recognised = document.elements.is_empty();
+    let mut known = KnownFacets::default();
     for element in document.elements {
-        let result = element::decode(element, context);
+        let result = element::decode(element, context, &mut known);
         is_recognised |= !matches!(result, Err(Failure::Unrecognised(_)));
         match result {
             Ok(entry) => page.entries.push(entry),
@@ -164,7 +166,8 @@ pub fn decode(body: &[u8], context: &Context<'_>) -> Result<Page, FormatError> {
 /// When it is none that clients could decode.
 pub fn decode_entry(body: &[u8], context: &Context<'_>) -> Result<(Name, Arc<Entry>), FormatError> {
     let entry = document::read_one(body).map_err(|found| FormatError::new(&found))?;
-    element::decode(entry, context).map_err(|failure| FormatError::new(&format!("its one entry {}", failure.reason())))
+    element::decode(entry, context, &mut KnownFacets::default())
+        .map_err(|failure| FormatError::new(&format!("its one entry {}", failure.reason())))
 }
 
 /// Reports an element that was left out, with whatever name and version it has.

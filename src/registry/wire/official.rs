@@ -84,7 +84,7 @@ impl Sent {
 
     /// Fills in what is missing. `previous` is what the same registry listed under this version before.
     pub(super) fn complete(self, now: Timestamp, previous: Option<&Entry>) -> Official {
-        let first_seen = previous.map(|previous| previous.official.published_at);
+        let first_seen = previous.map(Entry::published_at);
         let published_at = self
             .published_at
             .unwrap_or_else(|| first_seen.map(Stamp::from).or(self.updated_at.clone()).unwrap_or_else(|| now.into()));
@@ -105,7 +105,7 @@ impl Sent {
             rendered.push(',');
             rendered.push_str(&self.unknown);
         }
-        Official { status, published_at: published_at.at, updated_at: updated_at.at, rendered: rendered.into() }
+        Official { status, published_at: published_at.at, updated_at: updated_at.at, rendered }
     }
 }
 

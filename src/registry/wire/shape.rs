@@ -88,25 +88,28 @@ struct Mismatch {
     expected: &'static str,
 }
 
+impl Mismatch {
+    /// It was found at this segment of the path.
+    fn at(mut self, segment: String) -> Self {
+        self.path.push(segment);
+        self
+    }
+}
+
 fn check(value: &Json<'_>, shape: &Shape) -> Result<(), Mismatch> {
-    let at = |segment: String| {
-        move |mut mismatch: Mismatch| {
-            mismatch.path.push(segment);
-            mismatch
-        }
-    };
     match (shape, value) {
         (Text, Json::Text(_)) | (Flag, Json::Bool(_)) | (AnyObject, Json::Object(_)) => Ok(()),
-        (List(item), Json::List(items)) => {
-            items.iter().enumerate().try_for_each(|(index, value)| check(value, item).map_err(at(format!("[{index}]"))))
-        }
+        (List(item), Json::List(items)) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, value)| check(value, item).map_err(|it| it.at(format!("[{index}]")))),
         (Object(fields), Json::Object(members)) => members.iter().try_for_each(|(key, value)| {
             let Some((_, shape)) = fields.iter().find(|(known, _)| *known == key) else { return Ok(()) };
-            check(value, shape).map_err(at(format!(".{key}")))
+            check(value, shape).map_err(|it| it.at(format!(".{key}")))
         }),
-        (Map(item), Json::Object(members)) => {
-            members.iter().try_for_each(|(key, value)| check(value, item).map_err(at(format!("[{:?}]", shorten(key)))))
-        }
+        (Map(item), Json::Object(members)) => members
+            .iter()
+            .try_for_each(|(key, value)| check(value, item).map_err(|it| it.at(format!("[{:?}]", shorten(key))))),
         (shape, value) => Err(Mismatch { path: Vec::new(), found: value.kind(), expected: shape.name() }),
     }
 }

@@ -38,6 +38,10 @@ fn failure(document: &str) -> String {
     page.and_then(|page| page.check_recognised()).expect_err(document).to_string()
 }
 
+fn rendered(entry: &Entry) -> String {
+    String::from_utf8(entry.official().into_owned()).expect("UTF-8")
+}
+
 fn server() -> Value {
     json!({"name": "a/b", "description": "d", "version": "1.0.0"})
 }
@@ -48,7 +52,7 @@ fn the_current_format_is_kept_to_the_byte_except_white_space() {
         "novel": {"number": 1.50, "big": 12345678901234567890}, "packages":[ ] }, "_meta": {} } ] }"#;
     let page = decode_with(document.as_bytes(), None).expect("a list");
     let expected = r#"{"version":"1.0.0","name":"a\/b","description":"caf\u00e9  \"x\"","novel":{"number":1.50,"big":12345678901234567890},"packages":[]}"#;
-    assert_eq!(&*page.entries[0].1.server, expected);
+    assert_eq!(page.entries[0].1.server(), expected);
     assert_eq!(page.entries[0].0.as_str(), "a/b");
 }
 
@@ -58,10 +62,10 @@ fn the_digest_is_of_the_canonical_form_without_meta() {
     let reordered =
         r#"{"servers":[{"server":{"version":"1.0.0","description":"d","name":"a\u002fb","_meta":{"x":1}}}]}"#;
     let other = decode_with(reordered.as_bytes(), None).expect("a list").entries.remove(0).1;
-    assert_eq!(one.digest, other.digest);
+    assert_eq!(one.digest(), other.digest());
     // echo -n '{"description":"d","name":"a/b","version":"1.0.0"}' | sha256sum
     let expected: [u8; 32] = Sha256::digest(br#"{"description":"d","name":"a/b","version":"1.0.0"}"#).into();
-    assert_eq!(one.digest, Digest(expected));
+    assert_eq!(one.digest(), Digest(expected));
 }
 
 #[test]
@@ -70,10 +74,10 @@ fn meta_keeps_what_the_registry_sent_but_our_own_key() {
         "com.pulsemcp/server": {"a": [1, 2]}, KEY: {"registry": "forged"}, "x-ms-icon": "i",
         OFFICIAL_KEY: {"status": "active", "publishedAt": "2025-01-01T00:00:00Z", "serverId": "s", "novel": 5}}}]}))
     .1;
-    assert_eq!(&*entry.extra_meta, r#""com.pulsemcp/server":{"a":[1,2]},"x-ms-icon":"i""#);
-    assert_eq!(entry.legacy_ids.as_deref(), Some(r#"{"serverId":"s"}"#));
+    assert_eq!(entry.extra_meta(), r#""com.pulsemcp/server":{"a":[1,2]},"x-ms-icon":"i""#);
+    assert_eq!(entry.legacy_ids(), Some(r#"{"serverId":"s"}"#));
     assert_eq!(
-        &*entry.official.rendered,
+        rendered(&entry),
         concat!(
             r#""status":"active","statusChangedAt":"2025-01-01T00:00:00Z","publishedAt":"2025-01-01T00:00:00Z","#,
             r#""updatedAt":"2025-01-01T00:00:00Z","novel":5"#
@@ -87,7 +91,7 @@ fn a_missing_official_block_is_filled_in_from_the_time_of_the_fetch() {
     for meta in [json!(null), json!({}), json!({OFFICIAL_KEY: null}), json!({OFFICIAL_KEY: {"publishedAt": null}})] {
         let entry = only(&json!({"servers": [{"server": server(), "_meta": meta}]})).1;
         let expected = format!(r#""status":"active","statusChangedAt":"{at}","publishedAt":"{at}","updatedAt":"{at}""#);
-        assert_eq!(*entry.official.rendered, *expected, "{meta}");
+        assert_eq!(rendered(&entry), expected, "{meta}");
     }
 }
 
@@ -96,8 +100,8 @@ fn pulse_says_the_same_under_its_own_key() {
     let entry = only(&json!({"servers": [{"server": server(), "_meta": {PULSE_KEY: {
         "status": "deprecated", "publishedAt": "2025-01-01T00:00:00Z", "isLatest": true, "source": "x"}}}]}))
     .1;
-    assert_eq!(entry.official.status.as_str(), "deprecated");
-    assert!(!entry.official.rendered.contains("source"));
+    assert_eq!(entry.status().as_str(), "deprecated");
+    assert!(!rendered(&entry).contains("source"));
 }
 
 #[test]
@@ -152,7 +156,7 @@ fn a_nul_in_a_text_does_not_split_it() {
     let mut server = server();
     server["title"] = "a\0b".into();
     server["description"] = "\0C".into();
-    assert_eq!(&*only(&json!([{ "server": server }])).1.search_text, "a b\0 c");
+    assert_eq!(only(&json!([{ "server": server }])).1.search_text(), "a b\0 c");
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn an_entry_in_the_same_form_is_the_previous_one() {
     let other = json!({"servers": [{"server": server(), "_meta": {OFFICIAL_KEY: {"status": "deprecated"}}}]});
     let changed = decode_with(other.to_string().as_bytes(), Some(&previous)).expect("a list");
     assert!(!Arc::ptr_eq(&changed.entries[0].1, &before));
-    let published_at = |entry: &Entry| entry.official.published_at;
+    let published_at = |entry: &Entry| entry.published_at();
     assert_eq!(published_at(&changed.entries[0].1), published_at(&before), "a date of our own making stays");
 }
 
@@ -211,8 +215,8 @@ fn an_entry_in_the_same_form_is_the_previous_one() {
 fn the_provenance_of_a_proxy_like_ours_is_kept_as_upstream() {
     let inner = json!({"registry": "theirs", "sha256": "x"});
     let entry = only(&json!({"servers": [{"server": server(), "_meta": {KEY: inner}}]})).1;
-    assert_eq!(entry.upstream.as_deref(), Some(r#"{"registry":"theirs","sha256":"x"}"#));
-    assert_eq!(&*entry.extra_meta, "");
+    assert_eq!(entry.upstream(), Some(r#"{"registry":"theirs","sha256":"x"}"#));
+    assert_eq!(entry.extra_meta(), "");
 }
 
 #[test]
@@ -229,7 +233,7 @@ fn unknown_values_pass() {
     let mut server = server();
     server["packages"] = json!([{"registryType": "zip", "identifier": "x", "transport": {"type": "telepathy"}}]);
     let entry = only(&json!({"servers": [{"server": server, "_meta": {OFFICIAL_KEY: {"status": "paused"}}}]})).1;
-    assert_eq!(entry.official.status.as_str(), "paused");
+    assert_eq!(entry.status().as_str(), "paused");
 }
 
 #[test]
@@ -250,13 +254,13 @@ fn older_formats_are_recognised_entry_by_entry() {
     let summary: Vec<_> = page
         .entries
         .iter()
-        .map(|(name, entry)| (name.as_str(), &*entry.version, entry.official.published_at.to_string()))
+        .map(|(name, entry)| (name.as_str(), entry.version(), entry.published_at().to_string()))
         .collect();
     assert_eq!(summary[0], ("f3/x", "1.0.2", "2025-09-08T23:47:09.452137971Z".to_owned()));
     assert_eq!(summary[1], ("f1/x", "0.2.1", "2025-06-01T00:00:00Z".to_owned()));
     assert_eq!(summary[2], ("f2/x", "3", "2025-08-01T00:00:00Z".to_owned()));
     assert!(page.entries[0].1.is_deleted());
-    let server: Value = serde_json::from_str(&page.entries[0].1.server).expect("JSON");
+    let server: Value = serde_json::from_str(&page.entries[0].1.server()).expect("JSON");
     assert_eq!(server["packages"][0]["environmentVariables"][0]["isSecret"], true);
     assert_eq!(server["_meta"]["io.modelcontextprotocol.registry/publisher-provided"]["tool"], "t");
     assert_eq!(server.get("status"), None);

@@ -28,15 +28,14 @@ impl From<Timestamp> for Stamp {
 pub(super) fn read(text: &str) -> Result<Option<Stamp>, ()> {
     let plain: Cow<'_, str> = if text.is_ascii() { text.into() } else { text.replace('\u{2011}', "-").into() };
     let at = parse(&plain).ok_or(())?;
-    let utc = at.to_string();
-    if utc.starts_with("0001-01-01T00:00:00") {
+    let text: Box<str> = if is_decodable(&plain) { plain.as_ref().into() } else { at.to_string().into() };
+    if text.starts_with("0001-01-01T00:00:00") {
         return Ok(None);
     }
     // Years before 1 are no dates to most clients.
-    if utc.starts_with(['-', '+']) || utc.starts_with("0000") {
+    if text.starts_with(['-', '+']) || text.starts_with("0000") {
         return Err(());
     }
-    let text = if is_decodable(&plain) { plain.as_ref().into() } else { utc.into() };
     Ok(Some(Stamp { at, text }))
 }
 

@@ -135,7 +135,7 @@ fn is_deleted(known: &Server, asked: &Asked) -> bool {
     let withheld = withheld.flat_map(|contribution| &contribution.listed.entries);
     let listed = || known.versions.iter().map(|version| &version.entry).chain(withheld.clone());
     let has_it = matches!(asked, Asked::Exactly(version) if known.version(version).is_some()
-        || withheld.clone().any(|entry| entry.version == *version && entry.is_deleted()));
+        || withheld.clone().any(|entry| *entry.version() == **version && entry.is_deleted()));
     has_it || listed().next().is_some() && listed().all(|entry| entry.is_deleted())
 }
 

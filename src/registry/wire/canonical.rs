@@ -1,0 +1,113 @@
+//! JSON in its canonical form (RFC 8785), written straight from the tree.
+//!
+//! `serde_json_canonicalizer`, which does the same for anything that serialises, takes as long for an entry as all the
+//! rest of decoding together: it writes every member for itself before it sorts them. It still writes the numbers,
+//! which is the hard part of the standard, and is what the tests compare with.
+
+use std::cmp::Ordering;
+
+use super::json::Json;
+
+/// Appends a value; of an object, all members but the one of this name.
+pub(super) fn write_without(out: &mut Vec<u8>, value: &Json<'_>, left_out: &str) -> Result<(), serde_json::Error> {
+    match value {
+        Json::Object(members) => write_members(out, members.iter().filter(|(key, _)| *key != left_out)),
+        _ => write(out, value),
+    }
+}
+
+fn write(out: &mut Vec<u8>, value: &Json<'_>) -> Result<(), serde_json::Error> {
+    match value {
+        Json::Null => out.extend_from_slice(b"null"),
+        Json::Bool(true) => out.extend_from_slice(b"true"),
+        Json::Bool(false) => out.extend_from_slice(b"false"),
+        Json::Number(number) => serde_json_canonicalizer::to_writer(number, out)?,
+        // Its escapes are the ones of the standard.
+        Json::Text(text) => serde_json::to_writer(out, text)?,
+        Json::List(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write(out, item)?;
+            }
+            out.push(b']');
+        }
+        Json::Object(members) => write_members(out, members.iter())?,
+    }
+    Ok(())
+}
+
+fn write_members<'a>(
+    out: &mut Vec<u8>,
+    members: impl Iterator<Item = (&'a str, &'a Json<'a>)>,
+) -> Result<(), serde_json::Error> {
+    let mut members: Vec<_> = members.collect();
+    members.sort_unstable_by(|(left, _), (right, _)| compare(left, right));
+    out.push(b'{');
+    for (index, (key, value)) in members.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, key)?;
+        out.push(b':');
+        write(out, value)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// Keys are in the order of their UTF-16.
+fn compare(left: &str, right: &str) -> Ordering {
+    if left.is_ascii() || right.is_ascii() { left.cmp(right) } else { left.encode_utf16().cmp(right.encode_utf16()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn canonical(text: &str) -> String {
+        let tree: Json<'_> = serde_json::from_str(text).expect("JSON");
+        let mut out = Vec::new();
+        write_without(&mut out, &tree, "_meta").expect("it has a canonical form");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn members_are_sorted_by_their_utf_16_and_one_is_left_out() {
+        let text =
+            r#"{"\ud83d\ude00":1, "\ufb33":2, "é":3, "b":{"z":[], "_meta":4}, "a":1.0e2, "_meta":5, "":"\u000f/"}"#;
+        let expected = "{\"\":\"\\u000f/\",\"a\":100,\"b\":{\"_meta\":4,\"z\":[]},\"é\":3,\"😀\":1,\"\u{fb33}\":2}";
+        assert_eq!(canonical(text), expected);
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let text = || "[a-c\u{1}-\u{20}\"\\\\é\u{7f}\u{e000}-\u{ffff}\u{10000}-\u{10010}]{0,4}";
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            text().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(text(), inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_form_is_the_one_of_the_standard(value in values()) {
+            let expected = serde_json_canonicalizer::to_string(&value).expect("it has a canonical form");
+            prop_assert_eq!(canonical(&value.to_string()), expected);
+        }
+    }
+}
