@@ -50,7 +50,7 @@ impl Input {
     pub(crate) fn cached_versions(&self, count: usize) -> Vec<Parts> {
         let server = &self.catalog.servers()[SIZE.names / 2];
         let name = server.name.as_str().replace('/', "%2F");
-        let version = &server.versions[0].entry.version;
+        let version = server.versions[0].entry.version();
         self.cached(&get(&format!("/v0.1/servers/{name}/versions/{version}"), &[]), count)
     }
 

@@ -47,7 +47,7 @@ fn one_version(scale: &Scale) -> Parts {
     let servers = scale.world().catalog.servers();
     let server = &servers[servers.len() / 2];
     let name = server.name.as_str().replace('/', "%2F");
-    get(&format!("/v0.1/servers/{name}/versions/{}", server.versions[0].entry.version), &[])
+    get(&format!("/v0.1/servers/{name}/versions/{}", server.versions[0].entry.version()), &[])
 }
 
 fn revalidation(entrance: &Entrance) -> Parts {
