@@ -10,12 +10,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::entry::{Entry, Name};
-use super::facets::{FacetIndex, Facets};
+use super::index::Index;
 use super::listing::Listing;
 use super::previous::{Head, Previous};
 use super::provenance::Provenance;
 use super::rules::{Omission, RegistryRules};
-use super::search::SearchIndex;
 use super::version::Rank;
 use super::{Catalog, Contribution, Counts, MergeMode, Participant, Server, Standing, Version, provenance, render};
 
@@ -74,9 +73,8 @@ pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Mo
             catalog.servers.push(server);
         }
     });
-    catalog.search = SearchIndex::new(catalog.servers.iter().map(AsRef::as_ref));
-    catalog.newest_effects = catalog.servers.iter().map(|server| server.newest_effect).collect();
-    catalog.facets = FacetIndex::new(catalog.servers.iter().map(AsRef::as_ref));
+    // Servers are shared only where the registries have the same rules, and so the same names; so may chunks be.
+    catalog.index = Index::after(&previous.index, &previous.servers, &catalog.servers, &catalog.registries);
     catalog
 }
 
@@ -145,18 +143,10 @@ fn merge_name(context: &Context<'_>, listed: &[Head<'_>], before: Option<&Arc<Se
         build_version(context, &contributions, &winner, latest == Some(index), before)
     };
     let versions: Vec<Version> = winners.into_iter().enumerate().map(build).collect();
-    let facets = server_facets(sources, &contributions, &versions);
     let newest_effect = versions.iter().map(|version| version.effective_at).max().unwrap_or(Timestamp::MIN);
     let newest_update =
         versions.iter().map(|version| version.entry.official.updated_at).max().unwrap_or(Timestamp::MIN);
-    Server { name, versions, contributions, facets, latest, newest_effect, newest_update }
-}
-
-fn server_facets(sources: &[Source], contributions: &[Contribution], versions: &[Version]) -> Facets {
-    let counted = contributions.iter().filter(|contribution| contribution.counts());
-    let registries: Vec<&str> = counted.map(|contribution| &*sources[contribution.registry].rules.name).collect();
-    let versions = versions.iter().map(|version| (&version.entry.facets, &version.entry.official.status));
-    Facets::of_server(versions, &registries)
+    Server { name, versions, contributions, latest, newest_effect, newest_update }
 }
 
 /// What each registry lists under a name, and what that is worth. With `first`, the name belongs to the

@@ -6,11 +6,11 @@ use std::time::Duration;
 use http::Method;
 
 use crate::support::entry::{Entry, list, numbered};
+use crate::support::eventually;
 use crate::support::http::{Reply, send, send_with};
 use crate::support::profile::assert_dressed;
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::registry::{Behaviour, FakeRegistry};
-use crate::support::eventually;
 
 const LIST: &str = "/v0.1/servers?limit=50&version=latest";
 const CODINGS: [&str; 4] = ["zstd", "br", "gzip", "identity"];
