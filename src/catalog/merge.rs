@@ -57,12 +57,13 @@ pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Mo
     let mut catalog =
         Catalog { revision: previous.revision + 1, published_at: moment.now, registries, ..Catalog::default() };
     catalog.newest_update = previous.newest_update;
+    catalog.servers.reserve(previous.servers.len());
     catalog.restored = previous.restored.clone().filter(|_| !moment.is_ready);
     for_each_name(sources, |listed| {
         let before = listed.first().and_then(|(_, listed)| previously.server(&listed.name));
-        let server = match before.filter(|before| previously.is_unchanged(before, sources, &listed)) {
+        let server = match before.filter(|before| previously.is_unchanged(before, sources, listed)) {
             Some(unchanged) => Arc::clone(unchanged),
-            None => Arc::new(merge_name(&Context { policy, sources, previously: &previously }, &listed, before)),
+            None => Arc::new(merge_name(&Context { policy, sources, previously: &previously }, listed, before)),
         };
         count(&mut catalog.registries, &server);
         if server.versions.is_empty() {
@@ -91,8 +92,11 @@ fn participant(source: &Source) -> Participant {
 
 /// Adds one name to what became of each registry's versions.
 fn count(registries: &mut [Participant], server: &Server) {
-    for version in &server.versions {
-        registries[version.registry].counts.won += 1;
+    let mut serving = server.contributions.iter().filter(|contribution| contribution.standing == Standing::Serves);
+    match (serving.next(), serving.next()) {
+        // Most names: there is no need to look at each version.
+        (Some(only), None) => registries[only.registry].counts.won += server.versions.len(),
+        _ => server.versions.iter().for_each(|version| registries[version.registry].counts.won += 1),
     }
     for Contribution { registry, standing, listed, .. } in &server.contributions {
         match standing {
@@ -105,7 +109,7 @@ fn count(registries: &mut [Participant], server: &Server) {
 
 /// Calls `visit` with what the registries list under each name, in the order of the names; within a
 /// name in configuration order.
-fn for_each_name<'a>(sources: &'a [Source], mut visit: impl FnMut(Vec<Head<'a>>)) {
+fn for_each_name<'a>(sources: &'a [Source], mut visit: impl FnMut(&[Head<'a>])) {
     let servers = |registry: usize| sources[registry].listing.as_deref().map_or(&[][..], |listing| &listing.servers);
     let mut heads: BinaryHeap<Reverse<(&Name, usize, usize)>> = BinaryHeap::new();
     let push = |heads: &mut BinaryHeap<_>, registry: usize, index: usize| {
@@ -114,14 +118,15 @@ fn for_each_name<'a>(sources: &'a [Source], mut visit: impl FnMut(Vec<Head<'a>>)
         }
     };
     (0..sources.len()).for_each(|registry| push(&mut heads, registry, 0));
+    let mut listed = Vec::with_capacity(sources.len());
     while let Some(Reverse((name, _, _))) = heads.peek().copied() {
-        let mut listed = Vec::with_capacity(1);
+        listed.clear();
         while let Some(Reverse((_, registry, index))) = heads.peek().filter(|head| head.0.0 == name).copied() {
             heads.pop();
             listed.push((registry, &servers(registry)[index]));
             push(&mut heads, registry, index + 1);
         }
-        visit(listed);
+        visit(&listed);
     }
 }
 
@@ -139,8 +144,18 @@ fn merge_name(context: &Context<'_>, listed: &[Head<'_>], before: Option<&Arc<Se
     let winners = winners(&contributions);
     let latest = latest(&winners);
     let build = |(index, winner): (usize, Winner<'_>)| {
-        let before = before.and_then(|before| before.version(&winner.entry.version));
-        build_version(context, &contributions, &winner, latest == Some(index), before)
+        let was = before.and_then(|before| before.version(&winner.entry.version));
+        let is_latest = latest == Some(index);
+        let is_same = |before: &Server, was: &Version| {
+            was.is_latest == is_latest
+                && was.registry == winner.registry
+                && Arc::ptr_eq(&was.entry, winner.entry)
+                && context.previously.is_listed_alike(before, &contributions, was)
+        };
+        match before.zip(was).filter(|(before, was)| is_same(before, was)) {
+            Some((_, unchanged)) => unchanged.clone(),
+            None => build_version(context, &contributions, &winner, is_latest, was),
+        }
     };
     let versions: Vec<Version> = winners.into_iter().enumerate().map(build).collect();
     let newest_effect = versions.iter().map(|version| version.effective_at).max().unwrap_or(Timestamp::MIN);
