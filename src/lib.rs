@@ -27,7 +27,7 @@
 //! | [`Listed`](catalog::listing::Listed): one name in one registry | `Arc` | successive listings, as long as it does not change |
 //! | [`Listing`](catalog::listing::Listing): all of one registry, sorted | `Arc` | the registry's status and the merge |
 //! | [`Server`](catalog::Server): one merged name, every version's served bytes ready | `Arc` | successive catalogs, as long as no contribution changes |
-//! | [`Catalog`](catalog::Catalog): all names sorted, the search text, the facets | `Arc` | every request of its revision |
+//! | [`Catalog`](catalog::Catalog): all names sorted, and an index of them in chunks, each an `Arc` that successive catalogs share | `Arc` | every request of its revision |
 //! | `Representation`: a rendered body, its tags, its encoded forms | `Arc` | every equal request, and later revisions for as long as its bytes stay the same |
 //! | [`Lineage`](catalog::lineage::Lineage): the ids of the proxies behind the registries | `Arc` | every answer, until one of the registries names others |
 //!

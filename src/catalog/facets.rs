@@ -1,14 +1,12 @@
 //! What lists can be filtered by besides text and time: the kind of a server, its package types and
 //! transports, its status, and the registries that list it.
 //!
-//! A set of facets is one canonical text, a line each, so that equal sets are equal texts: versions share
-//! them, and an index over a whole catalog holds each different one once.
+//! A set of facets is one canonical text, a line each, so that equal sets are equal texts, which versions share.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Server;
 use super::entry::Status;
 use super::search::lowercase;
 
@@ -137,77 +135,7 @@ impl Facets {
     pub fn have_all(&self, wanted: &[String]) -> bool {
         wanted.iter().all(|wanted| self.0.lines().any(|line| line == wanted))
     }
-
-    /// All facets of a server's versions, and the registries that contribute to it.
-    pub(super) fn of_server<'a>(versions: impl Iterator<Item = (&'a Self, &'a Status)>, registries: &[&str]) -> Self {
-        let mut lines: BTreeSet<String> = registries.iter().map(|name| Facet::Registry(name).to_string()).collect();
-        let mut last = None;
-        for (facets, status) in versions {
-            // Most versions repeat their predecessor's.
-            if last != Some((facets, status)) {
-                lines.extend(facets.0.lines().map(str::to_owned));
-                lines.insert(Facet::Status(status).to_string());
-                last = Some((facets, status));
-            }
-        }
-        Self::of_lines(lines)
-    }
 }
-
-/// The facets of all servers of a catalog, in its order: each different set once, and for each facet the sets
-/// that have it.
-#[derive(Debug, Default)]
-pub(super) struct FacetIndex {
-    sets: usize,
-    sets_with: HashMap<Box<str>, Vec<u32>>,
-    /// By server, which set it has.
-    of_server: Vec<u32>,
-}
-
-impl FacetIndex {
-    pub(super) fn new<'a>(servers: impl ExactSizeIterator<Item = &'a Server>) -> Self {
-        let mut index = Self { of_server: Vec::with_capacity(servers.len()), ..Self::default() };
-        let mut known: HashMap<&Facets, u32> = HashMap::new();
-        for server in servers {
-            let next = u32::try_from(known.len()).expect("fewer servers than a u32 counts");
-            let set = *known.entry(&server.facets).or_insert(next);
-            if set == next {
-                index.add_set(next, &server.facets);
-            }
-            index.of_server.push(set);
-        }
-        index
-    }
-
-    fn add_set(&mut self, set: u32, facets: &Facets) {
-        self.sets += 1;
-        for line in facets.0.lines() {
-            match self.sets_with.get_mut(line) {
-                Some(sets) => sets.push(set),
-                None => drop(self.sets_with.insert(line.into(), vec![set])),
-            }
-        }
-    }
-
-    /// Finds the sets that have all of these facets.
-    pub(super) fn matching(&self, wanted: &[String]) -> MatchingSets {
-        let mut found = vec![0; self.sets];
-        for wanted in wanted {
-            for set in self.sets_with.get(&**wanted).into_iter().flatten() {
-                found[*set as usize] += 1;
-            }
-        }
-        MatchingSets(found.into_iter().map(|found: usize| found == wanted.len()).collect())
-    }
-
-    /// Whether one of the server's versions may have the facets that `sets` was made of.
-    pub(super) fn may_match(&self, server: usize, sets: &MatchingSets) -> bool {
-        self.of_server.get(server).is_some_and(|set| sets.0[*set as usize])
-    }
-}
-
-/// By set of a [`FacetIndex`], whether it matches.
-pub(super) struct MatchingSets(Vec<bool>);
 
 #[cfg(test)]
 mod tests {

@@ -3,20 +3,18 @@
 //!
 //! The cost is one pass over the names, and work for those whose contributions changed.
 
-use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::entry::{Entry, KnownFacets, Name};
-use super::facets::{FacetIndex, Facets};
+use super::entry::{Entry, Name};
+use super::index::Index;
 use super::listing::Listing;
 use super::previous::{Head, Previous};
 use super::provenance::{Blocks, Origin};
 use super::rules::{Omission, RegistryRules};
-use super::search::SearchIndex;
 use super::version::Rank;
 use super::{Catalog, Contribution, Counts, MergeMode, Participant, Server, Standing, Version, provenance};
 
@@ -59,15 +57,16 @@ pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Mo
     let mut catalog =
         Catalog { revision: previous.revision + 1, published_at: moment.now, registries, ..Catalog::default() };
     catalog.newest_update = previous.newest_update;
+    catalog.servers.reserve(previous.servers.len());
     catalog.restored = previous.restored.clone().filter(|_| !moment.is_ready);
-    let (blocks, known) = (blocks(policy, sources), RefCell::default());
+    let blocks = blocks(policy, sources);
     for_each_name(sources, |listed| {
         let before = listed.first().and_then(|(_, listed)| previously.server(&listed.name));
-        let server = match before.filter(|before| previously.is_unchanged(before, sources, &listed)) {
+        let server = match before.filter(|before| previously.is_unchanged(before, sources, listed)) {
             Some(unchanged) => Arc::clone(unchanged),
             None => Arc::new(merge_name(
-                &Context { policy, sources, previously: &previously, blocks: &blocks, known: &known },
-                &listed,
+                &Context { policy, sources, previously: &previously, blocks: &blocks },
+                listed,
                 before,
             )),
         };
@@ -80,9 +79,8 @@ pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Mo
             catalog.servers.push(server);
         }
     });
-    catalog.search = SearchIndex::new(catalog.servers.iter().map(AsRef::as_ref));
-    catalog.newest_effects = catalog.servers.iter().map(|server| server.newest_effect).collect();
-    catalog.facets = FacetIndex::new(catalog.servers.iter().map(AsRef::as_ref));
+    // Servers are shared only where the registries have the same rules, and so the same names; so may chunks be.
+    catalog.index = Index::after(&previous.index, &previous.servers, &catalog.servers, &catalog.registries);
     catalog
 }
 
@@ -108,8 +106,11 @@ fn blocks<'a>(policy: &'a Policy, sources: &'a [Source]) -> Blocks<'a> {
 
 /// Adds one name to what became of each registry's versions.
 fn count(registries: &mut [Participant], server: &Server) {
-    for version in &server.versions {
-        registries[version.registry].counts.won += 1;
+    let mut serving = server.contributions.iter().filter(|contribution| contribution.standing == Standing::Serves);
+    match (serving.next(), serving.next()) {
+        // Most names: there is no need to look at each version.
+        (Some(only), None) => registries[only.registry].counts.won += server.versions.len(),
+        _ => server.versions.iter().for_each(|version| registries[version.registry].counts.won += 1),
     }
     for Contribution { registry, standing, listed, .. } in &server.contributions {
         match standing {
@@ -122,7 +123,7 @@ fn count(registries: &mut [Participant], server: &Server) {
 
 /// Calls `visit` with what the registries list under each name, in the order of the names; within a
 /// name in configuration order.
-fn for_each_name<'a>(sources: &'a [Source], mut visit: impl FnMut(Vec<Head<'a>>)) {
+fn for_each_name<'a>(sources: &'a [Source], mut visit: impl FnMut(&[Head<'a>])) {
     let servers = |registry: usize| sources[registry].listing.as_deref().map_or(&[][..], |listing| &listing.servers);
     let mut heads: BinaryHeap<Reverse<(&Name, usize, usize)>> = BinaryHeap::new();
     let push = |heads: &mut BinaryHeap<_>, registry: usize, index: usize| {
@@ -131,14 +132,15 @@ fn for_each_name<'a>(sources: &'a [Source], mut visit: impl FnMut(Vec<Head<'a>>)
         }
     };
     (0..sources.len()).for_each(|registry| push(&mut heads, registry, 0));
+    let mut listed = Vec::with_capacity(sources.len());
     while let Some(Reverse((name, _, _))) = heads.peek().copied() {
-        let mut listed = Vec::with_capacity(1);
+        listed.clear();
         while let Some(Reverse((_, registry, index))) = heads.peek().filter(|head| head.0.0 == name).copied() {
             heads.pop();
             listed.push((registry, &servers(registry)[index]));
             push(&mut heads, registry, index + 1);
         }
-        visit(listed);
+        visit(&listed);
     }
 }
 
@@ -148,7 +150,6 @@ struct Context<'a> {
     sources: &'a [Source],
     previously: &'a Previous<'a>,
     blocks: &'a Blocks<'a>,
-    known: &'a RefCell<KnownFacets>,
 }
 
 fn merge_name(context: &Context<'_>, listed: &[Head<'_>], before: Option<&Arc<Server>>) -> Server {
@@ -158,21 +159,23 @@ fn merge_name(context: &Context<'_>, listed: &[Head<'_>], before: Option<&Arc<Se
     let winners = winners(&contributions);
     let latest = latest(&winners);
     let build = |(index, winner): (usize, Winner<'_>)| {
-        let before = before.and_then(|before| before.version(winner.entry.version()));
-        build_version(context, &contributions, &winner, latest == Some(index), before)
+        let was = before.and_then(|before| before.version(winner.entry.version()));
+        let is_latest = latest == Some(index);
+        let is_same = |before: &Server, was: &Version| {
+            was.is_latest == is_latest
+                && was.registry == winner.registry
+                && Arc::ptr_eq(&was.entry, winner.entry)
+                && context.previously.is_listed_alike(before, &contributions, was)
+        };
+        match before.zip(was).filter(|(before, was)| is_same(before, was)) {
+            Some((_, unchanged)) => unchanged.clone(),
+            None => build_version(context, &contributions, &winner, is_latest, was),
+        }
     };
     let versions: Vec<Version> = winners.into_iter().enumerate().map(build).collect();
-    let facets = context.known.borrow_mut().share(server_facets(sources, &contributions, &versions));
     let newest_effect = versions.iter().map(|version| version.effective_at).max().unwrap_or(Timestamp::MIN);
     let newest_update = versions.iter().map(|version| version.entry.updated_at()).max().unwrap_or(Timestamp::MIN);
-    Server { name, versions, contributions, facets, latest, newest_effect, newest_update }
-}
-
-fn server_facets(sources: &[Source], contributions: &[Contribution], versions: &[Version]) -> Facets {
-    let counted = contributions.iter().filter(|contribution| contribution.counts());
-    let registries: Vec<&str> = counted.map(|contribution| &*sources[contribution.registry].rules.name).collect();
-    let versions = versions.iter().map(|version| (version.entry.facets(), version.entry.status()));
-    Facets::of_server(versions, &registries)
+    Server { name, versions, contributions, latest, newest_effect, newest_update }
 }
 
 /// What each registry lists under a name, and what that is worth. With `first`, the name belongs to the

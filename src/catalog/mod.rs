@@ -20,6 +20,7 @@ pub mod rules;
 pub mod search;
 pub mod version;
 
+mod index;
 mod previous;
 mod render;
 
@@ -35,10 +36,9 @@ use serde::Deserialize;
 
 use effects::Effects;
 use entry::{Entry, Name};
-use facets::{FacetIndex, Facets};
+use index::Index;
 use listing::Listed;
 use rules::{Omission, RegistryRules};
-use search::SearchIndex;
 
 /// `[catalog]` of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -120,7 +120,7 @@ impl Contribution {
 }
 
 /// One merged version of a name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Version {
     /// The winner's entry.
     pub entry: Arc<Entry>,
@@ -161,7 +161,6 @@ pub struct Server {
     pub versions: Vec<Version>,
     /// What each registry lists under the name, in configuration order.
     pub contributions: Vec<Contribution>,
-    facets: Facets,
     latest: Option<usize>,
     /// The newest [`Version::effective_at`].
     newest_effect: Timestamp,
@@ -240,12 +239,9 @@ pub struct Catalog {
     servers: Vec<Arc<Server>>,
     unserved: Vec<Arc<Server>>,
     versions: usize,
-    search: SearchIndex,
-    facets: FacetIndex,
+    index: Index,
     /// The newest `updatedAt` that this catalog or one before it served.
     newest_update: Timestamp,
-    /// By server, its newest effect.
-    newest_effects: Vec<Timestamp>,
     /// Since when versions counted as changed in the process before this one, until clients can have synchronised
     /// with this one.
     restored: Option<Arc<Effects>>,

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use memchr::memmem::Finder;
 
 use super::entry::Status;
-use super::facets::{Facet, Kind, MatchingSets};
+use super::facets::{Facet, Kind};
+use super::index::{Candidate, Question};
 use super::search::lowercase;
 use super::{Catalog, Server, Version};
 
@@ -67,7 +68,7 @@ impl Filter {
     }
 
     /// The facets that a server must have for one of its versions to pass.
-    fn of_servers(&self) -> Vec<String> {
+    pub(super) fn of_servers(&self) -> Vec<String> {
         let more = [self.registry.as_deref().map(Facet::Registry), self.status.as_ref().map(Facet::Status)];
         self.of_entries().into_iter().chain(more.into_iter().flatten().map(|facet| facet.to_string())).collect()
     }
@@ -110,16 +111,18 @@ impl Catalog {
 struct Matching<'a, 'q> {
     catalog: &'a Catalog,
     filter: &'q Filter,
+    question: Question,
     needle: Option<Needle>,
-    /// The facets that a version's entry must have, and the sets of facets that servers may have.
+    /// The facets that a version's entry must have.
     facets: Vec<String>,
-    sets: Option<MatchingSets>,
     /// The position of the registry that must list a version.
     registry: Option<usize>,
     server: usize,
     version: usize,
-    /// Whether the search index has confirmed `server`.
-    confirmed: bool,
+    /// What the index says of `server`, once it has named it.
+    candidate: Option<Candidate<'a>>,
+    /// Whether the needle is in the server's name.
+    is_named: bool,
 }
 
 struct Needle {
@@ -133,54 +136,60 @@ impl Needle {
         let finder = Finder::new(lowercase.as_bytes()).into_owned();
         Self { lowercase, finder }
     }
+
+    fn is_in(&self, lowercase: &str) -> bool {
+        self.finder.find(lowercase.as_bytes()).is_some()
+    }
 }
 
 impl<'a, 'q> Matching<'a, 'q> {
     fn new(catalog: &'a Catalog, filter: &'q Filter, after: Option<&Position>) -> Self {
         let needle = filter.search.as_deref().filter(|term| !term.is_empty()).map(Needle::new);
-        let of_servers = filter.of_servers();
-        // Of a registry that is not configured, no server has the facet.
         let position = |name: &str| catalog.registries.iter().position(|registry| &*registry.rules.name == name);
-        let (server, version) = after.map_or((0, 0), |after| start(catalog, after));
+        let registry = filter.registry.as_deref().map(position);
+        let (server, version) = match registry {
+            // One that is not configured lists nothing.
+            Some(None) => (catalog.servers.len(), 0),
+            _ => after.map_or((0, 0), |after| start(catalog, after)),
+        };
         Self {
             catalog,
             filter,
+            question: catalog.index.question(filter, needle.as_ref().map(|needle| &*needle.lowercase)),
             needle,
             facets: filter.of_entries(),
-            sets: (!of_servers.is_empty()).then(|| catalog.facets.matching(&of_servers)),
-            registry: filter.registry.as_deref().and_then(position),
+            registry: registry.flatten(),
             server,
             version,
-            confirmed: false,
+            candidate: None,
+            is_named: false,
         }
     }
 
     /// Moves to the first server at or after the present one that can match.
-    fn settle(&mut self) -> Option<&'a Arc<Server>> {
-        loop {
-            let server = self.catalog.servers.get(self.server)?;
-            if self.can_skip() {
-                self.leave_server();
-                continue;
-            }
-            let Some(needle) = self.needle.as_ref().filter(|_| !self.confirmed) else { return Some(server) };
-            let found = self.catalog.search.next_match(&needle.finder, self.server)?;
-            self.confirmed = true;
-            if found == self.server {
-                return Some(server);
-            }
-            (self.server, self.version) = (found, 0);
+    fn settle(&mut self) -> Option<(&'a Arc<Server>, Candidate<'a>)> {
+        if let Some(candidate) = self.candidate {
+            return Some((self.catalog.servers.get(self.server)?, candidate));
         }
+        let candidate = self.catalog.index.next(&self.question, self.server)?;
+        if candidate.server != self.server {
+            (self.server, self.version) = (candidate.server, 0);
+        }
+        let server = self.catalog.servers.get(self.server)?;
+        let is_named = |needle: &Needle| needle.is_in(&lowercase(server.name.as_str()));
+        self.is_named = candidate.may_be_named(&self.question) && self.needle.as_ref().is_none_or(is_named);
+        self.candidate = Some(candidate);
+        Some((server, candidate))
     }
 
     fn leave_server(&mut self) {
         self.server += 1;
         self.version = 0;
-        self.confirmed = false;
+        self.candidate = None;
     }
 
     /// The server's next version that the `version` filter names.
-    fn next_version(&mut self, server: &'a Server) -> Option<&'a Version> {
+    fn next_version(&mut self, server: &'a Server) -> Option<(usize, &'a Version)> {
         let index = match &self.filter.version {
             VersionFilter::Any => self.version,
             VersionFilter::Latest => server.latest?,
@@ -190,7 +199,7 @@ impl<'a, 'q> Matching<'a, 'q> {
             return None;
         }
         self.version = index + 1;
-        server.versions.get(index)
+        Some((index, server.versions.get(index)?))
     }
 
     fn passes(&self, server: &Server, version: &Version) -> bool {
@@ -201,21 +210,7 @@ impl<'a, 'q> Matching<'a, 'q> {
             && status.as_ref().is_none_or(|status| status == entry.status())
             && entry.facets().have_all(&self.facets)
             && self.registry.is_none_or(|registry| server.is_listed_by(version, registry))
-            && self.matches_search(version)
-    }
-
-    fn matches_search(&self, version: &Version) -> bool {
-        self.needle.as_ref().is_none_or(|needle| {
-            version.entry.search_text().contains(&needle.lowercase)
-                || self.catalog.search.lowercase_name(self.server).contains(&needle.lowercase)
-        })
-    }
-
-    /// Whether none of the server's versions can pass, judged by the indexes alone.
-    fn can_skip(&self) -> bool {
-        let newest_effect = || self.catalog.newest_effects.get(self.server).copied().unwrap_or(Timestamp::MIN);
-        self.sets.as_ref().is_some_and(|sets| !self.catalog.facets.may_match(self.server, sets))
-            || self.filter.updated_since.is_some_and(|since| newest_effect() <= since)
+            && (self.is_named || self.needle.as_ref().is_none_or(|needle| needle.is_in(&entry.search_text())))
     }
 }
 
@@ -224,9 +219,10 @@ impl<'a> Iterator for Matching<'a, '_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let server = self.settle()?;
-            while let Some(version) = self.next_version(server) {
-                if self.passes(server, version) {
+            let (server, candidate) = self.settle()?;
+            while let Some((index, version)) = self.next_version(server) {
+                let may_pass = self.is_named || candidate.may_contain(&self.question, index);
+                if may_pass && self.passes(server, version) {
                     return Some((server, version));
                 }
             }

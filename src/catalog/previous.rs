@@ -10,7 +10,7 @@ use super::effects::Effects;
 use super::entry::{Entry, Name};
 use super::listing::Listed;
 use super::merge::{Moment, Source};
-use super::{Catalog, Participant, Server, Version};
+use super::{Catalog, Contribution, Participant, Server, Version};
 
 /// What one registry lists under the name at hand: its position, and the versions.
 pub(super) type Head<'a> = (usize, &'a Arc<Listed>);
@@ -54,6 +54,18 @@ impl<'a> Previous<'a> {
                 before.registry == *registry
                     && before.usable == sources[*registry].usable
                     && Arc::ptr_eq(&before.listed, now)
+            })
+    }
+
+    /// Whether the registries besides its winner list a previous server's version as they did.
+    pub(super) fn is_listed_alike(&self, server: &Server, contributions: &[Contribution], version: &Version) -> bool {
+        let entry = |contribution: &'_ Contribution| {
+            contribution.listed.entry(version.entry.version()).filter(|_| contribution.counts()).map(Arc::as_ptr)
+        };
+        self.has_same_rules
+            && server.contributions.len() == contributions.len()
+            && server.contributions.iter().zip(contributions).all(|(was, is)| {
+                was.registry == is.registry && (is.registry == version.registry || entry(was) == entry(is))
             })
     }
 
@@ -110,6 +122,10 @@ fn have_same_rules(ours: &[Participant], theirs: &[Participant]) -> bool {
 /// Drops the servers before `name` and returns the one of that name.
 fn advance<'a>(servers: &mut &'a [Arc<Server>], name: &Name) -> Option<&'a Arc<Server>> {
     while let Some((first, rest)) = servers.split_first() {
+        // Names are shared where what is listed under them stays: most need not be read.
+        if std::ptr::eq(first.name.as_str(), name.as_str()) {
+            return Some(first);
+        }
         match first.name.cmp(name) {
             Ordering::Less => *servers = rest,
             Ordering::Equal => return Some(first),

@@ -60,14 +60,19 @@ fn facets(content: u8) -> Facets {
 }
 
 pub(super) fn entry(row: &Row) -> Arc<Entry> {
+    entry_with(row, row.version, &format!("Content {}", row.content))
+}
+
+/// The same with a version and a description of its own.
+pub(super) fn entry_with(row: &Row, version: &str, description: &str) -> Arc<Entry> {
     let at = second(row.updated_at);
     let mut form = [row.content; 16];
     form[..8].copy_from_slice(&row.updated_at.to_le_bytes());
     form[8] = row.status.as_str().as_bytes()[2];
     let parts = Parts {
         server: format!(
-            r#"{{"name":"{}","version":"{}","title":"Title","description":"Content {2}","content":{2}}}"#,
-            row.name, row.version, row.content
+            r#"{{"name":"{}","version":"{version}","title":"Title","description":"{description}","content":{}}}"#,
+            row.name, row.content
         ),
         official: Official {
             status: row.status.clone(),

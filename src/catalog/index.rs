@@ -1,0 +1,231 @@
+//! The index of a catalog: for what lists are asked, which servers may have it. What it names, the walk looks at;
+//! what it does not name has nothing of it.
+//!
+//! The sorted servers are cut into chunks, each indexed by itself. A merge keeps every chunk of the previous
+//! catalog whose servers all stay as they were, and the columns of those that stay in the others: so its cost is
+//! a pass of pointer comparisons and work in the chunks that changed.
+//!
+//! Texts are indexed as in `BitFunnel` (Goodwin et al., SIGIR 2017): each is hashed to a signature, and the
+//! signatures stand side by side ([`matrix`]). The texts themselves are in the entries and not here.
+
+mod chunk;
+mod grams;
+mod lines;
+mod matrix;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::page::{Filter, VersionFilter};
+use super::{Participant, Server};
+use chunk::{Builder, Chunk, Unpacked};
+use grams::{Commonness, Wanted};
+
+/// How many columns a new chunk gets. Fewer make a change cheaper; more, a search. Tests get many chunks of few
+/// servers.
+const COLUMNS: usize = if cfg!(test) { 8 } else { 256 };
+/// A chunk that would grow beyond this is cut.
+const MAX_COLUMNS: usize = 2 * COLUMNS;
+/// A chunk that has shrunk below this is joined with the next one.
+const MIN_COLUMNS: usize = COLUMNS / 4;
+
+/// What is indexed of a catalog's servers.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    chunks: Vec<Placed>,
+    commonness: Option<Known>,
+}
+
+/// A chunk, and its first server.
+#[derive(Debug)]
+struct Placed {
+    first: usize,
+    chunk: Arc<Chunk>,
+}
+
+/// What is common, and of how many servers that is known.
+#[derive(Clone, Debug)]
+struct Known {
+    servers: usize,
+    commonness: Arc<Commonness>,
+}
+
+/// What the index is asked for.
+#[derive(Debug)]
+pub(super) struct Question {
+    since: Option<Timestamp>,
+    lines: Vec<u32>,
+    version: Option<u16>,
+    needle: Option<Wanted>,
+}
+
+/// A server that may have what is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate<'a> {
+    /// Its position in the catalog.
+    pub(super) server: usize,
+    chunk: &'a Chunk,
+    /// Its position in the chunk.
+    at: usize,
+}
+
+impl Index {
+    /// The index of these servers, which shares what it can with that of the servers before.
+    pub(super) fn after(
+        previous: &Self,
+        before: &[Arc<Server>],
+        servers: &[Arc<Server>],
+        registries: &[Participant],
+    ) -> Self {
+        let known = previous.commonness.as_ref().filter(|known| known.is_of_as_many_as(servers.len()));
+        let kept = known.map_or(&[][..], |_| &previous.chunks);
+        let known = known
+            .cloned()
+            .unwrap_or_else(|| Known { servers: servers.len(), commonness: Arc::new(Commonness::of(servers)) });
+        let builder = Builder::new(registries, &known.commonness);
+        let chunks =
+            Succession { before, servers, builder, chunks: Vec::new(), at: 0, built: 0, limit: COLUMNS }.run(kept);
+        Self { chunks, commonness: Some(known) }
+    }
+
+    /// What a filter asks of this index, given the lower-cased needle.
+    pub(super) fn question(&self, filter: &Filter, needle: Option<&str>) -> Question {
+        let commonness = self.commonness.as_ref();
+        let wanted = |needle: &str| commonness.map(|known| Wanted::new(needle.as_bytes(), &known.commonness));
+        Question {
+            since: filter.updated_since,
+            lines: filter.of_servers().iter().map(|line| lines::hash_of_line(line)).collect(),
+            version: match &filter.version {
+                VersionFilter::Exact(version) => Some(chunk::hash_of_version(version)),
+                VersionFilter::Any | VersionFilter::Latest => None,
+            },
+            needle: needle.and_then(wanted),
+        }
+    }
+
+    /// The first server at or after `from` that may have what is asked for.
+    pub(super) fn next(&self, question: &Question, from: usize) -> Option<Candidate<'_>> {
+        let found = self.chunks.partition_point(|placed| placed.first <= from).saturating_sub(1);
+        self.chunks.get(found..)?.iter().find_map(|Placed { first, chunk }| {
+            let at = chunk.next(question, from.saturating_sub(*first))?;
+            Some(Candidate { server: first + at, chunk, at })
+        })
+    }
+}
+
+impl Candidate<'_> {
+    /// Whether its name may contain the needle.
+    pub(super) fn may_be_named(self, question: &Question) -> bool {
+        question.needle.as_ref().is_none_or(|needle| self.chunk.may_be_named(needle, self.at))
+    }
+
+    /// Whether the text of one of its versions may contain the needle.
+    pub(super) fn may_contain(self, question: &Question, version: usize) -> bool {
+        question.needle.as_ref().is_none_or(|needle| self.chunk.may_contain(needle, self.at, version))
+    }
+}
+
+impl Known {
+    /// Whether it was learned of about so many servers.
+    fn is_of_as_many_as(&self, servers: usize) -> bool {
+        servers / 2 <= self.servers && self.servers / 2 <= servers
+    }
+}
+
+/// Makes the chunks of servers out of those of the servers before.
+struct Succession<'a> {
+    before: &'a [Arc<Server>],
+    servers: &'a [Arc<Server>],
+    builder: Builder<'a>,
+    chunks: Vec<Placed>,
+    /// The first server that is neither in a chunk nor in the builder.
+    at: usize,
+    /// The first server that is in no chunk.
+    built: usize,
+    /// At how many columns the chunk at hand ends.
+    limit: usize,
+}
+
+impl Succession<'_> {
+    fn run(mut self, kept: &[Placed]) -> Vec<Placed> {
+        self.chunks.reserve(kept.len());
+        for (number, placed) in kept.iter().enumerate() {
+            let bound = kept.get(number + 1).and_then(|next| self.before.get(next.first));
+            let was = &self.before[placed.first..placed.first + placed.chunk.len()];
+            let end = self.end(was.len(), bound);
+            let is = &self.servers[self.at..end];
+            if self.builder.columns() == 0
+                && is.len() == was.len()
+                && is.iter().zip(was).all(|(a, b)| Arc::ptr_eq(a, b))
+            {
+                self.chunks.push(Placed { first: self.at, chunk: Arc::clone(&placed.chunk) });
+                (self.at, self.built) = (end, end);
+                continue;
+            }
+            self.push_changed(placed, was, end);
+            if self.builder.columns() >= MIN_COLUMNS {
+                self.finish();
+            }
+        }
+        self.limit = COLUMNS;
+        while self.at < self.servers.len() {
+            self.push(None);
+        }
+        if self.builder.columns() > 0 {
+            self.finish();
+        }
+        self.chunks
+    }
+
+    /// Where the servers before the first one of the next chunk end, given how many they were.
+    fn end(&self, len: usize, bound: Option<&Arc<Server>>) -> usize {
+        let Some(bound) = bound else { return self.servers.len() };
+        let guess = self.at + len;
+        if self.servers.get(guess).is_some_and(|server| Arc::ptr_eq(server, bound)) {
+            return guess;
+        }
+        self.at + self.servers[self.at..].partition_point(|server| server.name < bound.name)
+    }
+
+    /// Adds the servers up to `end`, which take the place of those of a chunk.
+    fn push_changed(&mut self, placed: &Placed, was: &[Arc<Server>], end: usize) {
+        let columns = (placed.chunk.columns() + end - self.at).saturating_sub(was.len());
+        self.limit = if columns > MAX_COLUMNS { COLUMNS } else { 2 * MAX_COLUMNS };
+        let unpacked = Unpacked::new(&placed.chunk);
+        let mut is_expected = false;
+        let mut was = was.iter().enumerate().peekable();
+        while self.at < end {
+            if let Some(unpacked) = unpacked.as_ref().filter(|_| !is_expected || self.builder.columns() == 0) {
+                self.builder.expect(unpacked);
+                is_expected = true;
+            }
+            let server = &self.servers[self.at];
+            while was.next_if(|(_, was)| was.name < server.name).is_some() {}
+            let same = was.next_if(|(_, was)| Arc::ptr_eq(was, server));
+            self.push(unpacked.as_ref().zip(same.map(|(at, _)| at)));
+        }
+    }
+
+    /// Adds the next server, whose columns may be known.
+    fn push(&mut self, known: Option<(&Unpacked<'_>, usize)>) {
+        let server = &self.servers[self.at];
+        match known {
+            Some((unpacked, at)) => self.builder.push_known(server, unpacked, at),
+            None => self.builder.push(server),
+        }
+        self.at += 1;
+        if self.builder.columns() >= self.limit {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        self.chunks.push(Placed { first: self.built, chunk: self.builder.finish() });
+        self.built = self.at;
+    }
+}
+
+#[cfg(test)]
+#[path = "index/tests.rs"]
+mod tests;

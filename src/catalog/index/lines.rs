@@ -1,0 +1,88 @@
+//! The facets of a chunk's servers: for each line that one of them has, a bit for each server.
+
+use std::hash::{DefaultHasher, Hasher as _};
+
+use super::super::facets::{Facet, Facets};
+use super::super::{Participant, Server};
+
+/// Which servers have which facets. Lines are known by their hash: what it promises, the walk looks at again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Lines {
+    /// Sorted.
+    hashes: Box<[u32]>,
+    /// By line, a bit for each server.
+    words: Box<[u64]>,
+    servers: usize,
+}
+
+impl Lines {
+    /// Of so many servers; `known` are lines and the servers that have them.
+    pub(super) fn new(servers: usize, mut known: Vec<(u32, usize)>) -> Self {
+        known.sort_unstable();
+        let mut hashes: Vec<u32> = known.iter().map(|(line, _)| *line).collect();
+        hashes.dedup();
+        let width = servers.div_ceil(64);
+        let mut words = vec![0; hashes.len() * width];
+        let mut row = 0;
+        for (line, at) in known {
+            row += usize::from(hashes[row] != line);
+            words[row * width + at / 64] |= 1 << (at % 64);
+        }
+        Self { hashes: hashes.into(), words: words.into(), servers }
+    }
+
+    /// The lines of one server.
+    pub(super) fn of(&self, server: usize) -> impl Iterator<Item = u32> {
+        let width = self.servers.div_ceil(64);
+        let has = move |row: &usize| self.words[row * width + server / 64] >> (server % 64) & 1 == 1;
+        (0..self.hashes.len()).filter(has).map(|row| self.hashes[row])
+    }
+
+    /// The first server at or after `from` that may have all of these lines.
+    pub(super) fn next(&self, wanted: &[u32], from: usize) -> Option<usize> {
+        let width = self.servers.div_ceil(64);
+        let mut unseen = u64::MAX << (from % 64);
+        for word in from / 64..width {
+            let mut found = unseen;
+            for line in wanted {
+                found &= self.words[self.hashes.binary_search(line).ok()? * width + word];
+            }
+            if found != 0 {
+                return Some(64 * word + found.trailing_zeros() as usize);
+            }
+            unseen = u64::MAX;
+        }
+        None
+    }
+}
+
+/// Calls `visit` with every line that one of the server's versions has, or a registry that lists it.
+pub(super) fn for_each_line(server: &Server, registries: &[Participant], mut visit: impl FnMut(u32)) {
+    for contribution in server.contributions.iter().filter(|contribution| contribution.counts()) {
+        visit(hash_of_line(&Facet::Registry(&registries[contribution.registry].rules.name).to_string()));
+    }
+    let mut last: Option<(&Facets, _)> = None;
+    for version in &server.versions {
+        let (facets, status) = (version.entry.facets(), version.entry.status());
+        // Most versions repeat their predecessor's.
+        if last.is_none_or(|(last, _)| last != facets) {
+            facets.as_text().lines().map(hash_of_line).for_each(&mut visit);
+        }
+        if last.is_none_or(|(_, last)| last != status) {
+            visit(hash_of_line(&Facet::Status(status).to_string()));
+        }
+        last = Some((facets, status));
+    }
+}
+
+/// What stands for a facet as it is displayed.
+pub(super) fn hash_of_line(line: &str) -> u32 {
+    (hash(line) >> 32) as u32
+}
+
+/// The same in every process: what is derived from a catalog depends on nothing else.
+pub(super) fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text.as_bytes());
+    hasher.finish()
+}
