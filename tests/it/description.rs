@@ -73,7 +73,7 @@ async fn every_answer_is_as_it_is_described() {
     let description = Description::of(&proxy).await;
     let mut checker = Checker { description: &description, seen: BTreeSet::new() };
     let long = "x".repeat(9_000);
-    let heavy = [("x-heavy", "x"); 100];
+    let heavy = [("x-heavy", "x"); 90];
     for (path, methods) in description.paths() {
         let target = example(path);
         for method in methods {

@@ -170,6 +170,7 @@ impl Answering {
 }
 
 /// What a connection must know of a request.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Asked {
     is_http1: bool,
     has_body: bool,
@@ -194,6 +195,7 @@ impl Asked {
 }
 
 /// An answer, there already or on its way.
+#[expect(clippy::large_enum_variant, reason = "most are the large one, and a box for each would be an allocation")]
 enum Answer {
     Now(Option<Response<Tracked<Body>>>),
     Later(Pin<Box<dyn Future<Output = Response<Tracked<Body>>> + Send>>),
