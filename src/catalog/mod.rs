@@ -1,11 +1,11 @@
 //! THE HALL: the merged, immutable catalog that every request reads. Pure: no I/O, no await, no clock,
 //! nothing of ours imported. It knows one format, the entry as we serve it.
 //!
-//! A [`Catalog`] holds one [`Server`] per name, sorted by the bytes of the name. A server holds its
-//! merged versions, each with what it takes to write it as it is served, and what every registry contributed. A merge reuses, by pointer, every server of the previous catalog whose
-//! contributions did not change. `version=latest` and look-ups by name need no further index: a server
-//! knows its latest version, and names are found by binary search. Searches and filters read indexes that
-//! stand beside the servers, and look only at servers that may match.
+//! A [`Catalog`] holds one [`Server`] per name, sorted by the bytes of the name. A server holds its merged versions,
+//! each with what it takes to write it as it is served, and what every registry contributed. A merge reuses, by
+//! pointer, every server of the previous catalog whose contributions did not change. `version=latest` and look-ups by
+//! name need no further index: a server knows its latest version, and names are found by binary search. Searches and
+//! filters read an index in chunks that stands beside the servers, and look only at servers that may match.
 
 pub mod current;
 pub mod effects;

@@ -48,7 +48,7 @@ pub(in crate::catalog) fn write(out: &mut Vec<u8>, at: Timestamp) {
     PRINTER.print_timestamp(&at, out).expect("a vector has room");
 }
 
-/// The length of what [`write`] appends, from the year 0 on.
+/// The length of what [`write()`] appends, from the year 0 on.
 pub(in crate::catalog) fn length(at: Timestamp) -> usize {
     let (mut digits, mut fraction) = (9, at.subsec_nanosecond());
     if fraction == 0 {
