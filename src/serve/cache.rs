@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use foldhash::fast::RandomState;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
@@ -70,7 +69,7 @@ pub(super) enum Origin {
 
 /// The cache of rendered bodies. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub(super) struct ResponseCache(Cache<Arc<CatalogRequest>, Arc<Kept>, RandomState>);
+pub(super) struct ResponseCache(Cache<Arc<CatalogRequest>, Arc<Kept>>);
 
 impl ResponseCache {
     pub(super) fn new(max_bytes: u64) -> Self {
@@ -78,7 +77,7 @@ impl ResponseCache {
             u32::try_from(OVERHEAD_BYTES + request.heap_bytes() + kept.representation.bytes()).unwrap_or(u32::MAX)
         };
         let builder = Cache::builder().max_capacity(max_bytes).weigher(weigh).eviction_policy(EvictionPolicy::lru());
-        Self(builder.build_with_hasher(RandomState::default()))
+        Self(builder.build())
     }
 
     /// The answer to a request out of a catalog, rendered unless it is there. Two requests that miss at the same

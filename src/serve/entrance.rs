@@ -29,7 +29,7 @@ impl Entrance {
     /// Answers one request, of which no body is read; at once where nothing has to be waited for. Connections ask here,
     /// and so may whoever has a request and no connection.
     pub fn handle(&self, request: Parts) -> Handled {
-        Service::handle(&self.0.load(), request)
+        self.0.load().handle(request)
     }
 
     /// Answers one request for which there is no room.

@@ -1,5 +1,5 @@
-//! How far answers out of the catalog of the moment can be trusted, and the headers that say so: made when a catalog
-//! is published, not for every request.
+//! How far answers out of the catalog of the moment can be trusted, and the headers that say so: made once for each
+//! catalog, not for every request.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What no route is asked about: heads that are too large, targets that are too long, requests whose framing or whose host two servers could
-//! read differently (RFC 9112 §3.2, §6), and the method that asks for a tunnel. Pure.
+//! What no route is asked about: heads that are too large, targets that are too long, requests whose framing or whose
+//! host two servers could read differently (RFC 9112 §3.2, §6), and the method that asks for a tunnel. Pure.
 
 use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;

@@ -81,14 +81,14 @@ enum Wait {
 
 impl Service {
     /// Answers one request, at once where nothing has to be waited for. A panic is this request's alone.
-    pub(super) fn handle(this: &Arc<Self>, request: Parts) -> Handled {
-        let begun = catch_unwind(AssertUnwindSafe(|| this.begin(&request)));
+    pub(super) fn handle(self: &Arc<Self>, request: Parts) -> Handled {
+        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(&request)));
         let wait = match begun.unwrap_or_else(|_| panicked(request.uri.path())) {
-            Ok(Begun::Answered(response)) => return Handled::Now(this.finish(&request.headers, response)),
-            Err(problem) => return Handled::Now(this.finish(&request.headers, this.responder.problem(&problem))),
+            Ok(Begun::Answered(response)) => return Handled::Now(self.finish(&request.headers, response)),
+            Err(problem) => return Handled::Now(self.finish(&request.headers, self.responder.problem(&problem))),
             Ok(Begun::Waits(wait)) => wait,
         };
-        let this = Arc::clone(this);
+        let this = Arc::clone(self);
         Handled::Later(Box::pin(async move {
             let answered = guarded(request.uri.path(), pin!(this.wait(&request, wait))).await;
             let response = answered.unwrap_or_else(|problem| this.responder.problem(&problem));
@@ -165,8 +165,7 @@ impl Service {
     }
 }
 
-/// Lets a panic be one request's alone, whatever it waited for before. Where the future stays, nothing is boxed, and
-/// nothing is copied.
+/// Lets a panic be one request's alone, whatever it waited for before.
 async fn guarded<T>(path: &str, mut answer: Pin<&mut impl Future<Output = Result<T, Problem>>>) -> Result<T, Problem> {
     poll_fn(|context| {
         // Nobody looks at the future again that a panic left as it was.

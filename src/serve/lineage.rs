@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 
-use crate::catalog::current::Current;
 use crate::catalog::lineage::{Lineage, ProxyId, SEPARATOR};
 
 /// The header's value, made anew only when it changes.
@@ -33,14 +32,13 @@ impl LineageHeader {
         Self { own, made: ArcSwap::from_pointee(made) }
     }
 
-    /// The value as it is now.
-    pub(super) fn value(&self, current: &Current) -> HeaderValue {
-        let lineage = current.lineage();
+    /// The value for a lineage.
+    pub(super) fn value(&self, lineage: &Arc<Lineage>) -> HeaderValue {
         let made = self.made.load();
-        if Arc::ptr_eq(&made.of, &lineage) {
+        if Arc::ptr_eq(&made.of, lineage) {
             return made.value.clone();
         }
-        let made = Made::new(&self.own, Arc::clone(&lineage));
+        let made = Made::new(&self.own, Arc::clone(lineage));
         let value = made.value.clone();
         self.made.store(Arc::new(made));
         value
@@ -60,6 +58,7 @@ fn value(own: &ProxyId, lineage: &Lineage) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::current::Current;
 
     fn id(text: &str) -> ProxyId {
         ProxyId::new(text).expect("an id")
@@ -68,10 +67,10 @@ mod tests {
     #[test]
     fn ours_comes_first_and_once() {
         let (current, header) = (Current::default(), LineageHeader::new(id("us")));
-        assert_eq!(header.value(&current), "us");
+        assert_eq!(header.value(&current.lineage()), "us");
         current.set_lineage(Arc::new([id("b"), id("us"), id("a")].into_iter().collect()));
         for _ in 0..2 {
-            assert_eq!(header.value(&current), "us, b, a");
+            assert_eq!(header.value(&current.lineage()), "us, b, a");
         }
     }
 }

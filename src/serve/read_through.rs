@@ -6,8 +6,8 @@
 //! time. It is never a part of the catalog: [`answer`] shows it to who asks as if it had been mirrored.
 //!
 //! In reading order: `key` which names may leave the house, `kept` what a flight brought, here the flights, `answer`
-//! when there is one, and what its outcome looks like, `tally` how often what happened. Whom to ask how often is the registries' own matter
-//! (`registry::lookup`).
+//! when there is one, and what its outcome looks like, `tally` how often what happened. Whom to ask how often is the
+//! registries' own matter (`registry::lookup`).
 
 mod answer;
 mod kept;

@@ -11,21 +11,22 @@ use http::HeaderValue;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::spawn_blocking;
-use twox_hash::XxHash3_128;
 
 use super::coding::Coding;
 use super::error::Problem;
 
-/// What identifies a body, whatever its coding: 128 bits of XXH3, the same in every process. That is no digest that
-/// withstands forgery, and need not be: whoever could make two bodies with one tag lists both of them. SHA-256 of a page
-/// takes ten times as long as the page itself. A strong entity tag must differ between codings (RFC 9110 §8.8.3.3), so
-/// each adds its name.
+/// The part of a body's digest that goes into its tag, in bytes.
+const TAG_BYTES: usize = 16;
+
+/// What identifies a body, whatever its coding: 128 bits of BLAKE3. A page has entries of many, and one of them shall
+/// not be able to keep a page's tag while another one's entry changes; SHA-256 would take longer than the page itself.
+/// A strong entity tag must differ between codings (RFC 9110 §8.8.3.3), so each adds its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tag(Box<str>);
 
 impl Tag {
     pub(super) fn of(body: &[u8]) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(XxHash3_128::oneshot(body).to_be_bytes()).into())
+        Self(URL_SAFE_NO_PAD.encode(&blake3::hash(body).as_bytes()[..TAG_BYTES]).into())
     }
 
     #[cfg(test)]

@@ -81,7 +81,7 @@ pub struct Service {
     pub(super) access: Option<Access>,
     pub(super) read_through: Option<ReadThroughSettings>,
     shows_urls: bool,
-    /// Made anew only when a catalog is published.
+    /// Made anew only when there is another catalog, or another lineage.
     freshness: ArcSwap<Freshness>,
     /// That of what no catalog has a part in.
     timeless: Arc<Freshness>,
@@ -119,8 +119,8 @@ impl Service {
     pub(super) fn finish(&self, request: &HeaderMap, mut response: Response<Body>) -> Response<Body> {
         let headers = response.headers_mut();
         self.responder.allow_origin(request, headers);
-        // After the catalog was read: whoever sees content of another proxy sees its id.
-        headers.entry(LINEAGE_HEADER).or_insert_with(|| self.lineage.value(&self.core.current));
+        // What the catalog answers has it already (`freshness`).
+        headers.entry(LINEAGE_HEADER).or_insert_with(|| self.lineage.value(&self.core.current.lineage()));
         response
     }
 
@@ -171,7 +171,7 @@ impl Service {
         }
     }
 
-    /// The same for a target that is not known yet. One that is asked for twice will be asked for again.
+    /// The same for a target that is not known yet. What is in the cache is asked for often.
     fn find_first(&self, head: &Parts, request: CatalogRequest) -> Result<Answered, Problem> {
         let request = Arc::new(request);
         let answered = self.find(head, Arc::clone(&request))?;
@@ -197,7 +197,7 @@ impl Service {
         if known.is_of(view.catalog, is_partial, &lineage) {
             return Arc::clone(&known);
         }
-        let named = self.lineage.value(&self.core.current);
+        let named = self.lineage.value(&lineage);
         let lineage = Arc::clone(&lineage);
         let freshness = Arc::new(Freshness::of(view.catalog, is_partial, lineage, &named, &self.responder));
         self.freshness.store(Arc::clone(&freshness));

@@ -3,11 +3,10 @@
 //!
 //! A small table, in which a target has one place and the last one that came there stands; readers never wait.
 
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use foldhash::fast::RandomState;
 use http::Uri;
 
 use super::cache::CatalogRequest;
@@ -28,13 +27,12 @@ struct Known {
 #[derive(Debug)]
 pub(super) struct Targets {
     places: Box<[ArcSwapOption<Known>]>,
-    /// Seeded at random: which targets share a place, nobody can know.
     hasher: RandomState,
 }
 
 impl Targets {
     pub(super) fn new() -> Self {
-        Self { places: (0..PLACES).map(|_| ArcSwapOption::empty()).collect(), hasher: RandomState::default() }
+        Self { places: (0..PLACES).map(|_| ArcSwapOption::empty()).collect(), hasher: RandomState::new() }
     }
 
     /// The request that a target is, if that is known.
@@ -54,8 +52,8 @@ impl Targets {
     }
 
     fn place(&self, target: &str) -> &ArcSwapOption<Known> {
-        let hash = usize::try_from(self.hasher.hash_one(target) % PLACES as u64).expect("there are fewer places");
-        &self.places[hash]
+        let place = usize::try_from(self.hasher.hash_one(target) % PLACES as u64).expect("there are fewer places");
+        &self.places[place]
     }
 }
 

@@ -127,8 +127,8 @@ pub(super) struct InFlight {
 
 impl InFlight {
     /// Keeps the room for the answer until that has gone.
-    pub(super) fn hold(&mut self, sending: Option<Sending>, is_http1: bool) {
-        (self.sending, self.is_http1) = (sending, is_http1);
+    pub(super) fn hold(&mut self, sending: Sending, is_http1: bool) {
+        (self.sending, self.is_http1) = (Some(sending), is_http1);
     }
 }
 

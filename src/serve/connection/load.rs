@@ -52,7 +52,7 @@ impl Room {
     }
 
     fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed).min(self.all)
+        self.taken.load(Ordering::Relaxed)
     }
 }
 

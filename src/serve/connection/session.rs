@@ -59,8 +59,12 @@ impl Session {
         let Self { entrance, activity, deadlines } = self;
         // The whole body in one write.
         let kept = Arc::clone(&activity);
-        let answering = Arc::new(Answering { entrance, activity: kept, part: usize::MAX, streams: None });
-        let handle = service_fn(move |request| answering.answer(request));
+        let answering = Arc::new(Answering { entrance, activity: kept, part: usize::MAX });
+        let handle = service_fn(move |request: Request<Incoming>| {
+            // The body is dropped here and not later, so that hyper asks for no more of it.
+            let (request, asked) = asked(request, drop);
+            answering.answer(request, asked)
+        });
         let connection = http1::Builder::new()
             // The stream's own clocks tell a slow head from an idle connection.
             .header_read_timeout(None)
@@ -81,9 +85,13 @@ impl Session {
     {
         let Self { entrance, activity, deadlines } = self;
         let streams = Streams::new(deadlines, Arc::clone(activity.share()));
-        let (kept, bodies) = (Arc::clone(&activity), Some(streams.clone()));
-        let answering = Arc::new(Answering { entrance, activity: kept, part: PART_BYTES, streams: bodies });
-        let handle = service_fn(move |request| answering.answer(request));
+        let (kept, bodies) = (Arc::clone(&activity), streams.clone());
+        let answering = Arc::new(Answering { entrance, activity: kept, part: PART_BYTES });
+        let handle = service_fn(move |request: Request<Incoming>| {
+            let (request, asked) = asked(request, |body| bodies.discard(body));
+            // Each stream has a task of its own: there, and not where the connection is read.
+            Answer::Asked(Some((Arc::clone(&answering), request, asked, answering.activity.begin())))
+        });
         let connection = http2::Builder::new(streams)
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
@@ -104,28 +112,22 @@ struct Answering {
     activity: Arc<Activity>,
     /// How much of an answer is taken at a time.
     part: usize,
-    /// Where bodies are read that nobody wants (HTTP/2).
-    streams: Option<Streams>,
 }
 
 impl Answering {
-    /// Answers a request whose body nobody wants, if there is room for it and for its answer. Whether the process lives
-    /// and is ready is said in any case: whoever asks that would end it otherwise.
-    fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
-        let in_flight = self.activity.begin();
-        let (parts, body) = request.into_parts();
-        let asked = Asked::new(&parts, &body);
-        match &self.streams {
-            Some(streams) if asked.has_body => streams.discard(body),
-            // Over HTTP/1 it is dropped here and not later, so that hyper asks for no more of it.
-            _ => drop(body),
-        }
-        let share = self.activity.share();
-        let slot = if asked.is_health { None } else { share.admit_request() };
+    /// Answers a request, if there is room for it and for its answer. Whether the process lives and is ready is said in
+    /// any case: whoever asks that would end it otherwise.
+    fn answer(self: &Arc<Self>, request: Parts, asked: Asked) -> Answer {
+        self.answer_in_flight(request, asked, self.activity.begin())
+    }
+
+    fn answer_in_flight(self: &Arc<Self>, request: Parts, asked: Asked, in_flight: InFlight) -> Answer {
+        let slot = if asked.is_health { None } else { self.activity.share().admit_request() };
         if slot.is_none() && !asked.is_health {
-            return Answer::Now(Some(self.send(self.entrance.refuse(&parts.headers), &asked, in_flight)));
+            let refusal = self.entrance.refuse(&request.headers);
+            return Answer::Now(Some(self.dress(refusal, &asked, in_flight)));
         }
-        match self.entrance.handle(parts) {
+        match self.entrance.handle(request) {
             Handled::Now(response) => Answer::Now(Some(self.send(response, &asked, in_flight))),
             Handled::Later(handling) => {
                 let this = Arc::clone(self);
@@ -138,18 +140,22 @@ impl Answering {
         }
     }
 
-    /// Makes of an answer what hyper sends, or of one that finds no room a refusal.
+    /// Lets an answer out, or a refusal in place of one that finds no room.
     fn send(&self, response: Response<Body>, asked: &Asked, mut in_flight: InFlight) -> Response<Tracked<Body>> {
-        progressed();
-        let mut response = response;
-        if !asked.is_health {
-            let sending = self.activity.share().admit(response.body().size_hint().exact().unwrap_or_default());
-            if sending.is_none() {
-                let origin = asked.origin.clone().map(|origin| (ORIGIN, origin));
-                response = self.entrance.refuse(&origin.into_iter().collect());
-            }
-            in_flight.hold(sending, asked.is_http1);
+        if asked.is_health {
+            return self.dress(response, asked, in_flight);
         }
+        let Some(sending) = self.activity.share().admit(response.body().size_hint().exact().unwrap_or_default()) else {
+            let origin = asked.origin.clone().map(|origin| (ORIGIN, origin));
+            return self.dress(self.entrance.refuse(&origin.into_iter().collect()), asked, in_flight);
+        };
+        in_flight.hold(sending, asked.is_http1);
+        self.dress(response, asked, in_flight)
+    }
+
+    /// Makes of an answer what hyper sends.
+    fn dress(&self, mut response: Response<Body>, asked: &Asked, in_flight: InFlight) -> Response<Tracked<Body>> {
+        progressed();
         let leaves_body = asked.has_body && asked.is_http1;
         if leaves_body {
             self.activity.leave_body();
@@ -167,6 +173,16 @@ impl Answering {
         }
         response.map(|body| Tracked::new((!asked.is_only_head).then_some(body), self.part, in_flight))
     }
+}
+
+/// What a request is, without its body, which nobody wants.
+fn asked(request: Request<Incoming>, leave: impl FnOnce(Incoming)) -> (Parts, Asked) {
+    let (parts, body) = request.into_parts();
+    let asked = Asked::new(&parts, &body);
+    if asked.has_body || asked.is_http1 {
+        leave(body);
+    }
+    (parts, asked)
 }
 
 /// What a connection must know of a request.
@@ -195,8 +211,9 @@ impl Asked {
 }
 
 /// An answer, there already or on its way.
-#[expect(clippy::large_enum_variant, reason = "most are the large one, and a box for each would be an allocation")]
 enum Answer {
+    /// Nobody has looked at the request yet.
+    Asked(Option<(Arc<Answering>, Parts, Asked, InFlight)>),
     Now(Option<Response<Tracked<Body>>>),
     Later(Pin<Box<dyn Future<Output = Response<Tracked<Body>>> + Send>>),
 }
@@ -205,9 +222,17 @@ impl Future for Answer {
     type Output = Result<Response<Tracked<Body>>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Self::Now(response) => Poll::Ready(Ok(response.take().expect("nobody polls what is ready again"))),
-            Self::Later(answer) => answer.as_mut().poll(context).map(Ok),
+        loop {
+            match &mut *self {
+                Self::Asked(asked) => {
+                    let (answering, request, asked, in_flight) = asked.take().expect("it becomes another one here");
+                    *self = answering.answer_in_flight(request, asked, in_flight);
+                }
+                Self::Now(response) => {
+                    return Poll::Ready(Ok(response.take().expect("nobody polls what is ready again")));
+                }
+                Self::Later(answer) => return answer.as_mut().poll(context).map(Ok),
+            }
         }
     }
 }
