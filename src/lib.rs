@@ -26,13 +26,13 @@
 //! | [`Entry`](catalog::entry::Entry): one version as one registry lists it; `server` as raw text | `Arc` | successive listings and catalogs, in the same form |
 //! | [`Listed`](catalog::listing::Listed): one name in one registry | `Arc` | successive listings, as long as it does not change |
 //! | [`Listing`](catalog::listing::Listing): all of one registry, sorted | `Arc` | the registry's status and the merge |
-//! | [`Server`](catalog::Server): one merged name, every version's served bytes ready | `Arc` | successive catalogs, as long as no contribution changes |
+//! | [`Server`](catalog::Server): one merged name, each version with what it takes to write it | `Arc` | successive catalogs, as long as no contribution changes |
 //! | [`Catalog`](catalog::Catalog): all names sorted, and an index of them in chunks, each an `Arc` that successive catalogs share | `Arc` | every request of its revision |
 //! | `Representation`: a rendered body, its tags, its encoded forms | `Arc` | every equal request, and later revisions for as long as its bytes stay the same |
 //! | [`Lineage`](catalog::lineage::Lineage): the ids of the proxies behind the registries | `Arc` | every answer, until one of the registries names others |
 //!
 //! So a refresh that changed nothing leaves every part where it was, one that changed k names merges k names
-//! after a linear pass of pointer comparisons, and a page is a concatenation of bytes that exist.
+//! after a linear pass of pointer comparisons, and a page is mostly a concatenation of bytes that exist.
 //!
 //! # Who may import whom
 //!

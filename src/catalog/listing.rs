@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use super::entry::{Entry, Name};
 
+/// Names of so many versions grow by one at a time.
+const FEW: usize = 4;
+
 /// All versions of one name in one registry, sorted by the bytes of the version; never empty.
 #[derive(Clone, Debug)]
 pub struct Listed {
@@ -28,12 +31,19 @@ impl Listed {
         self.entries.binary_search_by(|entry| entry.version().cmp(version))
     }
 
+    /// Makes room for one version more. Listings live long, and most names have few versions: those take no more than
+    /// they need.
+    pub(crate) fn reserve(&mut self) {
+        if self.entries.len() < FEW {
+            self.entries.reserve_exact(1);
+        }
+    }
+
     fn put(&mut self, entry: Arc<Entry>) {
         match self.position(entry.version()) {
             Ok(index) => self.entries[index] = entry,
             Err(index) => {
-                // Listings live long, and most names have one version.
-                self.entries.reserve_exact(1);
+                self.reserve();
                 self.entries.insert(index, entry);
             }
         }

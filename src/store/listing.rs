@@ -146,7 +146,7 @@ impl Servers<'_> {
         match &mut self.last {
             Some(last) if last.name.as_str() == name => {
                 let is_sorted = last.entries.last().is_none_or(|before| before.version() < entry.version());
-                last.entries.reserve_exact(1);
+                last.reserve();
                 last.entries.push(entry);
                 is_sorted.then_some(()).ok_or_else(unsorted)
             }

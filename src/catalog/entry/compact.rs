@@ -33,6 +33,10 @@ pub struct Entry {
     unusual: Option<Box<Unusual>>,
 }
 
+/// Title and description that take more than this, in bytes of JSON, are kept as searches read them. Those of the
+/// official registry are far below; whoever lists longer ones shall not make others' searches slow.
+const LONG: usize = 2 << 10;
+
 /// How the official block is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Block {
@@ -67,6 +71,8 @@ struct Unusual {
     extra_meta: Box<str>,
     upstream: Option<Box<str>>,
     legacy_ids: Option<Box<str>>,
+    /// What a search reads, where that is long.
+    search_text: Option<Box<str>>,
 }
 
 impl Entry {
@@ -94,6 +100,7 @@ impl Entry {
             extra_meta: extra_meta.into(),
             upstream,
             legacy_ids,
+            search_text: is_long(places).then(|| search_text(places, server).into()),
         };
         Self {
             server: server.into(),
@@ -238,13 +245,11 @@ impl Entry {
     /// Title and description as searches read them: in lower case, separated by NUL. No other NUL stands in them: no
     /// term can contain it.
     #[must_use]
-    pub fn search_text(&self) -> String {
-        let Places { title, description, .. } = self.places;
-        let mut text = String::new();
-        push_searched(&mut text, &title.text(&self.server));
-        text.push('\0');
-        push_searched(&mut text, &description.text(&self.server));
-        text
+    pub fn search_text(&self) -> Cow<'_, str> {
+        match self.unusual().and_then(|unusual| unusual.search_text.as_deref()) {
+            Some(ready) => ready.into(),
+            None => search_text(self.places, &self.server).into(),
+        }
     }
 
     /// How many bytes of JSON it holds.
@@ -268,6 +273,18 @@ impl Entry {
     fn unusual_official(&self) -> Option<&(Status, Box<str>)> {
         self.unusual()?.official.as_ref()
     }
+}
+
+fn is_long(places: Places) -> bool {
+    LONG < places.title.length() + places.description.length()
+}
+
+fn search_text(places: Places, server: &str) -> String {
+    let mut text = String::new();
+    push_searched(&mut text, &places.title.text(server));
+    text.push('\0');
+    push_searched(&mut text, &places.description.text(server));
+    text
 }
 
 impl fmt::Debug for Entry {

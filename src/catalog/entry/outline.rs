@@ -98,6 +98,11 @@ impl Place {
         Some(Self { start: self.start.checked_sub(bytes)?, end: self.end.checked_sub(bytes)? })
     }
 
+    /// How many bytes of JSON it takes.
+    pub(super) fn length(self) -> usize {
+        self.range().len()
+    }
+
     fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }

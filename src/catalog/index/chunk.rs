@@ -9,7 +9,7 @@ use super::super::search::push_lowercase;
 use super::super::{Participant, Server};
 use super::Question;
 use super::grams::{Commonness, Presence, Signature, Wanted};
-use super::lines::{Lines, for_each_line, hash};
+use super::lines::{Lines, hash, lines_of};
 use super::matrix::Matrix;
 
 /// How full a signature gets by the texts of more than one version: a third of its bits. More would make it
@@ -170,13 +170,13 @@ impl<'a> Builder<'a> {
     /// Adds a server.
     pub(super) fn push(&mut self, server: &'a Server) {
         let at = self.servers.len();
-        for_each_line(server, self.registries, |line| self.lines.push((line, at)));
+        self.lines.extend(lines_of(server, self.registries).into_iter().map(|line| (line, at)));
         let mut signature = Signature::default();
         self.name.clear();
         push_lowercase(&mut self.name, server.name.as_str());
         signature.add(&self.name, self.commonness, &mut self.presence);
         let mut first_version = 0;
-        let mut last: Option<String> = None;
+        let mut last = None;
         for (version, number) in server.versions.iter().zip(0..) {
             let text = version.entry.search_text();
             // Most versions repeat their predecessor's text.
@@ -200,7 +200,7 @@ impl<'a> Builder<'a> {
     /// Adds a server that a chunk has.
     pub(super) fn push_known(&mut self, server: &'a Server, known: &Unpacked<'_>, at: usize) {
         let now_at = self.servers.len();
-        self.lines.extend(known.chunk.lines.of(at).map(|line| (line, now_at)));
+        self.lines.extend(known.lines[at].iter().map(|line| (*line, now_at)));
         for column in known.chunk.texts.columns(at) {
             self.push_column(known.signatures[column], known.chunk.texts.first_versions[column]);
         }
@@ -261,12 +261,18 @@ fn postings(servers: &[&Server]) -> Box<[u32]> {
 pub(super) struct Unpacked<'a> {
     chunk: &'a Chunk,
     signatures: Vec<Signature>,
+    /// By server.
+    lines: Vec<Vec<u32>>,
 }
 
 impl<'a> Unpacked<'a> {
     /// None where the chunk has been used again often enough.
     pub(super) fn new(chunk: &'a Chunk) -> Option<Self> {
-        (chunk.age < MAX_AGE).then(|| Self { chunk, signatures: chunk.texts.matrix.signatures() })
+        (chunk.age < MAX_AGE).then(|| Self {
+            chunk,
+            signatures: chunk.texts.matrix.signatures(),
+            lines: chunk.lines.by_server(),
+        })
     }
 }
 

@@ -109,6 +109,10 @@ impl Commonness {
     pub(super) fn of(servers: &[Arc<Server>]) -> Self {
         let step = servers.len().div_ceil(MAX_SAMPLE).max(1);
         let few = servers.len().div_ceil(step) / COMMON_ONE_IN;
+        // Nothing can be told of so few; and a catalog of one name is made for each answer of a look-up.
+        if few == 0 {
+            return Self(Vec::new());
+        }
         let mut common = vec![0_u64; SLOTS.div_ceil(64)];
         // By slot, how many texts have such a gram, and the last one of them.
         let mut counts = vec![(0_u16, 0_u16); SLOTS];
@@ -124,7 +128,7 @@ impl Commonness {
             };
             name.clear();
             push_lowercase(&mut name, server.name.as_str());
-            let text = server.versions.first().map_or_else(String::new, |version| version.entry.search_text());
+            let text = server.versions.first().map_or_else(Default::default, |version| version.entry.search_text());
             name.split('\0').chain(text.split('\0')).for_each(|field| for_each_gram(field.as_bytes(), &mut count));
         }
         Self(common)
@@ -134,7 +138,7 @@ impl Commonness {
     #[inline]
     fn bits(&self, gram: Gram, hash: u64) -> usize {
         let Some(slot) = gram.slot(hash) else { return BETWEEN_BITS };
-        match self.0[slot / 64] >> (slot % 64) & 1 {
+        match self.0.get(slot / 64).map_or(0, |word| word >> (slot % 64) & 1) {
             0 => RARE_BITS,
             _ => usize::from(gram.len() == 3),
         }

@@ -31,11 +31,19 @@ impl Lines {
         Self { hashes: hashes.into(), words: words.into(), servers }
     }
 
-    /// The lines of one server.
-    pub(super) fn of(&self, server: usize) -> impl Iterator<Item = u32> {
+    /// The lines of each server.
+    pub(super) fn by_server(&self) -> Vec<Vec<u32>> {
         let width = self.servers.div_ceil(64);
-        let has = move |row: &usize| self.words[row * width + server / 64] >> (server % 64) & 1 == 1;
-        (0..self.hashes.len()).filter(has).map(|row| self.hashes[row])
+        let mut lines = vec![Vec::new(); self.servers];
+        for (row, line) in self.hashes.iter().enumerate() {
+            for (word, mut bits) in self.words[row * width..][..width].iter().copied().enumerate() {
+                while bits != 0 {
+                    lines[64 * word + bits.trailing_zeros() as usize].push(*line);
+                    bits &= bits - 1;
+                }
+            }
+        }
+        lines
     }
 
     /// The first server at or after `from` that may have all of these lines.
@@ -56,8 +64,27 @@ impl Lines {
     }
 }
 
+/// How many lines of one server are collected before those are left out that came twice.
+const MANY_LINES: usize = 4 << 10;
+
+/// The lines that one of the server's versions has, or a registry that lists it, each once.
+pub(super) fn lines_of(server: &Server, registries: &[Participant]) -> Vec<u32> {
+    let (mut lines, mut most) = (Vec::new(), MANY_LINES);
+    for_each_line(server, registries, |line| {
+        if lines.len() == most {
+            lines.sort_unstable();
+            lines.dedup();
+            most = MANY_LINES.max(2 * lines.len());
+        }
+        lines.push(line);
+    });
+    lines.sort_unstable();
+    lines.dedup();
+    lines
+}
+
 /// Calls `visit` with every line that one of the server's versions has, or a registry that lists it.
-pub(super) fn for_each_line(server: &Server, registries: &[Participant], mut visit: impl FnMut(u32)) {
+fn for_each_line(server: &Server, registries: &[Participant], mut visit: impl FnMut(u32)) {
     for contribution in server.contributions.iter().filter(|contribution| contribution.counts()) {
         visit(hash_of_line(&Facet::Registry(&registries[contribution.registry].rules.name).to_string()));
     }
