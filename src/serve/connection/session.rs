@@ -63,7 +63,7 @@ impl Session {
         let handle = service_fn(move |request: Request<Incoming>| {
             // The body is dropped here and not later, so that hyper asks for no more of it.
             let (request, asked) = asked(request, drop);
-            answering.answer(request, asked)
+            answering.answer(request, asked, answering.activity.begin())
         });
         let connection = http1::Builder::new()
             // The stream's own clocks tell a slow head from an idle connection.
@@ -117,11 +117,7 @@ struct Answering {
 impl Answering {
     /// Answers a request, if there is room for it and for its answer. Whether the process lives and is ready is said in
     /// any case: whoever asks that would end it otherwise.
-    fn answer(self: &Arc<Self>, request: Parts, asked: Asked) -> Answer {
-        self.answer_in_flight(request, asked, self.activity.begin())
-    }
-
-    fn answer_in_flight(self: &Arc<Self>, request: Parts, asked: Asked, in_flight: InFlight) -> Answer {
+    fn answer(self: &Arc<Self>, request: Parts, asked: Asked, in_flight: InFlight) -> Answer {
         let slot = if asked.is_health { None } else { self.activity.share().admit_request() };
         if slot.is_none() && !asked.is_health {
             let refusal = self.entrance.refuse(&request.headers);
@@ -226,7 +222,7 @@ impl Future for Answer {
             match &mut *self {
                 Self::Asked(asked) => {
                     let (answering, request, asked, in_flight) = asked.take().expect("it becomes another one here");
-                    *self = answering.answer_in_flight(request, asked, in_flight);
+                    *self = answering.answer(request, asked, in_flight);
                 }
                 Self::Now(response) => {
                     return Poll::Ready(Ok(response.take().expect("nobody polls what is ready again")));
@@ -301,81 +297,5 @@ async fn until_retired(activity: &Activity, deadlines: &Deadlines) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::super::limits::Limits;
-    use super::super::load::{Load, Share};
-    use super::*;
-
-    fn new_activity() -> Arc<Activity> {
-        Activity::new(Share::of(Arc::new(Load::new(&Limits::default()))))
-    }
-
-    /// After how many seconds a connection is to end, and how long that may take.
-    async fn retired(activity: &Activity, deadlines: &Deadlines) -> (u64, Duration) {
-        let farewell = until_retired(activity, deadlines).await;
-        (activity.born().elapsed().as_secs(), farewell)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_ends_when_it_is_idle_or_stalled_or_old() {
-        let deadlines = Deadlines::default();
-        let activity = new_activity();
-        assert_eq!(retired(&activity, &deadlines).await, (75, deadlines.farewell));
-
-        let activity = new_activity();
-        let _in_flight = activity.begin();
-        assert_eq!(retired(&activity, &deadlines).await, (30, deadlines.farewell));
-
-        let activity = new_activity();
-        let busy = async {
-            for _ in 0..1_000 {
-                sleep(Duration::from_secs(29)).await;
-                drop(activity.begin());
-            }
-        };
-        tokio::select! {
-            () = busy => panic!("it never ended"),
-            (age, farewell) = retired(&activity, &deadlines) => {
-                assert!((54 * 60..=66 * 60).contains(&age), "{age}");
-                assert_eq!(farewell, deadlines.finish);
-            }
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_end_takes_as_long_as_what_is_in_flight_and_the_goodbye() {
-        let (most, farewell) = (Duration::from_secs(18), Duration::from_secs(3));
-        for (busy_for, expected) in [(0, 3), (5, 8), (17, 18), (60, 18)] {
-            let activity = new_activity();
-            let started = Instant::now();
-            let answer = async {
-                let in_flight = activity.begin();
-                sleep(Duration::from_secs(busy_for)).await;
-                drop(in_flight);
-                std::future::pending::<()>().await;
-            };
-            tokio::select! {
-                biased;
-                () = answer => {}
-                () = until_overdue(&activity, most, farewell) => {}
-            }
-            assert_eq!(started.elapsed().as_secs(), expected, "busy for {busy_for} s");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_request_that_stalls_late_is_noticed_in_time() {
-        let activity = new_activity();
-        let stall = async {
-            sleep(Duration::from_secs(50)).await;
-            let in_flight = activity.begin();
-            std::future::pending::<()>().await;
-            drop(in_flight);
-        };
-        let deadlines = Deadlines::default();
-        tokio::select! {
-            () = stall => {}
-            (seconds, _) = retired(&activity, &deadlines) => assert_eq!(seconds, 80),
-        }
-    }
-}
+#[path = "session_tests.rs"]
+mod tests;
