@@ -36,6 +36,9 @@ pub(crate) fn assert_dressed(what: &str, reply: &Reply) {
         assert!(reply.header("proxy-status").starts_with("mcp-registry-proxy; error="), "{what}");
     }
     assert_eq!(found, expected, "{what}: {}", reply.status);
+    // Each has a place before it has a value.
+    let empty: Vec<_> = reply.headers.iter().filter(|(_, value)| value.is_empty()).collect();
+    assert!(empty.is_empty(), "{what}: {empty:?}");
     let values = [
         ("access-control-allow-origin", "*"),
         ("access-control-allow-methods", "GET, OPTIONS"),
