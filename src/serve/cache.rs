@@ -13,6 +13,7 @@ use super::query::ListQuery;
 use super::read_through::Source;
 use super::representation::Representation;
 use super::respond::JSON;
+use super::targets::Known;
 use crate::catalog::Catalog;
 use crate::catalog::page::{Filter, VersionFilter};
 
@@ -48,11 +49,25 @@ impl CatalogRequest {
     }
 }
 
-/// A body and the catalog that it was last found to be the answer of.
+/// What a body is kept under, and the catalog that it was last found to be the answer of.
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Place {
+    request: Arc<CatalogRequest>,
     revision: AtomicU64,
-    representation: Arc<Representation>,
+}
+
+impl Representation {
+    /// Whether it is kept as the answer out of that catalog too.
+    fn is_of(&self, catalog: &Catalog) -> bool {
+        self.place.as_ref().is_some_and(|place| catalog.revision <= place.revision.load(Ordering::Acquire))
+    }
+
+    /// It was found to be the answer out of that catalog too.
+    fn note(&self, catalog: &Catalog) {
+        if let Some(place) = &self.place {
+            place.revision.fetch_max(catalog.revision, Ordering::AcqRel);
+        }
+    }
 }
 
 /// Whether an answer was there already.
@@ -69,15 +84,22 @@ pub(super) enum Origin {
 
 /// The cache of rendered bodies. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub(super) struct ResponseCache(Cache<Arc<CatalogRequest>, Arc<Kept>>);
+pub(super) struct ResponseCache(Cache<Arc<CatalogRequest>, Arc<Representation>>);
 
 impl ResponseCache {
     pub(super) fn new(max_bytes: u64) -> Self {
-        let weigh = |request: &Arc<CatalogRequest>, kept: &Arc<Kept>| {
-            u32::try_from(OVERHEAD_BYTES + request.heap_bytes() + kept.representation.bytes()).unwrap_or(u32::MAX)
+        let weigh = |request: &Arc<CatalogRequest>, kept: &Arc<Representation>| {
+            u32::try_from(OVERHEAD_BYTES + request.heap_bytes() + kept.bytes()).unwrap_or(u32::MAX)
         };
         let builder = Cache::builder().max_capacity(max_bytes).weigher(weigh).eviction_policy(EvictionPolicy::lru());
         Self(builder.build())
+    }
+
+    /// What a target is known to be answered with, if that is the answer out of this catalog. The cache is asked only
+    /// now and then, so that it knows what is wanted.
+    pub(super) fn recall(&self, catalog: &Catalog, known: &Known) -> Option<Arc<Representation>> {
+        let kept = known.representation().filter(|kept| kept.is_of(catalog))?;
+        (!known.is_due() || self.0.get(&known.request).is_some_and(|now| Arc::ptr_eq(&now, &kept))).then_some(kept)
     }
 
     /// The answer to a request out of a catalog, rendered unless it is there. Two requests that miss at the same
@@ -89,30 +111,27 @@ impl ResponseCache {
         render: impl FnOnce(&CatalogRequest) -> Result<Vec<u8>, E>,
     ) -> Result<(Arc<Representation>, Origin), E> {
         let kept = self.0.get(request);
-        if let Some(kept) = kept.as_ref().filter(|kept| catalog.revision <= kept.revision.load(Ordering::Acquire)) {
-            return Ok((Arc::clone(&kept.representation), Origin::Memory));
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.is_of(catalog)) {
+            return Ok((Arc::clone(kept), Origin::Memory));
         }
         let body = render(request)?;
         // Most publications leave most pages as they were: tag, date and encoded forms stay good.
-        if let Some(kept) = kept.filter(|kept| kept.representation.body() == &body) {
-            kept.revision.fetch_max(catalog.revision, Ordering::AcqRel);
-            return Ok((Arc::clone(&kept.representation), Origin::Rendered));
+        if let Some(kept) = kept.filter(|kept| kept.body() == &body) {
+            kept.note(catalog);
+            return Ok((kept, Origin::Rendered));
         }
-        let representation = Arc::new(Representation::new(JSON, body.into(), catalog.published_at));
-        self.keep(request, catalog.revision, &representation);
+        let place = Place { request: Arc::clone(request), revision: catalog.revision.into() };
+        let representation = Representation::new(JSON, body.into(), catalog.published_at).kept_in(place);
+        let representation = Arc::new(representation);
+        self.0.insert(Arc::clone(request), Arc::clone(&representation));
         Ok((representation, Origin::Rendered))
     }
 
     /// Weighs an answer again that has got another encoded form.
-    pub(super) fn weigh_again(&self, request: &Arc<CatalogRequest>, representation: &Arc<Representation>) {
-        let kept = self.0.get(request).filter(|kept| Arc::ptr_eq(&kept.representation, representation));
-        if let Some(kept) = kept {
-            self.keep(request, kept.revision.load(Ordering::Acquire), representation);
+    pub(super) fn weigh_again(&self, representation: &Arc<Representation>) {
+        let Some(Place { request, .. }) = &representation.place else { return };
+        if self.0.get(request).is_some_and(|kept| Arc::ptr_eq(&kept, representation)) {
+            self.0.insert(Arc::clone(request), Arc::clone(representation));
         }
-    }
-
-    fn keep(&self, request: &Arc<CatalogRequest>, revision: u64, representation: &Arc<Representation>) {
-        let kept = Kept { revision: revision.into(), representation: Arc::clone(representation) };
-        self.0.insert(Arc::clone(request), Arc::new(kept));
     }
 }

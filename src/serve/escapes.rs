@@ -2,19 +2,25 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr_iter;
 use percent_encoding::percent_decode_str;
 
 use super::error::Problem;
 
 /// Refuses NUL, which the official server refuses on every route.
 pub(super) fn check_nul(path: &str, query: Option<&str>) -> Result<(), Problem> {
-    if path.contains("%00") {
+    if holds_nul(path) {
         return Err(Problem::BadRequest("Invalid request: URL path contains null bytes".into()));
     }
-    if query.is_some_and(|query| query.contains("%00")) {
+    if query.is_some_and(holds_nul) {
         return Err(Problem::BadRequest("Invalid request: query parameters contain null bytes".into()));
     }
     Ok(())
+}
+
+fn holds_nul(text: &str) -> bool {
+    let text = text.as_bytes();
+    memchr_iter(b'%', text).any(|escape| text[escape..].starts_with(b"%00"))
 }
 
 /// The same path with every character as itself that never needs an escape: two spellings of one URL

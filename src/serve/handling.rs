@@ -10,7 +10,7 @@ use std::task::Poll;
 use http::Response;
 use http::request::Parts;
 
-use super::cache::{self, CatalogRequest};
+use super::cache;
 use super::coding::{Coding, negotiate};
 use super::condition::{Verdict, judge};
 use super::error::Problem;
@@ -32,8 +32,6 @@ pub(super) enum Answered {
 /// A body that clients may keep, and where it was found.
 pub(super) struct Found {
     pub(super) representation: Arc<Representation>,
-    /// What the cache keeps it under, if it does.
-    pub(super) request: Option<Arc<CatalogRequest>>,
     pub(super) origin: cache::Origin,
     pub(super) freshness: Arc<Freshness>,
 }
@@ -154,12 +152,8 @@ impl Service {
 
     /// Makes the coding of a representation, and answers with it.
     async fn encode(&self, found: Found, coding: Coding) -> Result<Response<Body>, Problem> {
-        let (cache, kept_under) = (self.core.cache.clone(), found.request.clone());
-        let weigh = move |grown: &Arc<Representation>| {
-            if let Some(request) = kept_under {
-                cache.weigh_again(&request, grown);
-            }
-        };
+        let cache = self.core.cache.clone();
+        let weigh = move |grown: &Arc<Representation>| cache.weigh_again(grown);
         let body = found.representation.encode(coding, &self.core.encoders, weigh).await?;
         Ok(self.responder.represented(found.answer(coding), body))
     }

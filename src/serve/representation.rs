@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::spawn_blocking;
 
+use super::cache::Place;
 use super::coding::Coding;
 use super::error::Problem;
 
@@ -60,6 +61,8 @@ pub(super) struct Representation {
     pub(super) content_type: HeaderValue,
     /// What a browser that shows it may load and run, where that is more than nothing.
     pub(super) policy: Option<HeaderValue>,
+    /// Where the cache keeps it, if it does.
+    pub(super) place: Option<Place>,
     pub(super) tag: Tag,
     entity_tags: [HeaderValue; 4],
     modified: SystemTime,
@@ -80,6 +83,7 @@ impl Representation {
         Self {
             content_type,
             policy: None,
+            place: None,
             entity_tags: Coding::ALL.map(|coding| tag.header(coding)),
             tag,
             modified,
@@ -93,6 +97,11 @@ impl Representation {
     /// The same under a `Content-Security-Policy` of its own.
     pub(super) fn under(self, policy: HeaderValue) -> Self {
         Self { policy: Some(policy), ..self }
+    }
+
+    /// The same in its place of the cache.
+    pub(super) fn kept_in(self, place: Place) -> Self {
+        Self { place: Some(place), ..self }
     }
 
     /// The body as it is.

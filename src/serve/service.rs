@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, Response};
 
 use super::admin::Access;
 use super::api::View;
-use super::cache::{self, CatalogRequest};
+use super::cache::{CatalogRequest, Origin};
 use super::cors::Cors;
 use super::error::Problem;
 use super::freshness::Freshness;
@@ -21,6 +21,7 @@ use super::registries::{Registries, reason};
 use super::representation::Representation;
 use super::respond::Responder;
 use super::route::{self, Route, route};
+use super::targets::Known;
 use super::{AdminConfig, Body, Core, ReadThroughSettings, Visibility, configuration, guard, query};
 use crate::catalog::lineage::ProxyId;
 use crate::registry::{LINEAGE_HEADER, Registry};
@@ -53,21 +54,6 @@ pub enum Door {
     Public(Vec<String>),
     /// Those who run the proxy.
     Admin(AdminConfig),
-}
-
-/// A body of the catalog's.
-pub(super) struct Looked {
-    representation: Arc<Representation>,
-    origin: cache::Origin,
-    freshness: Arc<Freshness>,
-}
-
-impl Looked {
-    /// As the answer to the request that it was looked for.
-    pub(super) fn of(self, request: Arc<CatalogRequest>) -> Found {
-        let Self { representation, origin, freshness } = self;
-        Found { representation, request: Some(request), origin, freshness }
-    }
 }
 
 /// Answers requests.
@@ -132,9 +118,9 @@ impl Service {
             return Ok(Answered::With(self.responder.options(&request.headers, &route::allow(path))));
         }
         if matches!(request.method, Method::GET | Method::HEAD)
-            && let Some(known) = self.core.targets.request(&request.uri)
+            && let Some(answered) = self.core.targets.known(&request.uri, |known| self.find_known(request, known))
         {
-            return self.find(request, known);
+            return answered;
         }
         let include_deleted = || query::include_deleted(query);
         match route(&request.method, path)? {
@@ -162,30 +148,48 @@ impl Service {
         }
     }
 
-    /// Finds the answer in the cache, or else renders it from the catalog. What the catalog lacks, the registries may
-    /// have.
-    fn find(&self, head: &Parts, request: Arc<CatalogRequest>) -> Result<Answered, Problem> {
+    /// Finds the answer to a target that is known.
+    fn find_known(&self, head: &Parts, known: &Known) -> Result<Answered, Problem> {
+        let found = self.with_view(|view| {
+            let representation = self.core.cache.recall(view.catalog, known)?;
+            Some(Found { representation, origin: Origin::Memory, freshness: self.freshness(view) })
+        });
+        match found {
+            Some(found) => Ok(Answered::Found(found)),
+            None => self.find(head, Arc::clone(&known.request), |_| true),
+        }
+    }
+
+    /// The same for a target that is not known yet. What is in the cache already is asked for often.
+    fn find_first(&self, head: &Parts, request: CatalogRequest) -> Result<Answered, Problem> {
+        self.find(head, Arc::new(request), |found| found.origin == Origin::Memory)
+    }
+
+    /// Finds the answer in the cache, or else renders it from the catalog; then the target may be worth knowing. What
+    /// the catalog lacks, the registries may have.
+    fn find(
+        &self,
+        head: &Parts,
+        request: Arc<CatalogRequest>,
+        is_worth_knowing: impl FnOnce(&Found) -> bool,
+    ) -> Result<Answered, Problem> {
         match self.look(&request) {
-            Ok(found) => Ok(Answered::Found(found.of(request))),
+            Ok(found) => {
+                if is_worth_knowing(&found) {
+                    self.core.targets.note(&head.uri, &request, &found.representation);
+                }
+                Ok(Answered::Found(found))
+            }
             Err(problem) => self.ask(head, request, problem).map(Box::new).map(Answered::Awaited),
         }
     }
 
-    /// The same for a target that is not known yet. What is in the cache is asked for often.
-    fn find_first(&self, head: &Parts, request: CatalogRequest) -> Result<Answered, Problem> {
-        let request = Arc::new(request);
-        let answered = self.find(head, Arc::clone(&request))?;
-        if matches!(&answered, Answered::Found(found) if found.origin == cache::Origin::Memory) {
-            self.core.targets.note(&head.uri, &request);
-        }
-        Ok(answered)
-    }
-
-    pub(super) fn look(&self, request: &Arc<CatalogRequest>) -> Result<Looked, Problem> {
+    /// Looks for an answer of the catalog's.
+    pub(super) fn look(&self, request: &Arc<CatalogRequest>) -> Result<Found, Problem> {
         self.with_view(|view| {
             let (representation, origin) =
                 self.core.cache.get_or_render(view.catalog, request, |request| view.render(request))?;
-            Ok(Looked { representation, origin, freshness: self.freshness(view) })
+            Ok(Found { representation, origin, freshness: self.freshness(view) })
         })
     }
 
@@ -205,8 +209,8 @@ impl Service {
     }
 
     fn document(&self, document: &Arc<Representation>) -> Answered {
-        let (representation, origin) = (Arc::clone(document), cache::Origin::Memory);
-        Answered::Found(Found { representation, request: None, origin, freshness: Arc::clone(&self.timeless) })
+        let (representation, origin) = (Arc::clone(document), Origin::Memory);
+        Answered::Found(Found { representation, origin, freshness: Arc::clone(&self.timeless) })
     }
 
     pub(super) fn momentary(&self, body: impl Into<Bytes>) -> Answered {

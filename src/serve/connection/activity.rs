@@ -175,9 +175,12 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
                 end => return Poll::Ready(end),
             }
         }
-        self.in_flight.activity.progressed();
-        super::streams::progressed();
         let length = self.most.min(self.part.len());
+        // Whoever takes all of it at once drops it next, which is noted too.
+        if length < self.part.len() {
+            self.in_flight.activity.progressed();
+        }
+        super::streams::progressed();
         Poll::Ready(Some(Ok(Frame::data(self.part.split_to(length)))))
     }
 

@@ -72,6 +72,10 @@ impl Lines {
     fn read_head(&mut self, bytes: &mut [u8]) -> usize {
         let mut read = 0;
         while let Some(end) = memchr(b'\n', &bytes[read..]).map(|length| read + length) {
+            if self.length == 0 && says_nothing(&bytes[read..end]) {
+                (self.has_begun, self.last, read) = (true, b'\n', end + 1);
+                continue;
+            }
             self.read_part(&bytes[read..end]);
             read = end + 1;
             if self.last == b'\r' {
@@ -126,6 +130,11 @@ impl Lines {
         (self.has_begun, self.body, self.has_coding) = (false, None, false);
         true
     }
+}
+
+/// Whether a line, without its LF, ends as it should and is not empty, and announces no body: what most are.
+fn says_nothing(line: &[u8]) -> bool {
+    matches!(line, [first, .., b'\r'] if !matches!(first.to_ascii_lowercase(), b'c' | b't'))
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl Service {
         let Awaited { request, key, prospect } = awaited;
         let outcome = prospect.outcome().await;
         let problem = match self.look(&request) {
-            Ok(found) => return Ok(found.of(request)),
+            Ok(found) => return Ok(found),
             Err(problem) => problem,
         };
         let Some((outcome, source)) = outcome else { return Err(problem.for_now()) };
@@ -103,7 +103,7 @@ impl Service {
         let body = View { catalog, is_ready: true, reason: &|_| String::new() }.render(request).ok()?;
         let representation = outcome.represent(body, catalog.published_at);
         let freshness = self.with_view(|view| self.freshness(view));
-        Some(Found { representation, request: None, origin, freshness })
+        Some(Found { representation, origin, freshness })
     }
 }
 
