@@ -5,11 +5,11 @@
 //! on other threads, on the environment or, but for when the cache tidies up, on the clock. The seeds of hashes are
 //! random, and only the response cache has one: over hundreds of requests, that does not show.
 
-#[expect(dead_code, unreachable_pub, reason = "it is shared with the other benchmarks")]
-#[path = "../support/corpus.rs"]
+#[expect(dead_code, reason = "it is shared with the other benchmarks")]
+#[path = "../../support/corpus.rs"]
 mod corpus;
 mod input;
-#[path = "../support/world.rs"]
+#[path = "../../support/world.rs"]
 mod world;
 
 use std::hint::black_box;
@@ -59,7 +59,6 @@ fn counted(path: &mut dyn FnMut()) {
 }
 
 #[inline(never)]
-#[expect(clippy::print_stdout, reason = "the script reads it")]
 fn report(name: &str, rounds: usize) {
     println!("{name} {rounds}");
 }
