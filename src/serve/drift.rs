@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::documents::description;
 use super::error::Problem;
 use super::query;
+use super::reading::Reading;
 use super::route::{Route, route};
 
 /// Says under which path each route is described. A new route does not compile before it has one here, and
@@ -35,6 +36,7 @@ described! {
     Route::OpenapiYaml => "/openapi.yaml",
     Route::OpenapiJson => "/openapi.json",
     Route::Docs => "/docs",
+    Route::Posted(Reading::ServerJson) => "/v0.1/validate",
 }
 
 const METHODS: [Method; 8] = [
@@ -96,10 +98,14 @@ fn every_route_is_described_under_all_of_its_paths() {
     let described: BTreeSet<&str> = described_paths(&description).map(|(path, _)| path).collect();
     for path in PATHS {
         assert!(described.contains(path), "{path} is not described");
-        let found = route(&Method::GET, &example(path)).expect("a described path is routed");
+        let at = |path: &str| {
+            let get = route(&Method::GET, &example(path));
+            get.or_else(|_| route(&Method::POST, &example(path)))
+        };
+        let found = at(path).expect("a described path is routed");
         assert_eq!(path_of(&found), *path);
         for other in other_spellings(path) {
-            let is_routed = route(&Method::GET, &example(&other)).is_ok_and(|other| other == found);
+            let is_routed = at(&other).is_ok_and(|other| other == found);
             assert_eq!(described.contains(&*other), is_routed, "{other}: described against routed");
             assert!(!is_routed || description["paths"][&other] == description["paths"][path], "{other} against {path}");
         }

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 
+use super::connection::Posted;
 use super::handling::Handled;
 use super::{Body, Service};
 
@@ -26,10 +27,15 @@ impl Entrance {
         self.0.store(Arc::new(service));
     }
 
-    /// Answers one request, of which no body is read; at once where nothing has to be waited for. Connections ask here,
-    /// and so may whoever has a request and no connection.
+    /// Answers one request that has no body; at once where nothing has to be waited for. Connections ask here, and so
+    /// may whoever has a request and no connection.
     pub fn handle(&self, request: Parts) -> Handled {
-        self.0.load().handle(request)
+        self.0.load().handle(request, None)
+    }
+
+    /// The same for a request that may have one, which is read if the route takes it.
+    pub(super) fn handle_with(&self, request: Parts, posted: Option<Box<Posted>>) -> Handled {
+        self.0.load().handle(request, posted)
     }
 
     /// Answers one request for which there is no room.

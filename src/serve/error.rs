@@ -7,6 +7,8 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::reading::Media;
+
 /// Why a request has no good answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Problem {
@@ -34,6 +36,14 @@ pub(super) enum Problem {
     UriTooLong,
     /// More or longer headers than the limits.
     HeadTooLarge,
+    /// The body did not come in time.
+    RequestTimeout,
+    /// The body is longer than so many bytes.
+    ContentTooLarge { most: usize },
+    /// The body is in none of the forms that the route takes.
+    UnsupportedMediaType { taken: &'static [Media] },
+    /// The body has a coding.
+    EncodedContent,
     /// An optional route that we do not have.
     NotImplemented(Cow<'static, str>),
     /// The catalog cannot tell at the moment.
@@ -82,6 +92,9 @@ impl Problem {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::ContentTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType { .. } | Self::EncodedContent => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unavailable(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -121,6 +134,13 @@ impl Problem {
                 let (count, bytes) = (super::guard::MAX_HEADERS, super::guard::MAX_HEADER_BYTES);
                 format!("The request has more than {count} headers, or more than {bytes} bytes of them.").into()
             }
+            Self::RequestTimeout => "The request's body did not come in time.".into(),
+            Self::ContentTooLarge { most } => format!("The request's body is longer than {most} bytes.").into(),
+            Self::UnsupportedMediaType { taken } => {
+                let names: Vec<&str> = taken.iter().map(|media| media.name()).collect();
+                format!("The request's body must be {}, and Content-Type say so.", names.join(" or ")).into()
+            }
+            Self::EncodedContent => "The request's body must have no Content-Encoding.".into(),
             Self::Unavailable(detail) => detail.into(),
             Self::Overloaded => "Too many requests are being answered. Try again in a second.".into(),
             Self::Internal => "Internal error. The log says more.".into(),

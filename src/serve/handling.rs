@@ -13,9 +13,11 @@ use http::request::Parts;
 use super::cache;
 use super::coding::{Coding, negotiate};
 use super::condition::{Verdict, judge};
+use super::connection::Posted;
 use super::error::Problem;
 use super::freshness::Freshness;
 use super::read_through::Awaited;
+use super::reading::Reading;
 use super::representation::Representation;
 use super::respond::Answer;
 use super::{Body, Service};
@@ -27,6 +29,8 @@ pub(super) enum Answered {
     Found(Found),
     /// With what registries will have said.
     Awaited(Box<Awaited>),
+    /// With what is said of its body.
+    Posted(Reading),
 }
 
 /// A body that clients may keep, and where it was found.
@@ -75,11 +79,14 @@ enum Wait {
     Coding(Found, Coding),
     /// For what registries say.
     Registries(Box<Awaited>),
+    /// For its body.
+    Body(Reading),
 }
 
 impl Service {
-    /// Answers one request, at once where nothing has to be waited for. A panic is this request's alone.
-    pub(super) fn handle(self: &Arc<Self>, request: Parts) -> Handled {
+    /// Answers one request, at once where nothing has to be waited for. Its body, if it has one, is read if the route
+    /// takes one. A panic is this request's alone.
+    pub(super) fn handle(self: &Arc<Self>, request: Parts, posted: Option<Box<Posted>>) -> Handled {
         let begun = catch_unwind(AssertUnwindSafe(|| self.begin(&request)));
         let wait = match begun.unwrap_or_else(|_| panicked(request.uri.path())) {
             Ok(Begun::Answered(response)) => return Handled::Now(self.finish(&request.headers, response)),
@@ -88,7 +95,7 @@ impl Service {
         };
         let this = Arc::clone(self);
         Handled::Later(Box::pin(async move {
-            let answered = guarded(request.uri.path(), pin!(this.wait(&request, wait))).await;
+            let answered = guarded(request.uri.path(), pin!(this.wait(&request, posted, wait))).await;
             let response = answered.unwrap_or_else(|problem| this.responder.problem(&problem));
             this.finish(&request.headers, response)
         }))
@@ -108,10 +115,16 @@ impl Service {
             Answered::With(response) => Ok(Begun::Answered(response)),
             Answered::Found(found) => self.represent_now(request, found),
             Answered::Awaited(awaited) => Ok(Begun::Waits(Wait::Registries(awaited))),
+            Answered::Posted(reading) => Ok(Begun::Waits(Wait::Body(reading))),
         }
     }
 
-    async fn wait(&self, request: &Parts, wait: Wait) -> Result<Response<Body>, Problem> {
+    async fn wait(
+        &self,
+        request: &Parts,
+        mut posted: Option<Box<Posted>>,
+        wait: Wait,
+    ) -> Result<Response<Body>, Problem> {
         let mut begun = Begun::Waits(wait);
         loop {
             begun = match begun {
@@ -119,6 +132,9 @@ impl Service {
                 Begun::Waits(Wait::Administration) => self.settle(request, self.administered(request).await?)?,
                 Begun::Waits(Wait::Registries(awaited)) => {
                     self.represent_now(request, self.read_through(*awaited).await?)?
+                }
+                Begun::Waits(Wait::Body(reading)) => {
+                    self.settle(request, self.read(&request.headers, posted.take(), reading).await?)?
                 }
                 Begun::Waits(Wait::Coding(found, coding)) => return self.encode(found, coding).await,
             }

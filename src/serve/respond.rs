@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-    LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
@@ -228,6 +229,14 @@ impl Responder {
         match problem {
             Problem::MethodNotAllowed { allow } => {
                 headers.insert(ALLOW, header(allow));
+            }
+            Problem::UnsupportedMediaType { taken } => {
+                let names: Vec<&str> = taken.iter().map(|media| media.name()).collect();
+                headers.insert(ACCEPT, header(&names.join(", ")));
+            }
+            // RFC 9110 §12.5.3.
+            Problem::EncodedContent => {
+                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
             Problem::Unauthorized => {
                 headers.insert(WWW_AUTHENTICATE, CHALLENGE);

@@ -7,6 +7,7 @@ use http::Method;
 
 use super::error::Problem;
 use super::escapes::{decode, without_needless_escapes};
+use super::reading::Reading;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(super) enum Route {
     OpenapiJson,
     /// The same as a page.
     Docs,
+    /// What is said of a body.
+    Posted(Reading),
 }
 
 const UNKNOWN_IN_API: &str = "Endpoint not found. See /docs for the API documentation.";
@@ -48,8 +51,10 @@ const DOUBLED: &str = "Endpoint not found. See /docs for the API documentation. 
                        API itself: give it this registry's base URL, without /v0.1/servers.";
 
 /// A path, recognised.
+#[derive(Default)]
 struct Recognised {
     read: Option<Route>,
+    posted: Option<Reading>,
     writes: &'static [Write],
 }
 
@@ -64,16 +69,20 @@ const DELETION: &str = "Deletion is not supported by this registry";
 pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
     let path = &*without_needless_escapes(path);
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
-    let Recognised { read, writes } = recognise(&segments)?;
+    let Recognised { read, posted, writes } = recognise(&segments)?;
     let reads: &[Method] = if read.is_some() { &[Method::GET, Method::HEAD] } else { &[] };
     if let Some(route) = read.filter(|_| reads.contains(method)) {
         return Ok(route);
+    }
+    let posts: &[Method] = if posted.is_some() { &[Method::POST] } else { &[] };
+    if let Some(reading) = posted.filter(|_| posts.contains(method)) {
+        return Ok(Route::Posted(reading));
     }
     if let Some((_, refusal)) = writes.iter().find(|(write, _)| write == method) {
         return Err(Problem::NotImplemented((*refusal).into()));
     }
     // Methods that are not implemented are the path's too: the API has them.
-    let methods = reads.iter().chain(writes.iter().map(|(write, _)| write)).chain([&Method::OPTIONS]);
+    let methods = reads.iter().chain(posts).chain(writes.iter().map(|(write, _)| write)).chain([&Method::OPTIONS]);
     let names: Vec<&str> = methods.map(Method::as_str).collect();
     Err(Problem::MethodNotAllowed { allow: names.join(", ") })
 }
@@ -93,7 +102,7 @@ pub(super) fn allow(path: &str) -> String {
 }
 
 fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
-    let read = |route| Ok(Recognised { read: Some(route), writes: &[] });
+    let read = |route| Ok(Recognised { read: Some(route), ..Recognised::default() });
     match segments {
         ["v0" | "v0.1", rest @ ..] => api(rest),
         // Some clients leave the API version out (clients.md §1.3).
@@ -110,13 +119,14 @@ fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
 }
 
 fn api(segments: &[&str]) -> Result<Recognised, Problem> {
-    let read = |route| Ok(Recognised { read: Some(route), writes: &[] });
+    let read = |route| Ok(Recognised { read: Some(route), ..Recognised::default() });
     match segments {
         ["servers"] => read(Route::List),
         ["health"] => read(Route::Health),
         ["ping"] => read(Route::Ping),
         ["version"] => read(Route::Build),
-        ["publish"] => Ok(Recognised { read: None, writes: &[(Method::POST, PUBLISHING)] }),
+        ["validate"] => Ok(Recognised { posted: Some(Reading::ServerJson), ..Recognised::default() }),
+        ["publish"] => Ok(Recognised { writes: &[(Method::POST, PUBLISHING)], ..Recognised::default() }),
         // One segment first: a name whose second part is `versions` is rarer than a version of that name.
         ["servers", name, part @ ("versions" | "status"), tail @ ..] if !name.is_empty() && tail.len() < 2 => {
             server(name, part, tail)
@@ -134,14 +144,14 @@ fn api(segments: &[&str]) -> Result<Recognised, Problem> {
 fn server(name: &str, part: &str, tail: &[&str]) -> Result<Recognised, Problem> {
     let name = decode(name, "server name")?;
     match (part, tail) {
-        ("versions", []) => Ok(Recognised { read: Some(Route::Versions { name }), writes: &[] }),
+        ("versions", []) => Ok(Recognised { read: Some(Route::Versions { name }), ..Recognised::default() }),
         ("versions", [version]) if !version.is_empty() => {
             let version = decode(version, "version")?;
             let writes = &[(Method::PUT, UPDATES), (Method::DELETE, DELETION)];
-            Ok(Recognised { read: Some(Route::Version { name, version }), writes })
+            Ok(Recognised { read: Some(Route::Version { name, version }), writes, ..Recognised::default() })
         }
         ("versions", [_, "status"]) | ("status", []) => {
-            Ok(Recognised { read: None, writes: &[(Method::PATCH, UPDATES)] })
+            Ok(Recognised { writes: &[(Method::PATCH, UPDATES)], ..Recognised::default() })
         }
         _ => Err(Problem::NotFound(UNKNOWN_IN_API.into())),
     }
@@ -224,6 +234,9 @@ mod tests {
         assert_eq!(status(Method::DELETE, "/v0.1/servers/a/b/versions/1"), Some(501));
         assert_eq!(status(Method::PATCH, "/v0.1/servers/a%2Fb/status"), Some(501));
         assert_eq!(status(Method::PATCH, "/v0.1/servers/a%2Fb/versions/1/status"), Some(501));
+        assert_eq!(route(&Method::POST, "/v0/validate"), Ok(Route::Posted(Reading::ServerJson)));
+        assert_eq!(status(Method::GET, "/v0/validate"), Some(405));
+        assert_eq!(allow("/v0.1/validate"), "POST, OPTIONS");
         assert_eq!(status(Method::POST, "/v0/servers"), Some(405));
         assert_eq!(status(Method::GET, "/v0/publish"), Some(405));
     }

@@ -145,6 +145,7 @@ impl Service {
             Route::OpenapiYaml => Ok(self.document(&self.core.documents.yaml)),
             Route::OpenapiJson => Ok(self.document(&self.core.documents.json)),
             Route::Docs => Ok(self.document(&self.core.documents.page)),
+            Route::Posted(reading) => Ok(Answered::Posted(reading)),
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::description::Description;
 use crate::support::entry::Entry;
-use crate::support::http::{Reply, send, send_with};
+use crate::support::http::{Reply, post, send, send_with};
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::raw::nobody;
 use crate::support::registry::{Behaviour, FakeRegistry};
@@ -19,8 +19,8 @@ const QUICKSTART: &str = include_str!("../../config/quickstart-servers.json");
 const CATALOG: [&str; 3] =
     ["/v0.1/servers", "/v0.1/servers/{serverName}/versions", "/v0.1/servers/{serverName}/versions/{version}"];
 
-/// What no request can bring about here: a fault of ours.
-const NOT_PROVOKED: [u16; 1] = [500];
+/// What no request can bring about here: a fault of ours, and a body that does not come.
+const NOT_PROVOKED: [u16; 2] = [408, 500];
 
 async fn proxy() -> Proxy {
     let more = [
@@ -78,7 +78,12 @@ async fn every_answer_is_as_it_is_described() {
         let target = example(path);
         for method in methods {
             let status = checker.ask(&proxy, path, method.clone(), &target, &[]).await;
-            let expected = if matches!(method, Method::GET | Method::HEAD) { 200 } else { 501 };
+            let expected = match method {
+                Method::GET | Method::HEAD => 200,
+                // Without a body.
+                Method::POST if path.ends_with("/validate") => 400,
+                _ => 501,
+            };
             assert_eq!(status, expected, "{method} {target}");
             for (name, value) in [
                 ("if-none-match", "*"),
@@ -98,6 +103,7 @@ async fn every_answer_is_as_it_is_described() {
         assert_eq!((refusal.status, content_type), (431, "application/problem+json"), "{target}");
     }
     ask_for_what_cannot_be_had(&proxy, &mut checker).await;
+    send_bodies(&proxy, &mut checker).await;
     let missing: Vec<u16> =
         description.statuses().into_iter().filter(|status| !checker.seen.contains(status)).collect();
     assert!(
@@ -105,6 +111,22 @@ async fn every_answer_is_as_it_is_described() {
         "{missing:?} are described, and were never seen"
     );
     proxy.stop().await;
+}
+
+async fn send_bodies(proxy: &Proxy, checker: &mut Checker<'_>) {
+    let large = "x".repeat((1 << 20) + 1);
+    for (path, headers, body, status) in [
+        ("/v0.1/validate", &[][..], "{}", 200),
+        ("/v0.1/validate", &[], "{", 400),
+        ("/v0.1/validate", &[], &*large, 413),
+        ("/v0.1/validate", &[("content-type", "text/plain")], "{}", 415),
+        ("/v0.1/validate", &[("content-encoding", "gzip")], "{}", 415),
+    ] {
+        let reply = post(proxy.address(), path, headers, body.to_owned()).await;
+        assert_eq!(reply.status, status, "{headers:?} {body:.10}");
+        checker.description.check(path, &Method::POST, path, &reply);
+        checker.seen.insert(reply.status);
+    }
 }
 
 async fn ask_for_what_cannot_be_had(proxy: &Proxy, checker: &mut Checker<'_>) {

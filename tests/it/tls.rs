@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::support::binary::Workplace;
-use crate::support::http2::Client;
+use crate::support::http2::{Client, request};
 use crate::support::proxy::{Proxy, Setup, short_deadlines};
 use crate::support::stream::{connect, read_to_end, status};
 use crate::support::tls::{Certificate, SETTINGS};
@@ -53,6 +53,20 @@ async fn a_large_body_is_answered_and_the_answer_arrives() {
     stream.write_all(head.as_bytes()).await.expect("it reads");
     stream.write_all(&vec![b'x'; 1 << 20]).await.expect("it reads to the end");
     assert_eq!(status(&read_to_end(&mut stream).await), 405);
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_wanted_is_read_over_both_http() {
+    let (certificate, proxy) = start().await;
+    let body = format!("{{\"x\":\"{}\"}}", "x".repeat(500 << 10));
+    let mut stream = certificate.connect(proxy.address(), &["http/1.1"]).await.expect("a handshake");
+    let head = "POST /v0/validate HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length";
+    stream.write_all(format!("{head}: {}\r\n\r\n{body}", body.len()).as_bytes()).await.expect("it reads");
+    assert_eq!(status(&read_to_end(&mut stream).await), 200);
+    let client = Client::new(certificate.connect(proxy.address(), &["h2"]).await.expect("a handshake")).await;
+    let reply = client.send(request(http::Method::POST, "/v0/validate", body)).await.expect("an answer");
+    assert_eq!(reply.status, 200);
     proxy.stop().await;
 }
 

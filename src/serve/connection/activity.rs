@@ -106,12 +106,12 @@ impl Activity {
         self.is_ending.load(Ordering::Relaxed)
     }
 
-    /// A request's body stays unread, so the connection ends with that request.
+    /// A request's body stays unread, or nobody knows what follows it, so the connection ends with that request.
     pub(super) fn leave_body(&self) {
         self.leaves_body.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a request's body was left unread.
+    /// Whether the connection ends with a request because of its body.
     pub(super) fn leaves_body(&self) -> bool {
         self.leaves_body.load(Ordering::Relaxed)
     }

@@ -13,6 +13,9 @@ pub struct Deadlines {
     pub first_bytes: Duration,
     /// From the first byte of a request's head to its last (HTTP/1).
     pub head: Duration,
+    /// From there to the last byte of its body, where somebody wants that. Shorter than `stall`, so that who is late is
+    /// told so.
+    pub body: Duration,
     /// From one request's end to the next one's beginning.
     pub idle: Duration,
     /// Without the peer taking anything of an answer.
@@ -39,6 +42,7 @@ impl Default for Deadlines {
             handshake: Duration::from_secs(5),
             first_bytes: Duration::from_secs(5),
             head: Duration::from_secs(10),
+            body: Duration::from_secs(20),
             idle: Duration::from_secs(75),
             stall: Duration::from_secs(30),
             stall_when_full: Duration::from_secs(2),

@@ -3,7 +3,8 @@
 //! follow go to the wrong clients. So a bare LF in a head becomes a byte that no head may hold, and hyper refuses the
 //! request and ends the connection, as it does with every other head that cannot be read.
 //!
-//! Bodies are not looked at. Behind one whose end only hyper knows (chunks), nothing is looked at any more.
+//! Bodies are not looked at. Behind one whose end only hyper knows (chunks), nothing is looked at any more: such a
+//! request is the last one of its connection (`posted`).
 
 use memchr::memchr;
 
@@ -66,6 +67,11 @@ impl Lines {
                 return;
             }
         }
+    }
+
+    /// Whether all that came was whole requests, as far as that is known.
+    pub(super) fn is_between(&self) -> bool {
+        matches!(self.place, Place::Head) && !self.has_begun && self.length == 0
     }
 
     /// Reads to the end of a head, or of what there is; returns how much that was.
@@ -150,6 +156,23 @@ mod tests {
         bytes.chunks_mut(1).for_each(|byte| lines.forbid_bare_ends(byte));
         assert_eq!(*whole, bytes, "{text:?}");
         String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn between_requests_nothing_has_begun() {
+        let whole = format!("{GET}POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello");
+        for (text, is_between) in [
+            (GET, true),
+            (&*whole, true),
+            (&whole[..whole.len() - 1], false),
+            (&GET[..3], false),
+            (&GET[..GET.len() - 2], false),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false),
+        ] {
+            let mut lines = Lines::default();
+            lines.forbid_bare_ends(&mut text.as_bytes().to_vec());
+            assert_eq!(lines.is_between(), is_between, "{text:?}");
+        }
     }
 
     const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

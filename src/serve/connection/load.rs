@@ -5,6 +5,9 @@
 //! the client has taken it: that is memory. If requests counted as long as their answers, 21 connections of HTTP/2 with
 //! 100 streams and windows of nothing would lock everybody out with answers of a few bytes.
 //!
+//! The bodies of requests have room of their own, a quarter as much, so that who posts slowly takes none from answers;
+//! they count as they come, since what was only announced costs nothing.
+//!
 //! Of the bytes, one connection has its share, and when there is no room, answers of which nothing is taken are given
 //! up sooner ([`Deadlines::look_again`](super::Deadlines::look_again)).
 
@@ -22,6 +25,10 @@ const UNIT_BYTES: u64 = 1 << 10;
 const STATE_BYTES: u64 = 4 << 10;
 /// Into how many shares the bytes are divided, of which one connection has one.
 const SHARES: usize = 16;
+/// How much of the room for answers there is besides, for the bodies of requests.
+const BODIES: usize = 4;
+/// What the largest body takes while it is gathered, with its state: the least that there is room for.
+const LARGEST_BODY_BYTES: u64 = 2 * super::super::reading::MAX_BODY_BYTES as u64 + STATE_BYTES;
 /// How long it counts as a shortage that an answer found no room. Longer than `Deadlines::stall_when_full`, so that
 /// whoever looks that often sees it.
 const SHORT_FOR: Duration = Duration::from_secs(3);
@@ -61,6 +68,7 @@ impl Room {
 pub struct Load {
     requests: Room,
     units: Room,
+    bodies: Room,
     refused: AtomicU64,
     complaint: Seldom,
     born: Instant,
@@ -98,12 +106,56 @@ pub(super) struct Share {
     load: Arc<Load>,
     /// How much of it is taken, in units.
     taken: AtomicUsize,
+    /// The same of the room for bodies of requests.
+    receiving: AtomicUsize,
+}
+
+/// The right to have a body of a request, until it is dropped. It grows with what has come.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    share: Arc<Share>,
+    units: usize,
+}
+
+impl Receiving {
+    /// Room for a body of which nothing has come yet, if there is.
+    pub(super) fn begin(share: &Arc<Share>) -> Option<Self> {
+        let mut receiving = Self { share: Arc::clone(share), units: 0 };
+        receiving.grow_to(0).then_some(receiving)
+    }
+
+    /// Takes room for so many bytes in all, if there is that much and its connection has not had its share.
+    pub(super) fn grow_to(&mut self, bytes: usize) -> bool {
+        let load = &self.share.load;
+        let more = units_of(bytes as u64 + STATE_BYTES).saturating_sub(self.units);
+        let taken = self.share.receiving.fetch_add(more, Ordering::Relaxed);
+        let share = (load.bodies.all / SHARES).max(units_of(LARGEST_BODY_BYTES));
+        if taken + more <= share && load.bodies.take(more) {
+            self.units += more;
+            return true;
+        }
+        self.share.receiving.fetch_sub(more, Ordering::Relaxed);
+        load.refuse();
+        false
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.share.load.bodies.give_back(self.units);
+        self.share.receiving.fetch_sub(self.units, Ordering::Relaxed);
+    }
+}
+
+/// So many bytes, in units.
+fn units_of(bytes: u64) -> usize {
+    usize::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(usize::MAX)
 }
 
 impl Share {
     /// Nothing of it is taken yet.
     pub(super) fn of(load: Arc<Load>) -> Arc<Self> {
-        Arc::new(Self { load, taken: AtomicUsize::new(0) })
+        Arc::new(Self { load, taken: AtomicUsize::new(0), receiving: AtomicUsize::new(0) })
     }
 
     /// What it is a share of.
@@ -125,7 +177,7 @@ impl Share {
     pub(super) fn admit(self: &Arc<Self>, bytes: u64) -> Option<Sending> {
         let room = &self.load.units;
         let cost = if bytes == 0 { 0 } else { bytes.saturating_add(STATE_BYTES) };
-        let units = usize::try_from(cost.div_ceil(UNIT_BYTES)).unwrap_or(usize::MAX).min(room.all);
+        let units = units_of(cost).min(room.all);
         let taken = self.taken.fetch_add(units, Ordering::Relaxed);
         let is_within_share = taken == 0 || units == 0 || taken + units <= room.all / SHARES;
         if is_within_share && room.take(units) {
@@ -147,6 +199,7 @@ impl Load {
         Self {
             requests: Room::new(limits.requests),
             units: Room::new(units.max(1)),
+            bodies: Room::new((units / BODIES).max(units_of(LARGEST_BODY_BYTES))),
             refused: AtomicU64::new(0),
             complaint: Seldom::every(SAY_INTERVAL),
             born: Instant::now(),
@@ -233,6 +286,24 @@ mod tests {
         drop(huge);
         assert!(admit(1).is_some());
         assert!(!load.is_short(Instant::now() + SHORT_FOR), "it is over");
+    }
+
+    #[tokio::test]
+    async fn bodies_have_room_of_their_own_and_each_connection_a_share_of_it() {
+        let load = load(10, 64 << 20);
+        let share = || Share::of(Arc::clone(&load));
+        let one = share();
+        let mut body = Receiving::begin(&one).expect("room");
+        assert!(body.grow_to(2 << 20) && body.grow_to(1), "what was taken stays taken");
+        assert!(!body.grow_to(3 << 20), "more than the share of a connection");
+        assert!(Receiving::begin(&one).is_none(), "it has had its share");
+        let mut others: Vec<_> = (0..8).filter_map(|_| Receiving::begin(&share())).collect();
+        let grown = others.iter_mut().map(|body| body.grow_to(2 << 20)).filter(|has_grown| *has_grown).count();
+        assert_eq!(grown, 6, "in 16 MiB, with the first one");
+        assert!(share().admit(64 << 20).is_some(), "answers have their room");
+        drop((body, others));
+        assert_eq!((load.bodies.taken(), one.receiving.load(Ordering::Relaxed)), (0, 0));
+        assert!(Receiving::begin(&one).is_some());
     }
 
     #[tokio::test]

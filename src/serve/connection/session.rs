@@ -21,7 +21,8 @@ use super::super::route::is_health;
 use super::super::{Body, Entrance};
 use super::activity::{Activity, InFlight, Tracked};
 use super::deadlines::Deadlines;
-use super::streams::{Streams, progressed};
+use super::posted::Posted;
+use super::streams::{Remains, Streams, progressed};
 use super::timed::Timed;
 
 /// The largest head. Beyond it, or beyond a hundred headers of HTTP/1, hyper answers 431 by itself; `guard` refuses
@@ -59,11 +60,12 @@ impl Session {
         let Self { entrance, activity, deadlines } = self;
         // The whole body in one write.
         let kept = Arc::clone(&activity);
-        let answering = Arc::new(Answering { entrance, activity: kept, part: usize::MAX });
+        let answering = Answering { entrance, activity: kept, part: usize::MAX, body: deadlines.body, remains: None };
+        let answering = Arc::new(answering);
         let handle = service_fn(move |request: Request<Incoming>| {
-            // The body is dropped here and not later, so that hyper asks for no more of it.
-            let (request, asked) = asked(request, drop);
-            answering.answer(request, asked, answering.activity.begin())
+            // A body that nobody wants is dropped here and not later, so that hyper asks for no more of it.
+            let (request, posted, asked) = answering.take(request);
+            answering.answer(request, posted, asked, answering.activity.begin())
         });
         let connection = http1::Builder::new()
             // The stream's own clocks tell a slow head from an idle connection.
@@ -85,12 +87,14 @@ impl Session {
     {
         let Self { entrance, activity, deadlines } = self;
         let streams = Streams::new(deadlines, Arc::clone(activity.share()));
-        let (kept, bodies) = (Arc::clone(&activity), streams.clone());
-        let answering = Arc::new(Answering { entrance, activity: kept, part: PART_BYTES });
+        let (kept, remains) = (Arc::clone(&activity), Some(streams.remains()));
+        let answering = Answering { entrance, activity: kept, part: PART_BYTES, body: deadlines.body, remains };
+        let answering = Arc::new(answering);
         let handle = service_fn(move |request: Request<Incoming>| {
-            let (request, asked) = asked(request, |body| bodies.discard(body));
+            let (request, posted, asked) = answering.take(request);
             // Each stream has a task of its own: there, and not where the connection is read.
-            Answer::Asked(Some((Arc::clone(&answering), request, asked, answering.activity.begin())))
+            let (answering, in_flight) = (Arc::clone(&answering), answering.activity.begin());
+            Answer::Asked(Some(Unanswered { answering, request, posted, asked, in_flight }))
         });
         let connection = http2::Builder::new(streams)
             .timer(TokioTimer::new())
@@ -112,18 +116,41 @@ struct Answering {
     activity: Arc<Activity>,
     /// How much of an answer is taken at a time.
     part: usize,
+    /// How long a request's body may take.
+    body: Duration,
+    /// Where what is left of bodies is read (HTTP/2).
+    remains: Option<Remains>,
 }
 
 impl Answering {
+    /// Takes a request apart. Its body waits in a box of its own, if there is one.
+    fn take(&self, request: Request<Incoming>) -> (Parts, Option<Box<Posted>>, Asked) {
+        let (parts, body) = request.into_parts();
+        let asked = Asked::new(&parts);
+        let posted = (!body.is_end_stream())
+            .then(|| Box::new(Posted::new(body, Arc::clone(&self.activity), self.body, self.remains.clone())));
+        (parts, posted, asked)
+    }
+
     /// Answers a request, if there is room for it and for its answer. Whether the process lives and is ready is said in
     /// any case: whoever asks that would end it otherwise.
-    fn answer(self: &Arc<Self>, request: Parts, asked: Asked, in_flight: InFlight) -> Answer {
-        let slot = if asked.is_health { None } else { self.activity.share().admit_request() };
+    fn answer(
+        self: &Arc<Self>,
+        request: Parts,
+        mut posted: Option<Box<Posted>>,
+        asked: Asked,
+        in_flight: InFlight,
+    ) -> Answer {
+        let mut slot = if asked.is_health { None } else { self.activity.share().admit_request() };
         if slot.is_none() && !asked.is_health {
+            drop(posted);
             let refusal = self.entrance.refuse(&request.headers);
             return Answer::Now(Some(self.dress(refusal, &asked, in_flight)));
         }
-        match self.entrance.handle(request) {
+        if let Some(posted) = &mut posted {
+            posted.hold(slot.take());
+        }
+        match self.entrance.handle_with(request, posted) {
             Handled::Now(response) => Answer::Now(Some(self.send(response, &asked, in_flight))),
             Handled::Later(handling) => {
                 let this = Arc::clone(self);
@@ -152,10 +179,7 @@ impl Answering {
     /// Makes of an answer what hyper sends.
     fn dress(&self, mut response: Response<Body>, asked: &Asked, in_flight: InFlight) -> Response<Tracked<Body>> {
         progressed();
-        let leaves_body = asked.has_body && asked.is_http1;
-        if leaves_body {
-            self.activity.leave_body();
-        }
+        let leaves_body = asked.is_http1 && self.activity.leaves_body();
         // Who sends heads like that shall not send more of them at once.
         if leaves_body || asked.is_http1 && response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -171,21 +195,9 @@ impl Answering {
     }
 }
 
-/// What a request is, without its body, which nobody wants.
-fn asked(request: Request<Incoming>, leave: impl FnOnce(Incoming)) -> (Parts, Asked) {
-    let (parts, body) = request.into_parts();
-    let asked = Asked::new(&parts, &body);
-    if asked.has_body || asked.is_http1 {
-        leave(body);
-    }
-    (parts, asked)
-}
-
 /// What a connection must know of a request.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Asked {
     is_http1: bool,
-    has_body: bool,
     /// Whether the answer is a head alone, and hyper does not know it.
     is_only_head: bool,
     is_health: bool,
@@ -194,11 +206,10 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(request: &Parts, body: &Incoming) -> Self {
+    fn new(request: &Parts) -> Self {
         let is_http1 = request.version <= Version::HTTP_11;
         Self {
             is_http1,
-            has_body: !body.is_end_stream(),
             is_only_head: request.method == Method::HEAD && !is_http1,
             is_health: is_health(request.uri.path()),
             origin: request.headers.get(ORIGIN).cloned(),
@@ -206,10 +217,19 @@ impl Asked {
     }
 }
 
+/// A request at which nobody has looked yet.
+struct Unanswered {
+    answering: Arc<Answering>,
+    request: Parts,
+    posted: Option<Box<Posted>>,
+    asked: Asked,
+    in_flight: InFlight,
+}
+
 /// An answer, there already or on its way.
 enum Answer {
-    /// Nobody has looked at the request yet.
-    Asked(Option<(Arc<Answering>, Parts, Asked, InFlight)>),
+    /// There is only the request.
+    Asked(Option<Unanswered>),
     Now(Option<Response<Tracked<Body>>>),
     Later(Pin<Box<dyn Future<Output = Response<Tracked<Body>>> + Send>>),
 }
@@ -221,8 +241,9 @@ impl Future for Answer {
         loop {
             match &mut *self {
                 Self::Asked(asked) => {
-                    let (answering, request, asked, in_flight) = asked.take().expect("it becomes another one here");
-                    *self = answering.answer(request, asked, in_flight);
+                    let Unanswered { answering, request, posted, asked, in_flight } =
+                        asked.take().expect("it becomes another one here");
+                    *self = answering.answer(request, posted, asked, in_flight);
                 }
                 Self::Now(response) => {
                     return Poll::Ready(Ok(response.take().expect("nobody polls what is ready again")));

@@ -1,11 +1,13 @@
 //! The streams of an HTTP/2 connection: one task answers each, and another one reads what the client still sends of
-//! a body that nobody wants. They end with the connection.
+//! a body that nobody wants, or wants no more of. They end with the connection.
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -51,32 +53,47 @@ impl Streams {
         Self { running: Arc::default(), deadlines, share }
     }
 
+    /// Where what is left of bodies is read. It does not keep the streams alive: their tasks hold it.
+    pub(super) fn remains(&self) -> Remains {
+        Remains { running: Arc::downgrade(&self.running), limit: self.deadlines.linger }
+    }
+}
+
+fn spawn(running: &Mutex<JoinSet<()>>, task: impl Future<Output = ()> + Send + 'static) {
+    let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+    // Those that have ended; hyper bounds how many have not, by their streams.
+    while let Some(ended) = running.try_join_next() {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a request panicked");
+        }
+    }
+    running.spawn(task);
+}
+
+/// Where what is left of the bodies of a connection is read, as long as that lives.
+#[derive(Clone, Debug)]
+pub(super) struct Remains {
+    running: Weak<Mutex<JoinSet<()>>>,
+    limit: Duration,
+}
+
+impl Remains {
     /// Reads a body and throws it away, within the bounds that hold after the last answer of a connection too. A body
     /// that is dropped at once ends its stream with `RST_STREAM(NO_ERROR)` right behind the answer (RFC 9113 §8.1),
     /// and common clients then report a broken connection in place of that answer.
     pub(super) fn discard(&self, body: Incoming) {
-        let limit = self.deadlines.linger;
-        self.spawn(async move {
+        let (Some(running), Ok(_)) = (self.running.upgrade(), Handle::try_current()) else { return };
+        let limit = self.limit;
+        spawn(&running, async move {
             let _ = timeout(limit, discard(body)).await;
         });
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that have ended; hyper bounds how many have not, by their streams.
-        while let Some(ended) = running.try_join_next() {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a request panicked");
-            }
-        }
-        running.spawn(task);
     }
 }
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let watched = unless_stalled(stream, self.deadlines, Arc::clone(&self.share));
-        self.spawn(PROGRESS.scope(Progress::now(false), watched));
+        spawn(&self.running, PROGRESS.scope(Progress::now(false), watched));
     }
 }
 
@@ -111,7 +128,6 @@ mod tests {
     use super::super::super::limits::Limits;
     use super::super::load::Load;
     use super::*;
-    use std::time::Duration;
     use tokio::time::sleep;
 
     #[tokio::test(start_paused = true)]

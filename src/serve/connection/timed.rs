@@ -172,9 +172,10 @@ impl Head {
         let requests = activity.requests();
         if self.requests != requests {
             self.requests = requests;
-            // Whatever came was a head, and was answered. Unless it went on after its end: then the next
-            // head has begun.
-            self.since = (!self.ends_with_a_blank_line()).then(Instant::now);
+            // Whatever came was a head, perhaps a body, and was answered. Unless it went on after its end: then the
+            // next head has begun.
+            let is_over = self.ends_with_a_blank_line() || self.lines.is_between();
+            self.since = (!is_over).then(Instant::now);
         }
         self.since
     }

@@ -26,6 +26,7 @@ pub(super) fn article(description: &Description<'_>, operation: &Operation<'_>) 
             }
             (text::blocks(text_of(operation.node, "description")))
             (parameters(description, operation))
+            (request_body(operation))
             (responses(description, &own_responses(description, operation)))
             (also_everywhere(description))
             @for sample in items(operation.node, "x-codeSamples") { (example(sample)) }
@@ -46,6 +47,20 @@ fn parameters(description: &Description<'_>, operation: &Operation<'_>) -> Marku
         [name, schema::value(&parameter["schema"]), schema::meaning(parameter)]
     });
     table("Parameters", "fields", ["Name", "Value", "Meaning"], rows)
+}
+
+/// What is sent.
+fn request_body(operation: &Operation<'_>) -> Markup {
+    let wanted = &operation.node["requestBody"];
+    let meaning = text_of(wanted, "description");
+    let rows: Vec<_> = members(wanted, "content")
+        .map(|(media_type, body)| [text::code(media_type), schema::value(&body["schema"]), text::inline(meaning)])
+        .collect();
+    if rows.is_empty() {
+        html! {}
+    } else {
+        table("Body", "fields", ["Type", "Value", "Meaning"], rows)
+    }
 }
 
 /// The answers that not every route has.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -53,9 +53,18 @@ pub(crate) async fn send(address: SocketAddr, method: Method, target: &str) -> R
     send_with(address, method, target, &[]).await
 }
 
+/// Posts a body, with these headers too.
+pub(crate) async fn post(address: SocketAddr, target: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
+    send_whole(address, Method::POST, target, headers, body.into()).await
+}
+
 /// Sends a request without a body and with these headers.
 pub(crate) async fn send_with(address: SocketAddr, method: Method, target: &str, headers: &[(&str, &str)]) -> Reply {
-    let reply = timeout(PATIENCE, try_send(address, method, target, headers)).await;
+    send_whole(address, method, target, headers, Bytes::new()).await
+}
+
+async fn send_whole(address: SocketAddr, method: Method, target: &str, headers: &[(&str, &str)], body: Bytes) -> Reply {
+    let reply = timeout(PATIENCE, try_send(address, method, target, headers, body)).await;
     let reply = reply.unwrap_or_else(|_| panic!("the request for {target} was not answered in time"));
     reply.unwrap_or_else(|error| panic!("the request for {target} failed: {error}"))
 }
@@ -65,12 +74,13 @@ async fn try_send(
     method: Method,
     target: &str,
     headers: &[(&str, &str)],
+    body: Bytes,
 ) -> Result<Reply, Box<dyn std::error::Error>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::builder().method(method).uri(target).header("host", address.to_string());
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let request = request.body(Empty::<Bytes>::new())?;
+    let request = request.body(Full::new(body))?;
     // The sender is dropped with this block, and then the connection ends too.
     let exchange = async move {
         let (head, body) = sender.send_request(request).await?.into_parts();

@@ -49,6 +49,7 @@ pub(crate) fn short_deadlines() -> Deadlines {
         handshake: short,
         first_bytes: short,
         head: short,
+        body: short / 2,
         idle: short,
         stall: short,
         farewell: short,

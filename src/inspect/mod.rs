@@ -1,0 +1,4 @@
+//! What people ask of the catalog, and of servers, beyond listing them. Pure: no I/O, no await, no clock. It renders
+//! nothing: `serve` and `cli` write what is found here.
+
+pub mod server_json;
