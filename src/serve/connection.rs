@@ -7,6 +7,7 @@ mod lines;
 mod linger;
 mod load;
 mod posted;
+mod rest;
 mod session;
 mod sniff;
 mod streams;
@@ -31,6 +32,7 @@ pub use deadlines::Deadlines;
 pub use load::Load;
 use load::Share;
 pub(super) use posted::{Posted, Unread};
+use rest::Readable;
 use session::Session;
 use sniff::{Protocol, sniff};
 use timed::Timed;
@@ -98,7 +100,7 @@ fn negotiated(stream: &TlsStream<TcpStream>) -> Option<Protocol> {
 }
 
 /// Speaks HTTP over a stream until either side ends it, or `stopped` does.
-async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
     stream: T,
     negotiated: Option<Protocol>,
     shared: &Shared,

@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
-use tokio::time::{Instant, sleep};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::entry::{Entry, list};
 use crate::support::proxy::{Proxy, Setup, short_deadlines};
@@ -41,11 +42,41 @@ async fn who_does_not_speak_or_does_not_finish_is_cut_off() {
 
 /// Where the server cuts off what has begun, the end need not be a good one.
 async fn exchange_or_reset(proxy: &Proxy, bytes: &str) -> String {
-    use tokio::io::AsyncReadExt as _;
     let mut stream = connect(proxy.address()).await;
     stream.write_all(bytes.as_bytes()).await.expect("it reads");
     let mut answer = Vec::new();
-    let _ = tokio::time::timeout(crate::support::PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end");
+    let _ = timeout(crate::support::PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end");
+    String::from_utf8(answer).expect("text")
+}
+
+#[tokio::test]
+async fn a_connection_that_has_rested_is_answered_as_before() {
+    let proxy = proxy().await;
+    let mut stream = connect(proxy.address()).await;
+    let rest = Duration::from_millis(400);
+    // Whole and in halves, and behind an end of a line that belongs to nothing.
+    for parts in [vec![GET], vec![GET], vec![&GET[..9], &GET[9..]], vec![GET, "\r\n"], vec![GET]] {
+        for part in parts {
+            stream.write_all(part.as_bytes()).await.expect("it reads");
+            sleep(rest).await;
+        }
+        let answer = read_pong(&mut stream).await;
+        assert_eq!(status(&answer), 200, "{answer}");
+        sleep(rest).await;
+    }
+    // The end of the process does not wait for who rests.
+    let started = Instant::now();
+    proxy.stop().await;
+    assert_eq!(read_to_end(&mut stream).await, "");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+async fn read_pong(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"{\"pong\":true}\n") {
+        let read = timeout(crate::support::PATIENCE, stream.read_buf(&mut answer)).await.expect("an answer in time");
+        assert_ne!(read.expect("an answer"), 0, "{}", String::from_utf8_lossy(&answer));
+    }
     String::from_utf8(answer).expect("text")
 }
 
@@ -79,7 +110,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off() {
 async fn read_to_end_or_reset(stream: &mut tokio::net::TcpStream) -> usize {
     use tokio::io::AsyncReadExt as _;
     let mut answer = Vec::new();
-    let _ = tokio::time::timeout(crate::support::PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end");
+    let _ = timeout(crate::support::PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end");
     answer.len()
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::binary::Workplace;
 use crate::support::http2::{Client, request};
@@ -14,6 +14,8 @@ use crate::support::tls::{Certificate, SETTINGS};
 use crate::support::{PATIENCE, check, eventually};
 
 const GET: &str = "GET /v0.1/ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+/// One after which the connection goes on.
+const KEEPS: &str = "GET /v0.1/ping HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 fn setup(certificate: &Certificate) -> Setup {
     let setup = Setup::new().settings(SETTINGS).file("curated", "[]");
@@ -42,6 +44,20 @@ async fn client_and_server_agree_on_a_protocol() {
         assert!(status(&answer) == 200 && answer.ends_with("{\"pong\":true}\n"), "{answer}");
     }
     assert!(certificate.connect(proxy.address(), &["spdy/3"]).await.is_err());
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_has_rested_is_answered_as_before() {
+    let (certificate, proxy) = start().await;
+    let mut stream = certificate.connect(proxy.address(), &["http/1.1"]).await.expect("a handshake");
+    for request in [KEEPS, KEEPS, GET] {
+        sleep(Duration::from_millis(400)).await;
+        stream.write_all(request.as_bytes()).await.expect("it reads");
+        sleep(Duration::from_millis(400)).await;
+    }
+    let answers = read_to_end(&mut stream).await;
+    assert_eq!(answers.matches("{\"pong\":true}\n").count(), 3, "{answers}");
     proxy.stop().await;
 }
 

@@ -23,6 +23,7 @@ pub(super) struct Activity {
     progress: AtomicU64,
     leaves_body: AtomicBool,
     has_unsent: AtomicBool,
+    is_between_requests: AtomicBool,
     is_ending: AtomicBool,
     /// The answers of HTTP/1 that hyper is done with, and the peer perhaps not.
     unsent: Mutex<Vec<Sending>>,
@@ -39,6 +40,7 @@ impl Activity {
             progress: AtomicU64::new(0),
             leaves_body: AtomicBool::new(false),
             has_unsent: AtomicBool::new(false),
+            is_between_requests: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             unsent: Mutex::default(),
             share,
@@ -74,6 +76,16 @@ impl Activity {
         if !has_unsent {
             self.unsent().clear();
         }
+    }
+
+    /// Whether the last request is over and nothing of the next one has come (HTTP/1).
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.is_between_requests.load(Ordering::Relaxed) && !self.is_busy()
+    }
+
+    /// Nothing has come of the next request, or something has.
+    pub(super) fn set_between_requests(&self, is_between: bool) {
+        self.is_between_requests.store(is_between, Ordering::Relaxed);
     }
 
     /// Its share of the room for answers.

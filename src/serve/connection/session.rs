@@ -1,6 +1,7 @@
 //! A connection that speaks HTTP: hyper does, and a loop beside it ends what would go on for ever.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -22,6 +23,7 @@ use super::super::{Body, Entrance};
 use super::activity::{Activity, InFlight, Tracked};
 use super::deadlines::Deadlines;
 use super::posted::Posted;
+use super::rest::Readable;
 use super::streams::{Remains, Streams, progressed};
 use super::timed::Timed;
 
@@ -41,6 +43,9 @@ const PART_BYTES: usize = 16 << 10;
 /// How often a connection that is to end is looked at: whether anything is still in flight.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
+/// After how long without a request a connection rests (HTTP/1), and how often it is looked at until then.
+const REST_AFTER: Duration = Duration::from_millis(250);
+
 /// One connection's requests.
 pub(super) struct Session {
     pub(super) entrance: Arc<Entrance>,
@@ -49,39 +54,44 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn http1<T>(
+    /// Speaks HTTP/1 to the end of the connection. While nothing happens there is no hyper, whose buffers take most of
+    /// what a connection does.
+    pub(super) async fn http1<T>(
         self,
-        stream: Timed<T>,
-        stopped: impl Future<Output = ()>,
-    ) -> impl Future<Output = hyper::Result<()>>
+        mut stream: Timed<T>,
+        mut stopped: Pin<&mut (impl Future<Output = ()> + Send)>,
+    ) -> hyper::Result<()>
     where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static,
     {
         let Self { entrance, activity, deadlines } = self;
         // The whole body in one write.
         let kept = Arc::clone(&activity);
         let answering = Answering { entrance, activity: kept, part: usize::MAX, body: deadlines.body, remains: None };
         let answering = Arc::new(answering);
-        let handle = service_fn(move |request: Request<Incoming>| {
-            // A body that nobody wants is dropped here and not later, so that hyper asks for no more of it.
-            let (request, posted, asked) = answering.take(request);
-            answering.answer(request, posted, asked, answering.activity.begin())
-        });
-        let connection = http1::Builder::new()
-            // The stream's own clocks tell a slow head from an idle connection.
-            .header_read_timeout(None)
-            .half_close(true)
-            .max_header_size(usize::from(MAX_HEAD_BYTES))
-            .max_buf_size(MAX_BUFFER_BYTES)
-            .serve_connection(TokioIo::new(stream), handle);
-        supervise(Box::pin(connection), http1::Connection::graceful_shutdown, activity, deadlines, stopped)
+        let watch = Watch::new(activity, deadlines, true);
+        let mut is_stopped = false;
+        loop {
+            let connection = Box::pin(speak(stream, Arc::clone(&answering)));
+            let stop = unless(is_stopped, stopped.as_mut());
+            let resting = match supervise(connection, http1::Connection::graceful_shutdown, &watch, stop).await {
+                Supervised::Ended(ended) => return ended,
+                Supervised::Rests(connection) => Pin::into_inner(connection).into_parts(),
+            };
+            stream = resting.io.into_inner();
+            stream.give_again(resting.read_buf);
+            // Whatever ends the rest, hyper finds out what it was, or is told.
+            tokio::select! {
+                biased;
+                _ = poll_fn(|context| stream.poll_readable(context)) => {}
+                _ = watch.until_quiet(false) => {}
+                () = stopped.as_mut() => is_stopped = true,
+            }
+        }
     }
 
-    pub(super) fn http2<T>(
-        self,
-        stream: Timed<T>,
-        stopped: impl Future<Output = ()>,
-    ) -> impl Future<Output = hyper::Result<()>>
+    /// Speaks HTTP/2 to the end of the connection.
+    pub(super) async fn http2<T>(self, stream: Timed<T>, stopped: impl Future<Output = ()>) -> hyper::Result<()>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -106,7 +116,41 @@ impl Session {
             .keep_alive_interval(deadlines.ping_interval)
             .keep_alive_timeout(deadlines.ping_timeout)
             .serve_connection(TokioIo::new(stream), handle);
-        supervise(Box::pin(connection), http2::Connection::graceful_shutdown, activity, deadlines, stopped)
+        let watch = Watch::new(activity, deadlines, false);
+        match supervise(Box::pin(connection), http2::Connection::graceful_shutdown, &watch, stopped).await {
+            Supervised::Ended(ended) => ended,
+            Supervised::Rests(_) => Ok(()),
+        }
+    }
+}
+
+/// Makes hyper speak HTTP/1 over a stream.
+fn speak<T>(stream: Timed<T>, answering: Arc<Answering>) -> http1::Connection<TokioIo<Timed<T>>, Requests>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    http1::Builder::new()
+        // The stream's own clocks tell a slow head from an idle connection.
+        .header_read_timeout(None)
+        .half_close(true)
+        .max_header_size(usize::from(MAX_HEAD_BYTES))
+        .max_buf_size(MAX_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(stream), Requests(answering))
+}
+
+/// The requests of a connection that speaks HTTP/1.
+struct Requests(Arc<Answering>);
+
+impl Service<Request<Incoming>> for Requests {
+    type Response = Response<Tracked<Body>>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        let Self(answering) = self;
+        // A body that nobody wants is dropped here and not later, so that hyper asks for no more of it.
+        let (request, posted, asked) = answering.take(request);
+        answering.answer(request, posted, asked, answering.activity.begin())
     }
 }
 
@@ -260,30 +304,44 @@ fn may_have_length(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Drives a connection until it ends, or until it is to end and has had its time for that. The connection comes in a
-/// box: a future holds what it is given and what it makes of that, each in a place of its own.
+/// What became of a connection.
+enum Supervised<C> {
+    Ended(hyper::Result<()>),
+    /// Nothing has happened on it for a while.
+    Rests(Pin<Box<C>>),
+}
+
+/// Drives a connection until it ends or rests, or until it is to end and has had its time for that. The connection
+/// comes in a box: a future holds what it is given and what it makes of that, each in a place of its own.
 async fn supervise<C: Future<Output = hyper::Result<()>>>(
     mut connection: Pin<Box<C>>,
     retire: impl FnOnce(Pin<&mut C>),
-    activity: Arc<Activity>,
-    deadlines: Deadlines,
+    watch: &Watch,
     stopped: impl Future<Output = ()>,
-) -> hyper::Result<()> {
-    let most = tokio::select! {
+) -> Supervised<C> {
+    let quiet = tokio::select! {
         biased;
-        ended = connection.as_mut() => return ended,
-        most = until_retired(&activity, &deadlines) => most,
-        () = stopped => deadlines.finish,
+        ended = connection.as_mut() => return Supervised::Ended(ended),
+        quiet = watch.until_quiet(watch.may_rest) => quiet,
+        () = stopped => Quiet::Ends(watch.deadlines.finish),
     };
-    activity.end();
+    let Quiet::Ends(most) = quiet else { return Supervised::Rests(connection) };
+    watch.activity.end();
     retire(connection.as_mut());
     tokio::select! {
         biased;
-        ended = connection => ended,
-        () = until_overdue(&activity, most, deadlines.farewell) => {
+        ended = connection => Supervised::Ended(ended),
+        () = until_overdue(&watch.activity, most, watch.deadlines.farewell) => {
             tracing::debug!("cut off a connection that did not end in time");
-            Ok(())
+            Supervised::Ended(Ok(()))
         }
+    }
+}
+
+/// Ready at once, if it is so already; else when that happens.
+async fn unless(is_so: bool, happens: impl Future<Output = ()>) {
+    if !is_so {
+        happens.await;
     }
 }
 
@@ -297,23 +355,52 @@ async fn until_overdue(activity: &Activity, most: Duration, farewell: Duration) 
     sleep_until(ends_at.min(Instant::now() + farewell)).await;
 }
 
-/// Waits until a connection has grown old, or has been quiet for too long: idle, or with an answer that the
-/// peer does not take. Returns how long its end may take.
-async fn until_retired(activity: &Activity, deadlines: &Deadlines) -> Duration {
-    let retires_at = activity.born() + deadlines.jittered_age();
-    loop {
-        let limit = if activity.is_busy() { deadlines.stall } else { deadlines.idle };
-        let quiet_at = activity.last_progress() + limit;
-        let now = Instant::now();
-        if quiet_at <= now {
-            return deadlines.farewell;
+/// Why a connection is looked at.
+#[derive(Debug, PartialEq, Eq)]
+enum Quiet {
+    /// Nothing happens on it at the moment.
+    Rests,
+    /// It is to end, and that may take so long.
+    Ends(Duration),
+}
+
+/// What a connection is judged by.
+struct Watch {
+    activity: Arc<Activity>,
+    deadlines: Deadlines,
+    retires_at: Instant,
+    /// Whether it can rest.
+    may_rest: bool,
+}
+
+impl Watch {
+    fn new(activity: Arc<Activity>, deadlines: Deadlines, may_rest: bool) -> Self {
+        let retires_at = activity.born() + deadlines.jittered_age();
+        Self { activity, deadlines, retires_at, may_rest }
+    }
+
+    /// Waits until a connection rests, if it may; until it has grown old, or has been quiet for too long: idle, or with
+    /// an answer that the peer does not take.
+    async fn until_quiet(&self, may_rest: bool) -> Quiet {
+        let Self { activity, deadlines, retires_at, .. } = self;
+        loop {
+            let (now, is_busy) = (Instant::now(), activity.is_busy());
+            let limit = if is_busy { deadlines.stall } else { deadlines.idle };
+            let quiet_at = activity.last_progress() + limit;
+            if quiet_at <= now {
+                return Quiet::Ends(deadlines.farewell);
+            }
+            if *retires_at <= now {
+                return Quiet::Ends(deadlines.finish);
+            }
+            if may_rest && activity.is_between_requests() && activity.last_progress() + REST_AFTER <= now {
+                return Quiet::Rests;
+            }
+            // A request that begins meanwhile may stall before an idle connection would be looked at again.
+            let look_again = if is_busy { quiet_at } else { quiet_at.min(now + deadlines.stall) };
+            let look_again = if may_rest { look_again.min(now + REST_AFTER) } else { look_again };
+            sleep_until(look_again.min(*retires_at)).await;
         }
-        if retires_at <= now {
-            return deadlines.finish;
-        }
-        // A request that begins meanwhile may stall before an idle connection would be looked at again.
-        let look_again = if activity.is_busy() { quiet_at } else { quiet_at.min(now + deadlines.stall) };
-        sleep_until(look_again.min(retires_at)).await;
     }
 }
 

@@ -7,8 +7,9 @@ fn new_activity() -> Arc<Activity> {
 }
 
 /// After how many seconds a connection is to end, and how long that may take.
-async fn retired(activity: &Activity, deadlines: &Deadlines) -> (u64, Duration) {
-    let farewell = until_retired(activity, deadlines).await;
+async fn retired(activity: &Arc<Activity>, deadlines: &Deadlines) -> (u64, Duration) {
+    let quiet = Watch::new(Arc::clone(activity), *deadlines, false).until_quiet(false).await;
+    let Quiet::Ends(farewell) = quiet else { panic!("it may not rest") };
     (activity.born().elapsed().as_secs(), farewell)
 }
 
@@ -73,4 +74,27 @@ async fn a_request_that_stalls_late_is_noticed_in_time() {
         () = stall => {}
         (seconds, _) = retired(&activity, &deadlines) => assert_eq!(seconds, 80),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_rests_between_two_requests_if_it_may() {
+    let watch = Watch::new(new_activity(), Deadlines::default(), true);
+    let Watch { activity, .. } = &watch;
+    let quiet = async |may_rest| {
+        let quiet = watch.until_quiet(may_rest).await;
+        (quiet, activity.born().elapsed().as_secs())
+    };
+    let events = async {
+        sleep(Duration::from_secs(5)).await;
+        let in_flight = activity.begin();
+        activity.set_between_requests(true);
+        sleep(Duration::from_secs(5)).await;
+        drop(in_flight);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = events => {}
+        (quiet, at) = quiet(true) => assert_eq!((quiet, at), (Quiet::Rests, 10), "not before the answer is over"),
+    }
+    assert_eq!(quiet(false).await, (Quiet::Ends(watch.deadlines.farewell), 85));
 }

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
+use super::rest::Readable;
+
 /// What a client that knows that we speak HTTP/2 begins with (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -47,6 +49,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
         buffer.put_slice(&self.start[self.given..end]);
         self.given = end;
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Readable> Readable for Rewound<S> {
+    fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.given == self.length { self.stream.poll_readable(context) } else { Poll::Ready(Ok(())) }
     }
 }
 

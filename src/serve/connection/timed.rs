@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -14,6 +15,7 @@ use super::activity::Activity;
 use super::deadlines::Deadlines;
 use super::lines::Lines;
 use super::linger::Linger;
+use super::rest::Readable;
 use super::sniff::Protocol;
 
 /// A stream whose waits have ends.
@@ -27,12 +29,20 @@ pub(super) struct Timed<S> {
     stalled_since: Option<Instant>,
     linger: Option<Linger>,
     alarm: Alarm,
+    /// What was read and is to be read once more.
+    again: Bytes,
 }
 
 impl<S> Timed<S> {
     pub(super) fn new(stream: S, protocol: Protocol, activity: Arc<Activity>, deadlines: Deadlines) -> Self {
         let head = (protocol == Protocol::Http1).then(Head::default);
-        Self { stream, activity, deadlines, head, stalled_since: None, linger: None, alarm: Alarm::default() }
+        let (stalled_since, linger, alarm, again) = (None, None, Alarm::default(), Bytes::new());
+        Self { stream, activity, deadlines, head, stalled_since, linger, alarm, again }
+    }
+
+    /// Lets what was read and not understood be read once more.
+    pub(super) fn give_again(&mut self, bytes: Bytes) {
+        self.again = bytes;
     }
 
     /// The peer takes nothing. An error once that has lasted too long.
@@ -65,6 +75,10 @@ impl<S> Timed<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
+        if !this.again.is_empty() {
+            buffer.put_slice(&this.again.split_to(this.again.len().min(buffer.remaining())));
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
         let Some(head) = &mut this.head else { return polled };
@@ -73,10 +87,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
                 let came = buffer.filled_mut().get_mut(before..).unwrap_or_default();
                 head.lines.forbid_bare_ends(came);
                 head.arrived(came);
+                this.activity.set_between_requests(false);
                 Poll::Ready(result)
             }
             Poll::Pending => match head.since(&this.activity) {
-                None => Poll::Pending,
+                None => {
+                    this.activity.set_between_requests(!this.activity.is_busy());
+                    Poll::Pending
+                }
                 // Of a request that begins as the connection ends, nobody waits for the rest.
                 Some(_) if this.activity.is_ending() => Poll::Ready(Err(ErrorKind::ConnectionAborted.into())),
                 Some(since) => {
@@ -85,6 +103,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
                 }
             },
         }
+    }
+}
+
+impl<S: Readable> Readable for Timed<S> {
+    fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        self.stream.poll_readable(context)
     }
 }
 

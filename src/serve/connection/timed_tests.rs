@@ -160,3 +160,18 @@ async fn what_was_left_unread_is_read_before_the_end_within_bounds() {
     stream.shutdown().await.expect("a good end");
     assert_eq!(started.elapsed().as_secs(), 1, "where nothing is left, nothing is waited for");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_again_comes_once_more_and_counts_once() {
+    let (mut peer, _activity, mut stream) = timed(Protocol::Http1);
+    // The bare end of a line is made refusable once; the deadline is that of the first byte.
+    peer.write_all(b"GET /\nHost").await.expect("room");
+    let mut first = [0; 10];
+    stream.read_exact(&mut first).await.expect("it came");
+    assert_eq!(&first, b"GET /\0Host");
+    stream.give_again(Bytes::copy_from_slice(&first));
+    let mut again = [0; 4];
+    stream.read_exact(&mut again).await.expect("it is there");
+    assert_eq!(&again, b"GET ");
+    assert_eq!(gives_up_after(&mut stream).await, Some(10));
+}
