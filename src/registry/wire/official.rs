@@ -4,12 +4,12 @@
 //! (clients.md §0.3, §3); what a registry leaves out is filled in here, and stays the same from one fetch to
 //! the next for as long as the entry does.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 
-use super::json::{RawMembers, compact, kind_of, value_of};
+use super::json::{Raw, RawMembers, compact, kind_of, value_of};
 use super::time::{self, Stamp};
 use crate::catalog::entry::{Entry, Official, Status};
 
@@ -41,7 +41,7 @@ impl Sent {
     /// A sentence that names the member that is of the wrong type, or a timestamp that is none.
     pub(super) fn read(block: &RawMembers<'_>, unknown: Unknown) -> Result<Self, String> {
         let mut sent = Self::default();
-        for (key, value) in block.iter() {
+        for (key, &value) in block.iter() {
             // `null` says that the registry has none; we fill in what it lacks.
             if kind_of(value) != "null" {
                 sent.take(key, value, unknown)?;
@@ -50,7 +50,7 @@ impl Sent {
         Ok(sent)
     }
 
-    fn take(&mut self, key: &str, value: &RawValue, unknown: Unknown) -> Result<(), String> {
+    fn take(&mut self, key: &str, value: Raw<'_>, unknown: Unknown) -> Result<(), String> {
         match key {
             "status" => self.status = Some(text(key, value)?.into()),
             "statusMessage" => self.message = Some(text(key, value)?.into()),
@@ -110,7 +110,7 @@ impl Sent {
 }
 
 /// Appends `"key":value` to rendered members.
-pub(super) fn push_member(members: &mut String, key: &str, value: &RawValue) {
+pub(super) fn push_member(members: &mut String, key: &str, value: Raw<'_>) {
     if !members.is_empty() {
         members.push(',');
     }
@@ -123,11 +123,11 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn text(key: &str, value: &RawValue) -> Result<String, String> {
-    value_of(value).ok_or_else(|| mismatch(key, value, "a string"))
+fn text<'a>(key: &str, value: Raw<'a>) -> Result<Cow<'a, str>, String> {
+    value.text().ok_or_else(|| mismatch(key, value, "a string"))
 }
 
-fn stamp(key: &str, value: &RawValue) -> Result<Option<Stamp>, String> {
+fn stamp(key: &str, value: Raw<'_>) -> Result<Option<Stamp>, String> {
     let text = text(key, value)?;
     time::read(&text).map_err(|()| {
         let shown: String = text.chars().take(40).collect();
@@ -135,6 +135,6 @@ fn stamp(key: &str, value: &RawValue) -> Result<Option<Stamp>, String> {
     })
 }
 
-fn mismatch(key: &str, value: &RawValue, expected: &str) -> String {
+fn mismatch(key: &str, value: Raw<'_>, expected: &str) -> String {
     format!("`_meta` has a `{key}` that is {}; expected {expected}", kind_of(value))
 }
