@@ -3,7 +3,9 @@
 //! Successive listings of one registry share every server that did not change, by pointer. That is
 //! what lets a merge see in one comparison that a name needs no work.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::OccupiedEntry;
 use std::sync::Arc;
 
 use super::entry::{Entry, Name};
@@ -235,7 +237,14 @@ impl ListingBuilder {
     /// Adds a version, or replaces it: of two, the later one counts.
     pub fn insert(&mut self, name: &Name, entry: Arc<Entry>) {
         self.bytes += entry.bytes();
-        let Some(listed) = self.servers.get_mut(name) else {
+        // Pages are sorted, mostly: then there is nothing to look for.
+        let order = self.servers.last_key_value().map_or(Ordering::Greater, |(last, _)| name.cmp(last));
+        let listed = match order {
+            Ordering::Greater => None,
+            Ordering::Equal => self.servers.last_entry().map(OccupiedEntry::into_mut),
+            Ordering::Less => self.servers.get_mut(name),
+        };
+        let Some(listed) = listed else {
             self.versions += 1;
             self.servers.insert(name.clone(), Arc::new(Listed { name: name.clone(), entries: vec![entry] }));
             return;

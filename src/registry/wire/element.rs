@@ -203,7 +203,7 @@ fn required<'a>(server: &'a Json<'_>, field: &str) -> Result<&'a str, String> {
     server.get(field).and_then(Json::text).ok_or_else(|| format!("has no `server.{field}`"))
 }
 
-fn read_official(meta: &Meta<'_>) -> Result<Sent, String> {
+fn read_official<'a>(meta: &Meta<'a>) -> Result<Sent<'a>, String> {
     if let Some(official) = &meta.official {
         return Sent::read(official, Unknown::Keep);
     }
@@ -229,7 +229,7 @@ fn extra_meta(meta: &RawMembers<'_>, provenance_key: &str) -> String {
 }
 
 /// With a hash that nobody can make two things meet in, and faster than the one of digests.
-fn form(server: &str, sent: &Sent, rest: [&str; 2]) -> Form {
+fn form(server: &str, sent: &Sent<'_>, rest: [&str; 2]) -> Form {
     let mut all = Vec::with_capacity(server.len() + USUAL_REST_BYTES);
     let parts = std::iter::once(server.as_bytes()).chain(sent.fingerprint()).chain(rest.map(str::as_bytes));
     for part in parts {
