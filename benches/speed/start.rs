@@ -18,6 +18,8 @@ use crate::scale::{Scale, pages, scales};
 use crate::world::{NOW, PROVENANCE_KEY, merged, source, walk};
 
 const REGISTRY: &str = "official";
+/// How many threads read a file, as at a start on two cores.
+const THREADS: usize = 2;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("start");
@@ -31,7 +33,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         let kept = LazyLock::new(|| kept(scale));
         group.bench_function(BenchmarkId::new("warm", scale.label), |bencher| {
             let (_directory, store) = &*kept;
-            let read = || store.read_listing(REGISTRY).expect("a whole file").expect("it was written").listing;
+            let read = || store.read_listing(REGISTRY, THREADS).expect("a whole file").expect("it was written").listing;
             bencher.iter_batched(|| (), |()| first_catalog(read()), BatchSize::PerIteration);
         });
     }

@@ -6,13 +6,14 @@
 //! listings, or was cut short, costs clients bandwidth and never a change.
 
 use jiff::Timestamp;
-use ring::digest::{Context as Hash, SHA256};
 
 use super::entry::Entry;
 use super::{Catalog, Server, Version};
 
 /// The most effects that are recorded: four million versions. What lies beyond counts as changed at a restart.
 pub const MAX_EFFECTS: usize = 4_000_000;
+/// How much room is made for what a fingerprint covers.
+const USUAL_BYTES: usize = 512;
 
 /// Since when a version counts as changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,14 +69,15 @@ impl Effects {
 
 /// Stable over releases: it is written to disk.
 fn fingerprint(name: &str, entry: &Entry, registry: &str, is_latest: bool) -> u64 {
-    let mut hash = Hash::new(&SHA256);
-    let parts = [name.as_bytes(), entry.version().as_bytes(), &entry.form().0, &entry.official(), registry.as_bytes()];
+    let official = entry.official();
+    let parts = [name.as_bytes(), entry.version().as_bytes(), &entry.form().0, &official, registry.as_bytes()];
+    let mut all = Vec::with_capacity(USUAL_BYTES);
     for part in parts {
-        hash.update(&(part.len() as u64).to_le_bytes());
-        hash.update(part);
+        all.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        all.extend_from_slice(part);
     }
-    hash.update(&[u8::from(is_latest)]);
+    all.push(u8::from(is_latest));
     let mut first = [0; 8];
-    first.copy_from_slice(&hash.finish().as_ref()[..8]);
+    first.copy_from_slice(&blake3::hash(&all).as_bytes()[..8]);
     u64::from_le_bytes(first)
 }

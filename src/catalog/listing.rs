@@ -3,7 +3,9 @@
 //! Successive listings of one registry share every server that did not change, by pointer. That is
 //! what lets a merge see in one comparison that a name needs no work.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::OccupiedEntry;
 use std::sync::Arc;
 
 use super::entry::{Entry, Name};
@@ -70,8 +72,7 @@ impl Listing {
     /// The versions of one name.
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&Arc<Listed>> {
-        let found = self.servers.binary_search_by(|listed| listed.name.as_str().cmp(name)).ok()?;
-        self.servers.get(found)
+        self.position(name).and_then(|found| self.servers.get(found))
     }
 
     /// Whether anything is listed besides deleted versions.
@@ -149,6 +150,44 @@ impl Listing {
     pub fn entry(&self, name: &str, version: &str) -> Option<&Arc<Entry>> {
         self.server(name)?.entry(version)
     }
+
+    /// The place of the version that follows one of these, if that is listed and another one follows.
+    #[must_use]
+    pub fn place_after(&self, name: &str, version: &str) -> Option<Place> {
+        let server = self.position(name)?;
+        let version = self.servers.get(server)?.position(version).ok()?;
+        self.next(Place { server, version })
+    }
+
+    /// The place that follows, if there is one.
+    #[must_use]
+    pub fn next(&self, place: Place) -> Option<Place> {
+        let Place { server, version } = place;
+        let next = if version + 1 < self.servers.get(server)?.entries.len() {
+            Place { server, version: version + 1 }
+        } else {
+            Place { server: server + 1, version: 0 }
+        };
+        (next.server < self.servers.len()).then_some(next)
+    }
+
+    /// What stands in a place.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Option<(&Name, &Arc<Entry>)> {
+        let listed = self.servers.get(place.server)?;
+        listed.entries.get(place.version).map(|entry| (&listed.name, entry))
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.servers.binary_search_by(|listed| listed.name.as_str().cmp(name)).ok()
+    }
+}
+
+/// Where a version stands in a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    server: usize,
+    version: usize,
 }
 
 /// A server after these changes; the very same where they change nothing.
@@ -198,7 +237,14 @@ impl ListingBuilder {
     /// Adds a version, or replaces it: of two, the later one counts.
     pub fn insert(&mut self, name: &Name, entry: Arc<Entry>) {
         self.bytes += entry.bytes();
-        let Some(listed) = self.servers.get_mut(name) else {
+        // Pages are sorted, mostly: then there is nothing to look for.
+        let order = self.servers.last_key_value().map_or(Ordering::Greater, |(last, _)| name.cmp(last));
+        let listed = match order {
+            Ordering::Greater => None,
+            Ordering::Equal => self.servers.last_entry().map(OccupiedEntry::into_mut),
+            Ordering::Less => self.servers.get_mut(name),
+        };
+        let Some(listed) = listed else {
             self.versions += 1;
             self.servers.insert(name.clone(), Arc::new(Listed { name: name.clone(), entries: vec![entry] }));
             return;

@@ -133,7 +133,8 @@ impl Keeper {
     /// Takes up what was kept of a registry that came later.
     pub async fn restore(self: &Arc<Self>, registry: Arc<Registry>) {
         let keeper = Arc::clone(self);
-        aside(move || store::restore::restore_one(&keeper.store, &registry, Timestamp::now())).await;
+        // By one thread: the others have requests to answer.
+        aside(move || store::restore::restore_one(&keeper.store, &registry, Timestamp::now(), 1)).await;
     }
 
     /// Keeps the listings of these registries from now on. Of others, what is kept stays as it is.

@@ -13,8 +13,9 @@ use crate::registry::error::FetchError;
 use crate::registry::status::SyncReport;
 use crate::registry::{Fetched, ListUrl, Registry};
 
-/// A first walk shows what it has so far at most this often, and only when it has grown by a quarter.
-const PARTIAL_INTERVAL: Duration = Duration::from_secs(1);
+/// A first walk shows its first page at once, and what it has by then after this long; then each time that it has taken
+/// twice as long and has twice as much. So all that it shows before its end costs about as much as the end itself.
+const PARTIAL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What there is to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +160,10 @@ impl Run {
     /// Shows what a first walk has brought so far: while there is no catalog, a part is better than nothing.
     pub(super) fn show_partial(&mut self, registry: &Registry, now: Instant) {
         let versions = self.walk.versions();
-        let is_due = self.shown.is_none_or(|(at, shown)| PARTIAL_INTERVAL <= now - at && shown + shown / 4 < versions);
+        let is_due = self.shown.is_none_or(|(at, shown)| {
+            let wait = PARTIAL_INTERVAL.max(at - self.began.at);
+            wait <= now - at && 2 * shown <= versions
+        });
         if self.previous.is_none() && versions > 0 && is_due {
             let (listing, refused) = self.walk.snapshot();
             registry.accept_partial(listing, refused);

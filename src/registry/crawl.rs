@@ -229,8 +229,9 @@ impl Walk {
         self.pages += 1;
         (self.attempts, self.wait_until, self.last_error) = (0, None, None);
         self.last_page_at = now;
-        let print = self.seen.print(&page);
-        if self.pages == 2 && self.seen.first_page == Some(print) {
+        if self.pages == 1 {
+            self.seen.first_page = Some(self.seen.print(&page));
+        } else if self.pages == 2 && self.seen.first_page == Some(self.seen.print(&page)) {
             // A static host that ignores the query: the first page was the whole list. But of a list that had more, it
             // is a page that came twice.
             let known = self.known.last_good.as_ref().map_or(0, |last_good| last_good.versions);
@@ -238,9 +239,6 @@ impl Walk {
                 return Err(self.unbounded("it is the first page again, of a list that had more".to_owned()));
             }
             return self.finish();
-        }
-        if self.pages == 1 {
-            self.seen.first_page = Some(print);
         }
         let Page { entries, refused, next_cursor, .. } = page;
         let is_empty = entries.is_empty() && refused.count == 0;

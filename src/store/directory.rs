@@ -67,12 +67,12 @@ impl Store {
         self.directory.join(EFFECTS)
     }
 
-    /// The listing that was kept of a registry, if one was.
+    /// The listing that was kept of a registry, if one was. So many threads read it.
     ///
     /// # Errors
     /// When there is a file and it gives no listing.
-    pub fn read_listing(&self, registry: &str) -> Result<Option<Stored>, Problem> {
-        self.read(&self.listing_path(registry), listing::read)
+    pub fn read_listing(&self, registry: &str, threads: usize) -> Result<Option<Stored>, Problem> {
+        self.read(&self.listing_path(registry), |file| listing::read(file, threads))
     }
 
     /// The effects that were kept, if they were.
@@ -83,7 +83,7 @@ impl Store {
         self.read(&self.effects_path(), effects::read)
     }
 
-    fn read<T>(&self, path: &Path, read: fn(File) -> Result<T, Problem>) -> Result<Option<T>, Problem> {
+    fn read<T>(&self, path: &Path, read: impl FnOnce(File) -> Result<T, Problem>) -> Result<Option<T>, Problem> {
         let Some((file, signature)) = open(path)? else { return Ok(None) };
         let content = read(file)?;
         self.writer().known.insert(path.to_owned(), signature);
@@ -150,7 +150,7 @@ impl Writing<'_> {
     /// When it cannot be kept; what was kept before is still there.
     pub fn listing(&mut self, stored: &Stored) -> Result<(), Problem> {
         let path = self.store.listing_path(&stored.registry);
-        self.put(&path, |out| listing::write(stored, out), |file| listing::read(file).map(drop))
+        self.put(&path, |out| listing::write(stored, out), |file| listing::read(file, 1).map(drop))
     }
 
     /// Keeps effects.
@@ -174,7 +174,7 @@ impl Writing<'_> {
 
     fn remove(&self, path: &Path) -> Result<(), Problem> {
         // What this release cannot read, it will not serve.
-        if self.is_in_the_way(path, |file| listing::read(file).map(drop))? {
+        if self.is_in_the_way(path, |file| listing::read(file, 1).map(drop))? {
             return Ok(());
         }
         match fs::remove_file(path) {

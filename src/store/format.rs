@@ -9,7 +9,7 @@ use ring::digest::{Context as Hash, SHA256};
 use super::problem::Problem;
 
 /// The version of the format that this release writes, and the only one that it reads.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// What every head begins with.
 const MAGIC: &str = "mcp-registry-proxy ";
 /// The longest head: the magic, what it is, the version, the line's end.
@@ -146,15 +146,21 @@ pub(super) struct Content<R> {
 impl<R: BufRead> Content<R> {
     /// The next line, of so many bytes at most, without its end; none after the last one.
     pub(super) fn line(&mut self, limit: usize) -> Result<Option<&str>, Problem> {
-        self.line.clear();
-        let read = self.stream.by_ref().take(limit as u64).read_until(b'\n', &mut self.line).map_err(broken)?;
-        if read == 0 {
-            return Ok(None);
-        }
-        let Some((b'\n', line)) = self.line.split_last() else {
-            return Err(Problem::damaged("a line in it is too long or not whole"));
-        };
+        let mut line = std::mem::take(&mut self.line);
+        line.clear();
+        let is_there = self.append_line(&mut line, limit)?;
+        self.line = line;
+        let Some((_, line)) = self.line.split_last().filter(|_| is_there) else { return Ok(None) };
         std::str::from_utf8(line).map(Some).map_err(|_| Problem::damaged("a line in it is not UTF-8"))
+    }
+
+    /// Appends the next line with its end, of so many bytes at most. Says whether there was one.
+    pub(super) fn append_line(&mut self, lines: &mut Vec<u8>, limit: usize) -> Result<bool, Problem> {
+        let read = self.stream.by_ref().take(limit as u64).read_until(b'\n', lines).map_err(broken)?;
+        if read > 0 && lines.last() != Some(&b'\n') {
+            return Err(Problem::damaged("a line in it is too long or not whole"));
+        }
+        Ok(read > 0)
     }
 
     /// The next bytes, exactly as many as there is room for.

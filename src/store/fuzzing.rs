@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
+use super::format::VERSION;
 use super::{effects, listing};
 use crate::registry::marks::Marks;
 use crate::registry::restore::{ListDigest, Stored};
@@ -42,7 +43,7 @@ pub fn store(bytes: &[u8]) {
 
 /// A file around a stream.
 fn sealed(kind: &str, stream: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("mcp-registry-proxy {kind} 1\n").into_bytes();
+    let mut bytes = format!("mcp-registry-proxy {kind} {VERSION}\n").into_bytes();
     bytes.extend_from_slice(stream);
     let sum = Sha256::digest(&bytes);
     bytes.extend_from_slice(&sum);

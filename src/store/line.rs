@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
@@ -29,11 +28,12 @@ const MAX_LINE_DEPTH: usize = MAX_DEPTH + 2;
 /// How many times the room of `server` the facets may take, which are made of it.
 const MAX_MADE: usize = 4;
 
-/// What stands in a line.
+/// What every line begins with: the `server` object follows, and then the rest.
+const BEGINNING: &str = r#"{"server":"#;
+
+/// What stands in a line besides `server`.
 #[derive(Deserialize)]
 struct Line<'a> {
-    #[serde(borrow)]
-    server: &'a RawValue,
     #[serde(borrow)]
     official: &'a RawValue,
     #[serde(borrow, default)]
@@ -52,9 +52,8 @@ struct Line<'a> {
     digest: Cow<'a, str>,
     #[serde(borrow)]
     form: Cow<'a, str>,
-    /// As in the line before, where they are missing.
-    #[serde(borrow, default)]
-    facets: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    facets: Cow<'a, str>,
 }
 
 /// What of it the entry does not hold as JSON, as it is written.
@@ -66,12 +65,11 @@ struct Rest<'a> {
     fetched_at: Timestamp,
     digest: String,
     form: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    facets: Option<&'a str>,
+    facets: &'a str,
 }
 
-/// Writes a version that follows `before`.
-pub(super) fn write_entry(out: &mut dyn Write, entry: &Entry, before: Option<&Entry>) -> Result<(), Problem> {
+/// Writes a version.
+pub(super) fn write_entry(out: &mut dyn Write, entry: &Entry) -> Result<(), Problem> {
     let rest = Rest {
         status: entry.status().as_str(),
         published_at: entry.published_at(),
@@ -79,11 +77,11 @@ pub(super) fn write_entry(out: &mut dyn Write, entry: &Entry, before: Option<&En
         fetched_at: entry.fetched_at(),
         digest: BASE64.encode(entry.digest().0),
         form: BASE64.encode(entry.form().0),
-        facets: before.is_none_or(|it| it.facets() != entry.facets()).then(|| entry.facets().as_text()),
+        facets: entry.facets().as_text(),
     };
     let mut line = Vec::with_capacity(entry.bytes() + USUAL_REST_BYTES);
     let [beginning, server] = entry.server_in_two();
-    for part in [r#"{"server":"#, beginning, server, r#","official":{"#] {
+    for part in [BEGINNING, beginning, server, r#","official":{"#] {
         line.extend_from_slice(part.as_bytes());
     }
     entry.write_official(&mut line);
@@ -119,27 +117,53 @@ fn finish_line(out: &mut dyn Write, mut line: Vec<u8>, limit: usize) -> Result<(
     out.write_all(&line).map_err(Problem::written)
 }
 
-/// Reads a version that follows `before`, and the name that it is listed under.
-pub(super) fn read_entry<'a>(
-    line: &'a str,
-    before: Option<&Arc<Entry>>,
-    known: &mut KnownFacets,
-    provenance_key: &str,
-) -> Result<(Cow<'a, str>, Entry), Problem> {
-    check_depth(line)?;
-    let line: Line<'a> = parse(line)?;
-    let outline = Outline::of(line.server.get()).ok_or_else(|| Problem::damaged("an entry in it is none"))?;
-    let facets = match &line.facets {
-        Some(text) if MAX_MADE * line.server.get().len() < text.len() => None,
-        Some(text) => Facets::from_text(text).map(|facets| known.share(facets)),
-        None => before.map(|before| before.facets().clone()),
-    };
-    let facets = facets.ok_or_else(|| Problem::damaged("an entry in it has no facets, or some that are none"))?;
-    let entry = entry(&line, &outline, facets, provenance_key)?;
-    Ok((outline.name, entry))
+/// Reads the lines of versions, one after the other.
+pub(super) struct Lines<'k> {
+    provenance_key: &'k str,
+    known: KnownFacets,
+    /// The facets of the line before: most have the same.
+    last: Option<Facets>,
+    /// What follows `server` in a line, as an object of its own.
+    rest: String,
 }
 
-fn entry(line: &Line<'_>, outline: &Outline<'_>, facets: Facets, provenance_key: &str) -> Result<Entry, Problem> {
+impl<'k> Lines<'k> {
+    pub(super) fn new(provenance_key: &'k str) -> Self {
+        Self { provenance_key, known: KnownFacets::default(), last: None, rest: String::new() }
+    }
+
+    /// Reads a version, and the name that it is listed under.
+    pub(super) fn read<'a>(&mut self, line: &'a str) -> Result<(Cow<'a, str>, Entry), Problem> {
+        check_depth(line)?;
+        let after = line.strip_prefix(BEGINNING).ok_or_else(|| Problem::damaged("a line in it is no version"))?;
+        let found = Outline::of_first(after).ok_or_else(|| Problem::damaged("an entry in it is none"))?;
+        let (outline, server, rest) = found;
+        let rest = rest.strip_prefix(',').ok_or_else(|| Problem::damaged("a line in it has an entry only"))?;
+        self.rest.clear();
+        self.rest.push('{');
+        self.rest.push_str(rest);
+        let line: Line<'_> = parse(&self.rest)?;
+        let last = self.last.take().filter(|last| last.as_text() == line.facets);
+        let facets = last.map_or_else(|| facets(&line.facets, server.len(), &mut self.known), Ok)?;
+        self.last = Some(facets.clone());
+        let entry = entry(server, &line, &outline, facets, self.provenance_key)?;
+        Ok((outline.name, entry))
+    }
+}
+
+fn facets(text: &str, server_length: usize, known: &mut KnownFacets) -> Result<Facets, Problem> {
+    let facets = if MAX_MADE * server_length < text.len() { None } else { Facets::from_text(text) };
+    let facets = facets.ok_or_else(|| Problem::damaged("an entry in it has facets that are none"))?;
+    Ok(known.share(facets))
+}
+
+fn entry(
+    server: &str,
+    line: &Line<'_>,
+    outline: &Outline<'_>,
+    facets: Facets,
+    provenance_key: &str,
+) -> Result<Entry, Problem> {
     check_key(&outline.version).map_err(|error| Problem::Damaged(format!("a version in it {error}")))?;
     let Line { status, published_at, updated_at, fetched_at, digest, form, .. } = line;
     if line.official.get().len() < status.len() {
@@ -147,7 +171,7 @@ fn entry(line: &Line<'_>, outline: &Outline<'_>, facets: Facets, provenance_key:
     }
     let extra_meta = line.extra_meta.map(|meta| extra_meta(meta, provenance_key)).transpose()?;
     let parts = Parts {
-        server: line.server.get().to_owned(),
+        server: server.to_owned(),
         official: Official {
             status: Status::from_wire(status),
             published_at: *published_at,

@@ -4,7 +4,7 @@
 //! What is read is held to what the wire is held to (`registry::wire`): keys, sizes, counts, order and depth. So a
 //! file, whoever made it, gives a listing that can be served, or an error.
 
-use std::io::{BufRead, Read, Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -12,13 +12,13 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::format::{self, Content, Kind};
-use super::line::{MAX_LINE_BYTES, bytes_of, parse, read_entry, write_entry, write_line};
+use super::format::{self, Kind};
+use super::line::{bytes_of, parse, write_entry, write_line};
 use super::problem::Problem;
-use crate::catalog::entry::{Entry, KnownFacets, Name};
+use super::servers;
 use crate::catalog::lineage::{Lineage, ProxyId};
-use crate::catalog::listing::{Listed, Listing};
-use crate::registry::limits::{HIGHEST_LISTING_SIZE, HIGHEST_LISTING_VERSIONS};
+use crate::catalog::listing::Listing;
+use crate::registry::limits::HIGHEST_LISTING_VERSIONS;
 use crate::registry::marks::Marks;
 use crate::registry::restore::{ListDigest, Stored};
 use crate::registry::wire::{MAX_REFUSED, RefusedEntries};
@@ -61,18 +61,14 @@ pub fn encode(stored: &Stored) -> Result<Vec<u8>, Problem> {
 /// # Errors
 /// What is wrong with them.
 pub fn decode(bytes: &[u8]) -> Result<Stored, Problem> {
-    read(std::io::Cursor::new(bytes))
+    read(std::io::Cursor::new(bytes), 1)
 }
 
 pub(super) fn write(stored: &Stored, out: &mut impl Write) -> Result<(), Problem> {
     format::write(out, Kind::Listing, |out| {
         write_line(out, &header(stored), MAX_HEADER_BYTES)?;
-        let mut before: Option<&Entry> = None;
-        for entry in stored.listing.servers.iter().flat_map(|listed| &listed.entries) {
-            write_entry(out, entry, before)?;
-            before = Some(entry);
-        }
-        Ok(())
+        let mut entries = stored.listing.servers.iter().flat_map(|listed| &listed.entries);
+        entries.try_for_each(|entry| write_entry(out, entry))
     })
 }
 
@@ -90,7 +86,8 @@ fn header(stored: &Stored) -> Header {
     }
 }
 
-pub(super) fn read<R: Read + Seek>(input: R) -> Result<Stored, Problem> {
+/// Reads a file by so many threads.
+pub(super) fn read<R: Read + Seek + Send>(input: R, threads: usize) -> Result<Stored, Problem> {
     let mut content = format::open(input, Kind::Listing)?;
     let header: Header = parse(content.line(MAX_HEADER_BYTES)?.unwrap_or_default())?;
     let Header { registry, url, list, provenance_key, listed_at, marks, refused, lineage, versions } = header;
@@ -104,71 +101,10 @@ pub(super) fn read<R: Read + Seek>(input: R) -> Result<Stored, Problem> {
     let lineage: Lineage = lineage.iter().filter_map(|id| ProxyId::new(id)).collect();
     let listing = Arc::new(Listing {
         url: url.into(),
-        servers: read_servers(&mut content, versions, &provenance_key)?,
+        servers: servers::read(&mut content, versions, &provenance_key, threads)?,
         versions,
     });
     Ok(Stored { registry, list, provenance_key, listing, listed_at, marks, refused, lineage })
-}
-
-fn read_servers(
-    content: &mut Content<impl BufRead>,
-    versions: usize,
-    provenance_key: &str,
-) -> Result<Vec<Arc<Listed>>, Problem> {
-    let known = KnownFacets::default();
-    let mut servers = Servers { provenance_key, known, done: Vec::new(), last: None, bytes: 0 };
-    for _ in 0..versions {
-        let line = content.line(MAX_LINE_BYTES)?.ok_or_else(|| Problem::damaged("it holds less than it says"))?;
-        servers.push(line)?;
-    }
-    content.end()?;
-    Ok(servers.finish())
-}
-
-/// The servers of a listing, while they are read.
-struct Servers<'a> {
-    provenance_key: &'a str,
-    known: KnownFacets,
-    done: Vec<Arc<Listed>>,
-    last: Option<Listed>,
-    bytes: usize,
-}
-
-impl Servers<'_> {
-    fn push(&mut self, line: &str) -> Result<(), Problem> {
-        let before = self.last.as_ref().and_then(|last| last.entries.last());
-        let (name, entry) = read_entry(line, before, &mut self.known, self.provenance_key)?;
-        let entry = Arc::new(entry);
-        self.bytes += entry.bytes();
-        if HIGHEST_LISTING_SIZE < self.bytes {
-            return Err(Problem::damaged("it is larger than any listing"));
-        }
-        match &mut self.last {
-            Some(last) if last.name.as_str() == name => {
-                let is_sorted = last.entries.last().is_none_or(|before| before.version() < entry.version());
-                last.reserve();
-                last.entries.push(entry);
-                is_sorted.then_some(()).ok_or_else(unsorted)
-            }
-            last => {
-                let name = Name::new(&name).map_err(|error| Problem::Damaged(format!("a name in it {error}")))?;
-                if last.as_ref().is_some_and(|last| name < last.name) {
-                    return Err(unsorted());
-                }
-                self.done.extend(last.replace(Listed { name, entries: vec![entry] }).map(Arc::new));
-                Ok(())
-            }
-        }
-    }
-
-    fn finish(mut self) -> Vec<Arc<Listed>> {
-        self.done.extend(self.last.take().map(Arc::new));
-        self.done
-    }
-}
-
-fn unsorted() -> Problem {
-    Problem::damaged("its versions are not sorted")
 }
 
 /// A value, or the default where it cannot be read.

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::super::line::check_depth;
+use super::super::line::{MAX_LINE_BYTES, check_depth};
 use super::*;
-use crate::catalog::entry::{OFFICIAL_KEY, Official, Parts};
-use crate::catalog::listing::ListingBuilder;
+use crate::catalog::entry::{Entry, OFFICIAL_KEY, Official, Parts};
+use crate::catalog::listing::{Listed, ListingBuilder};
 use crate::registry::wire::{self, Refused};
 
 const KEY: &str = "mcp-registry-proxy/provenance";
@@ -87,7 +87,7 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), is_begun in any::<bool>()) {
-        let head: &[u8] = if is_begun { b"mcp-registry-proxy listing 1\n" } else { b"" };
+        let head: &[u8] = if is_begun { b"mcp-registry-proxy listing 2\n" } else { b"" };
         prop_assert!(decode(&[head, &bytes].concat()).is_err());
     }
 }
@@ -114,12 +114,12 @@ fn what_is_wrong_with_a_file_is_said() {
         [head.as_bytes(), &bytes[end..]].concat()
     };
     let problem = |bytes: &[u8]| decode(bytes).expect_err("it is refused");
-    for version in ["0", "2", "18446744073709551616"] {
+    for version in ["0", "1", "3", "18446744073709551616"] {
         let newer = with_head(&format!("mcp-registry-proxy listing {version}"));
         assert!(matches!(problem(&newer), Problem::OtherVersion(found) if found == version));
         assert!(format::is_of_another_release(&newer));
     }
-    for head in ["mcp-registry-proxy effects 1", "mcp-registry-proxy listing", "mcp-registry-proxy listing x", "PK"] {
+    for head in ["mcp-registry-proxy effects 2", "mcp-registry-proxy listing", "mcp-registry-proxy listing x", "PK"] {
         assert!(matches!(problem(&with_head(head)), Problem::Foreign), "{head}");
     }
     assert!(matches!(problem(b""), Problem::Foreign));
@@ -128,7 +128,7 @@ fn what_is_wrong_with_a_file_is_said() {
 
 /// A file whose sum is right, around this stream.
 fn sealed(stream: &[u8]) -> Vec<u8> {
-    let mut bytes = [b"mcp-registry-proxy listing 1\n", stream].concat();
+    let mut bytes = [b"mcp-registry-proxy listing 2\n", stream].concat();
     let sum = Sha256::digest(&bytes);
     bytes.extend_from_slice(&sum);
     bytes
@@ -149,7 +149,8 @@ fn lines(stored: &Stored) -> Vec<Value> {
 fn problem_of(lines: &[Value]) -> Option<String> {
     let text = lines.iter().fold(String::new(), |text, line| text + &line.to_string() + "\n");
     let stream = zstd::encode_all(text.as_bytes(), 1).expect("memory");
-    decode(&sealed(&stream)).err().map(|problem| problem.to_string())
+    let read = read(std::io::Cursor::new(sealed(&stream)), 2);
+    read.err().map(|problem| problem.to_string())
 }
 
 /// Whether a file in which this was changed is refused.
@@ -169,7 +170,7 @@ fn what_somebody_made_is_held_to_what_the_wire_is_held_to() {
     assert!(is_refused(|lines| lines[1]["official"] = json!({})), "no official block");
     assert!(is_refused(|lines| lines[1]["digest"] = "AAAA".into()), "a short digest");
     assert!(is_refused(|lines| lines[1]["updated_at"] = "yesterday".into()), "no time");
-    assert!(is_refused(|lines| drop(lines[1].as_object_mut().expect("a line").remove("facets"))), "none before it");
+    assert!(is_refused(|lines| drop(lines[1].as_object_mut().expect("a line").remove("facets"))), "no facets");
     for forged in ["registry=acme\n", "status=active\n", "type=remote\ntype=package\n", "type=remote"] {
         assert!(is_refused(|lines| lines[1]["facets"] = forged.into()), "{forged:?}");
     }
@@ -191,6 +192,26 @@ fn what_somebody_made_is_held_to_what_the_wire_is_held_to() {
     assert!(!is_refused(|lines| lines[0]["marks"] = json!({ "watermark": 5 })));
     assert!(!is_refused(|lines| lines[0]["marks"]["more"] = "?".into()));
     assert!(!is_refused(|lines| lines[0]["more"] = "?".into()));
+}
+
+#[test]
+fn however_many_threads_read_it_a_listing_is_the_same() {
+    let version = |number: usize| entry("a/many", &format!("1.{number:04}.0"), &"x".repeat(500));
+    let other = |number: usize| entry(&format!("b/{number:04}"), "1", &"y".repeat(500));
+    let stored = stored(&(0..400).map(version).chain((0..400).map(other)).collect::<Vec<_>>());
+    let read = |bytes: &[u8], threads| read(std::io::Cursor::new(bytes), threads);
+    let bytes = encode(&stored).expect("it fits");
+    for threads in [1, 2, 5] {
+        let read = read(&bytes, threads).expect("it is whole");
+        assert_eq!((read.listing.versions, shown(&read)), (800, shown(&stored)));
+    }
+    // Of two that are wrong, the first one is told.
+    let mut lines = lines(&stored);
+    lines[600]["digest"] = "AAAA".into();
+    lines[750]["server"]["version"] = 5.into();
+    for _ in 0..5 {
+        assert_eq!(problem_of(&lines).as_deref(), Some("it is damaged: a digest in it is none"));
+    }
 }
 
 #[test]

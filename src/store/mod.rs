@@ -32,6 +32,7 @@ mod format;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod line;
+mod servers;
 
 use std::path::Path;
 

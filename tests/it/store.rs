@@ -98,7 +98,7 @@ async fn files_that_cannot_be_read_are_named_and_set_aside() {
         match name {
             "truncated" => content.truncate(middle),
             "flipped" => content[middle] ^= 0x10,
-            "newer" => content = b"mcp-registry-proxy listing 2\nanything".to_vec(),
+            "newer" => content = b"mcp-registry-proxy listing 3\nanything".to_vec(),
             "foreign" => content = b"#!/bin/sh\n".to_vec(),
             _ => content.clear(),
         }
@@ -107,7 +107,7 @@ async fn files_that_cannot_be_read_are_named_and_set_aside() {
     }
     let serving = serve(&workplace).await;
     let reasons =
-        ["checksum is wrong", "checksum is wrong", "format version 2", "not a file of this", "not a file of this"];
+        ["checksum is wrong", "checksum is wrong", "format version 3", "not a file of this", "not a file of this"];
     for (name, reason) in names.iter().zip(reasons) {
         let line = serving.until_logged(&format!("{name}.listing")).await;
         assert!(text_of(&line, "level") == "WARN" && text_of(&line, "reason").contains(reason), "{line}");

@@ -17,22 +17,36 @@ pub struct Outline<'a> {
     pub places: Places,
 }
 
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow)]
+    name: &'a RawValue,
+    #[serde(borrow)]
+    version: &'a RawValue,
+    #[serde(borrow, default)]
+    title: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    description: Option<&'a RawValue>,
+}
+
 impl<'a> Outline<'a> {
     /// Reads a `server` object; none where it is not one that has a name and a version.
     #[must_use]
     pub fn of(server: &'a str) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Members<'a> {
-            #[serde(borrow)]
-            name: &'a RawValue,
-            #[serde(borrow)]
-            version: &'a RawValue,
-            #[serde(borrow, default)]
-            title: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            description: Option<&'a RawValue>,
-        }
-        let Members { name, version, title, description } = serde_json::from_str(server).ok()?;
+        Self::new(serde_json::from_str(server).ok()?, server)
+    }
+
+    /// Reads the `server` object that a text begins with, and returns what follows it, too.
+    #[must_use]
+    pub fn of_first(text: &'a str) -> Option<(Self, &'a str, &'a str)> {
+        // Of an array, the members would be read in their order.
+        let mut values = serde_json::Deserializer::from_str(text.strip_prefix('{').map(|_| text)?).into_iter();
+        let members = values.next()?.ok()?;
+        let (server, rest) = text.split_at_checked(values.byte_offset())?;
+        Some((Self::new(members, server)?, server, rest))
+    }
+
+    fn new(Members { name, version, title, description }: Members<'a>, server: &str) -> Option<Self> {
         let optional = |raw: Option<&RawValue>| raw.and_then(|raw| Place::of(raw, server)).unwrap_or_default();
         let places =
             Places { version: Place::of(version, server)?, title: optional(title), description: optional(description) };
@@ -147,6 +161,14 @@ mod tests {
         let known = Places::of(bare, &bare[bare.len() - 3..bare.len() - 2], None, None);
         assert_eq!(known, Some(outline.places));
         assert_eq!(Places::of(bare, "1", None, None), None, "it stands elsewhere");
+    }
+
+    #[test]
+    fn what_follows_an_outline_is_left() {
+        let (outline, server, rest) = Outline::of_first(r#"{"name":"a","version":"1"},"x":1}"#).expect("a server");
+        assert_eq!((&*outline.name, outline.places.version.plain(server)), ("a", Some("1")));
+        assert_eq!((server, rest), (r#"{"name":"a","version":"1"}"#, r#","x":1}"#));
+        assert!(Outline::of_first(r#"["a","1"]"#).is_none());
     }
 
     #[test]

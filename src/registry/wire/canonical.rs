@@ -4,14 +4,17 @@
 //! rest of decoding together: it writes every member for itself before it sorts them. It still writes the numbers,
 //! which is the hard part of the standard, and is what the tests compare with.
 
-use std::cmp::Ordering;
+use std::borrow::Cow;
 
-use super::json::Json;
+use super::json::{Json, Members};
+
+/// Objects of up to so many members are sorted without an allocation.
+const SMALL_OBJECT: usize = 16;
 
 /// Appends a value; of an object, all members but the one of this name.
 pub(super) fn write_without(out: &mut Vec<u8>, value: &Json<'_>, left_out: &str) -> Result<(), serde_json::Error> {
     match value {
-        Json::Object(members) => write_members(out, members.iter().filter(|(key, _)| *key != left_out)),
+        Json::Object(members) => write_members(out, members, Some(left_out)),
         _ => write(out, value),
     }
 }
@@ -22,8 +25,7 @@ fn write(out: &mut Vec<u8>, value: &Json<'_>) -> Result<(), serde_json::Error> {
         Json::Bool(true) => out.extend_from_slice(b"true"),
         Json::Bool(false) => out.extend_from_slice(b"false"),
         Json::Number(number) => serde_json_canonicalizer::to_writer(number, out)?,
-        // Its escapes are the ones of the standard.
-        Json::Text(text) => serde_json::to_writer(out, text)?,
+        Json::Text(text) => write_text(out, text)?,
         Json::List(items) => {
             out.push(b'[');
             for (index, item) in items.iter().enumerate() {
@@ -34,23 +36,48 @@ fn write(out: &mut Vec<u8>, value: &Json<'_>) -> Result<(), serde_json::Error> {
             }
             out.push(b']');
         }
-        Json::Object(members) => write_members(out, members.iter())?,
+        Json::Object(members) => write_members(out, members, None)?,
     }
     Ok(())
 }
 
-fn write_members<'a>(
+fn write_text(out: &mut Vec<u8>, text: &Cow<'_, str>) -> Result<(), serde_json::Error> {
+    match text {
+        // It stood between quotes without an escape, so none is needed.
+        Cow::Borrowed(text) => {
+            out.push(b'"');
+            out.extend_from_slice(text.as_bytes());
+            out.push(b'"');
+            Ok(())
+        }
+        // Its escapes are the ones of the standard.
+        Cow::Owned(text) => serde_json::to_writer(out, text),
+    }
+}
+
+fn write_members(
     out: &mut Vec<u8>,
-    members: impl Iterator<Item = (&'a str, &'a Json<'a>)>,
+    Members(members): &Members<'_, Json<'_>>,
+    left_out: Option<&str>,
 ) -> Result<(), serde_json::Error> {
-    let mut members: Vec<_> = members.collect();
-    members.sort_unstable_by(|(left, _), (right, _)| compare(left, right));
+    let (mut few, mut many) = ([0; SMALL_OBJECT], Vec::new());
+    let order = match few.get_mut(..members.len()) {
+        Some(few) => few,
+        None => {
+            many.resize(members.len(), 0);
+            &mut many[..]
+        }
+    };
+    order.iter_mut().enumerate().for_each(|(at, place)| *place = at);
+    sort(order, members);
     out.push(b'{');
-    for (index, (key, value)) in members.into_iter().enumerate() {
-        if index > 0 {
+    let mut is_first = true;
+    for (key, value) in order.iter().map(|at| &members[*at]).filter(|(key, _)| left_out != Some(key)) {
+        if !is_first {
             out.push(b',');
         }
-        serde_json::to_writer(&mut *out, key)?;
+        is_first = false;
+        write_text(out, key)?;
         out.push(b':');
         write(out, value)?;
     }
@@ -58,9 +85,14 @@ fn write_members<'a>(
     Ok(())
 }
 
-/// Keys are in the order of their UTF-16.
-fn compare(left: &str, right: &str) -> Ordering {
-    if left.is_ascii() || right.is_ascii() { left.cmp(right) } else { left.encode_utf16().cmp(right.encode_utf16()) }
+/// Sorts the places of members by the UTF-16 of their keys.
+fn sort(order: &mut [usize], members: &[(Cow<'_, str>, Json<'_>)]) {
+    let key = |at: &usize| &*members[*at].0;
+    if members.iter().all(|(key, _)| key.is_ascii()) {
+        order.sort_unstable_by(|left, right| key(left).cmp(key(right)));
+    } else {
+        order.sort_unstable_by(|left, right| key(left).encode_utf16().cmp(key(right).encode_utf16()));
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! What document is this? Strict per document: a registry's list or file in any format in the wild
 //! (registry-api.md §4), or a sentence that says what was found instead.
 
-use serde_json::value::RawValue;
-
-use super::json::{Elements, RawMembers, kind_of, value_of};
+use super::json::{Elements, Raw, RawMembers, kind_of, value_of};
 
 /// The longest cursor that a registry may give: it must fit in a URL.
 const MAX_CURSOR_BYTES: usize = 4096;
@@ -11,7 +9,7 @@ const MAX_CURSOR_BYTES: usize = 4096;
 /// The elements of a list document, undecoded, and the cursor of the next page.
 #[derive(Debug)]
 pub(super) struct Document<'a> {
-    pub(super) elements: Vec<&'a RawValue>,
+    pub(super) elements: Vec<Raw<'a>>,
     pub(super) next_cursor: Option<String>,
 }
 
@@ -28,7 +26,7 @@ pub(super) fn read(body: &[u8]) -> Result<Document<'_>, String> {
         Some(b'{') => from_object(&parse::<RawMembers<'_>>(text)?),
         Some(_) => {
             // A lone value is JSON too, hence both sentences.
-            parse::<&RawValue>(text)?;
+            parse::<Raw<'_>>(text)?;
             Err("found a single JSON value; expected an object with `servers`".to_owned())
         }
     }
@@ -38,7 +36,7 @@ pub(super) fn read(body: &[u8]) -> Result<Document<'_>, String> {
 ///
 /// # Errors
 /// A sentence that says what was found in place of JSON.
-pub(super) fn read_one(body: &[u8]) -> Result<&RawValue, String> {
+pub(super) fn read_one(body: &[u8]) -> Result<Raw<'_>, String> {
     let text = text(body)?;
     match text.trim_ascii_start().as_bytes().first() {
         Some(b'<') => Err(format!("found {}, not JSON", markup(text))),
@@ -66,7 +64,7 @@ fn markup(text: &str) -> &'static str {
 
 fn from_object<'a>(document: &RawMembers<'a>) -> Result<Document<'a>, String> {
     if let Some(servers) = document.get("servers") {
-        return from_list(document, servers);
+        return from_list(document, *servers);
     }
     if document.get("mcpServers").is_some() {
         return Err("found an MCP client configuration (`mcpServers`), not a registry".to_owned());
@@ -77,7 +75,7 @@ fn from_object<'a>(document: &RawMembers<'a>) -> Result<Document<'a>, String> {
     // ToolHive's upstream registry file (F8) has the list one level down.
     let data = document.get("data").and_then(|data| serde_json::from_str::<RawMembers<'_>>(data.get()).ok());
     if let Some(servers) = data.as_ref().and_then(|data| data.get("servers")) {
-        return Ok(Document { elements: elements(servers, "data.servers")?, next_cursor: None });
+        return Ok(Document { elements: elements(*servers, "data.servers")?, next_cursor: None });
     }
     let keys: Vec<String> = document.iter().take(5).map(|(key, _)| format!("`{}`", printable(key))).collect();
     let keys = if keys.is_empty() { "no members".to_owned() } else { format!("the members {}", keys.join(", ")) };
@@ -87,12 +85,12 @@ fn from_object<'a>(document: &RawMembers<'a>) -> Result<Document<'a>, String> {
 const TOOLHIVE_LEGACY: &str = "found ToolHive's legacy registry format (servers by name, F9), which is not supported; \
     export it in the upstream format";
 
-fn from_list<'a>(document: &RawMembers<'a>, servers: &'a RawValue) -> Result<Document<'a>, String> {
+fn from_list<'a>(document: &RawMembers<'a>, servers: Raw<'a>) -> Result<Document<'a>, String> {
     if let Ok(by_name) = serde_json::from_str::<RawMembers<'_>>(servers.get()) {
         return Err(describe_map(document, &by_name));
     }
     let elements = elements(servers, "servers")?;
-    let Some(metadata) = document.get("metadata").filter(|metadata| kind_of(metadata) != "null") else {
+    let Some(metadata) = document.get("metadata").copied().filter(|metadata| kind_of(*metadata) != "null") else {
         if document.get("total_count").is_some() || document.get("next").is_some() {
             return Err("found the offset-paged draft of the API (`next`, `total_count`; F0b), which is not supported"
                 .to_owned());
@@ -124,7 +122,7 @@ fn describe_map(document: &RawMembers<'_>, by_name: &RawMembers<'_>) -> String {
     }
 }
 
-fn elements<'a>(servers: &'a RawValue, path: &str) -> Result<Vec<&'a RawValue>, String> {
+fn elements<'a>(servers: Raw<'a>, path: &str) -> Result<Vec<Raw<'a>>, String> {
     if kind_of(servers) != "an array" {
         return Err(format!("found `{path}` that is {}; expected an array", kind_of(servers)));
     }
@@ -132,9 +130,9 @@ fn elements<'a>(servers: &'a RawValue, path: &str) -> Result<Vec<&'a RawValue>, 
 }
 
 /// Absent, `null` and empty all mean that this was the last page.
-fn next_cursor(metadata: &RawMembers<'_>) -> Result<Option<String>, String> {
+pub(super) fn next_cursor(metadata: &RawMembers<'_>) -> Result<Option<String>, String> {
     for key in ["nextCursor", "next_cursor"] {
-        let Some(value) = metadata.get(key).filter(|value| kind_of(value) != "null") else { continue };
+        let Some(value) = metadata.get(key).copied().filter(|value| kind_of(*value) != "null") else { continue };
         let cursor: String = value_of(value)
             .ok_or_else(|| format!("found a `metadata.{key}` that is {}; expected a string", kind_of(value)))?;
         if cursor.len() > MAX_CURSOR_BYTES {

@@ -84,7 +84,7 @@ fn check_fidelity(bytes: &[u8]) {
         assert_eq!(served["version"], entry.version());
         let is_legacy =
             !sent["server"].is_object() || legacy::WRAPPER_MARKS.iter().any(|mark| sent.get(*mark).is_some());
-        assert!(is_legacy || sent["server"] == served, "{element}\n{served}");
+        assert!(is_legacy || sent["server"] == served, "{}\n{served}", element.get());
     }
 }
 

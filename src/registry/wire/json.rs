@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
@@ -64,7 +64,38 @@ impl Json<'_> {
 pub(super) struct Members<'a, V>(pub(super) Vec<(Cow<'a, str>, V)>);
 
 /// An object whose values are left as they came.
-pub(super) type RawMembers<'a> = Members<'a, &'a RawValue>;
+pub(super) type RawMembers<'a> = Members<'a, Raw<'a>>;
+
+/// A value that is left as it came: one whole JSON value, without white space around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    /// A text that has been read as one value.
+    pub(super) fn of(json: &'a str) -> Self {
+        Self(json)
+    }
+
+    /// Its text.
+    pub(super) fn get(self) -> &'a str {
+        self.0
+    }
+
+    /// The text that it is, if it is one.
+    pub(super) fn text(self) -> Option<Cow<'a, str>> {
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if memchr(b'\\', inner.as_bytes()).is_none() {
+            return Some(inner.into());
+        }
+        serde_json::from_str(self.0).ok().map(Cow::Owned)
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|raw| Self(raw.get()))
+    }
+}
 
 impl<V> Members<'_, V> {
     pub(super) fn empty() -> Self {
@@ -81,10 +112,10 @@ impl<V> Members<'_, V> {
 }
 
 /// The most elements of one list: the most versions of one registry.
-const MAX_ELEMENTS: usize = 2_000_000;
+pub(super) const MAX_ELEMENTS: usize = 2_000_000;
 
 /// The elements of an array, left as they came.
-pub(super) struct Elements<'a>(pub(super) Vec<&'a RawValue>);
+pub(super) struct Elements<'a>(pub(super) Vec<Raw<'a>>);
 
 impl<'de> Deserialize<'de> for Elements<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -110,7 +141,7 @@ impl<'de> Deserialize<'de> for Elements<'de> {
 }
 
 /// The type of a raw value, for messages.
-pub(super) fn kind_of(raw: &RawValue) -> &'static str {
+pub(super) fn kind_of(raw: Raw<'_>) -> &'static str {
     match raw.get().as_bytes().first() {
         Some(b'{') => "an object",
         Some(b'[') => "an array",
@@ -122,7 +153,7 @@ pub(super) fn kind_of(raw: &RawValue) -> &'static str {
 }
 
 /// The value of a raw JSON value that is of the given type.
-pub(super) fn value_of<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
+pub(super) fn value_of<T: DeserializeOwned>(raw: Raw<'_>) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
 }
 
@@ -150,7 +181,7 @@ pub(super) fn compact(json: &str) -> Cow<'_, str> {
 }
 
 /// Where a text ends of which one character begins here: after its closing quote.
-fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         match bytes[at + found] {
             b'"' => return at + found + 1,
@@ -186,29 +217,52 @@ const USUAL_OBJECT: usize = 8;
 /// Up to this many members, keys are compared with one another; above it, they are hashed.
 const SMALL_OBJECT: usize = 16;
 
+/// The members of an object while they are read.
+pub(super) struct Growing<'a, V> {
+    members: Vec<(Cow<'a, str>, V)>,
+    /// The keys of a large one.
+    seen: HashSet<Cow<'a, str>>,
+}
+
+impl<'a, V> Growing<'a, V> {
+    pub(super) fn new() -> Self {
+        Self { members: Vec::with_capacity(USUAL_OBJECT), seen: HashSet::new() }
+    }
+
+    /// Whether there was no such key before.
+    pub(super) fn is_new(&mut self, key: &Cow<'a, str>) -> bool {
+        if self.members.len() < SMALL_OBJECT {
+            return self.members.iter().all(|(known, _)| known != key);
+        }
+        if self.members.len() == SMALL_OBJECT {
+            self.seen.extend(self.members.iter().map(|(known, _)| known.clone()));
+        }
+        self.seen.insert(key.clone())
+    }
+
+    pub(super) fn push(&mut self, key: Cow<'a, str>, value: V) {
+        self.members.push((key, value));
+    }
+
+    pub(super) fn finish(self) -> Members<'a, V> {
+        Members(self.members)
+    }
+}
+
 fn read_members<'de, V, A>(mut map: A) -> Result<Members<'de, V>, A::Error>
 where
     V: Deserialize<'de>,
     A: MapAccess<'de>,
 {
-    let mut members: Vec<(Cow<'de, str>, V)> = Vec::with_capacity(USUAL_OBJECT);
-    let mut seen: HashSet<Cow<'de, str>> = HashSet::new();
+    let mut members = Growing::new();
     while let Some(Key(key)) = map.next_key()? {
-        if members.len() == SMALL_OBJECT {
-            seen.extend(members.iter().map(|(known, _)| known.clone()));
-        }
-        let is_new = if members.len() < SMALL_OBJECT {
-            members.iter().all(|(known, _)| *known != key)
-        } else {
-            seen.insert(key.clone())
-        };
-        if !is_new {
+        if !members.is_new(&key) {
             let shown: String = key.chars().take(40).flat_map(char::escape_debug).collect();
             return Err(A::Error::custom(format_args!("duplicate key `{shown}`")));
         }
-        members.push((key, map.next_value()?));
+        members.push(key, map.next_value()?);
     }
-    Ok(Members(members))
+    Ok(members.finish())
 }
 
 impl<'de> Deserialize<'de> for RawMembers<'de> {

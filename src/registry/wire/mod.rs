@@ -5,6 +5,7 @@
 //! is kept verbatim; older ones are rewritten (see `legacy`). Nothing outside this module sees foreign JSON.
 
 mod canonical;
+mod decoder;
 mod document;
 mod element;
 #[cfg(any(test, fuzzing))]
@@ -12,6 +13,7 @@ pub(crate) mod fuzzing;
 mod json;
 mod legacy;
 mod official;
+mod quick;
 mod shape;
 mod time;
 
@@ -20,13 +22,13 @@ mod upstream;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 
 use crate::catalog::entry::{Entry, KnownFacets, Name};
 use crate::catalog::listing::Listing;
 
-use element::Failure;
+use decoder::Decoder;
 pub use element::MAX_DEPTH;
+use quick::Take as _;
 
 /// The most refused entries that are kept with their reason; all are counted.
 pub const MAX_REFUSED: usize = 1_000;
@@ -141,23 +143,14 @@ fn shortened(text: &str) -> String {
 /// # Errors
 /// When it is not a list of anything.
 pub fn decode(body: &[u8], context: &Context<'_>) -> Result<Page, FormatError> {
+    let mut decoder = Decoder::new(context);
+    if let Some(next_cursor) = quick::read(body, &mut decoder) {
+        return Ok(decoder.finish(next_cursor));
+    }
     let document = document::read(body).map_err(|found| FormatError::new(&found))?;
-    let mut page = Page { next_cursor: document.next_cursor, ..Page::default() };
-    let mut is_recognised = document.elements.is_empty();
-    let mut known = KnownFacets::default();
-    for element in document.elements {
-        let result = element::decode(element, context, &mut known);
-        is_recognised |= !matches!(result, Err(Failure::Unrecognised(_)));
-        match result {
-            Ok(entry) => page.entries.push(entry),
-            Err(failure) => page.refused.push_with(|| refused(element, &failure.reason())),
-        }
-    }
-    if !is_recognised {
-        let first = page.refused.entries.first().map_or("", |refused| &refused.reason);
-        page.doubt = Some(FormatError::new(&format!("found a list of something else: its first element {first}")));
-    }
-    Ok(page)
+    let mut decoder = Decoder::new(context);
+    document.elements.into_iter().for_each(|element| decoder.take_raw(element));
+    Ok(decoder.finish(document.next_cursor))
 }
 
 /// Decodes a document that is one entry.
@@ -168,17 +161,6 @@ pub fn decode_entry(body: &[u8], context: &Context<'_>) -> Result<(Name, Arc<Ent
     let entry = document::read_one(body).map_err(|found| FormatError::new(&found))?;
     element::decode(entry, context, &mut KnownFacets::default())
         .map_err(|failure| FormatError::new(&format!("its one entry {}", failure.reason())))
-}
-
-/// Reports an element that was left out, with whatever name and version it has.
-fn refused(element: &RawValue, reason: &str) -> Refused {
-    let tree = serde_json::from_str::<serde_json::Value>(element.get()).ok();
-    let field = |field: &str| {
-        let server = tree.as_ref().map(|tree| tree.get("server").unwrap_or(tree))?;
-        let text = server.get(field)?.as_str()?;
-        Some(text.chars().take(200).collect())
-    };
-    Refused { name: field("name"), version: field("version"), reason: shortened(reason) }
 }
 
 #[cfg(test)]

@@ -4,23 +4,25 @@
 //! (clients.md §0.3, §3); what a registry leaves out is filled in here, and stays the same from one fetch to
 //! the next for as long as the entry does.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 
-use super::json::{RawMembers, compact, kind_of, value_of};
+use super::json::{Raw, RawMembers, compact, kind_of, value_of};
 use super::time::{self, Stamp};
 use crate::catalog::entry::{Entry, Official, Status};
 
+/// How much room is made for a block as it is served.
+const USUAL_BYTES: usize = 192;
+
 /// What a registry said in its block, before anything is filled in.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
-    status: Option<Box<str>>,
-    message: Option<Box<str>>,
-    status_changed_at: Option<Stamp>,
-    published_at: Option<Stamp>,
-    updated_at: Option<Stamp>,
+pub(super) struct Sent<'a> {
+    status: Option<Cow<'a, str>>,
+    message: Option<Cow<'a, str>>,
+    status_changed_at: Option<Stamp<'a>>,
+    published_at: Option<Stamp<'a>>,
+    updated_at: Option<Stamp<'a>>,
     /// `"id":"…",…`: identifiers of older formats.
     ids: String,
     /// `"key":value,…`: members that we do not know.
@@ -34,14 +36,14 @@ pub(super) enum Unknown {
     Drop,
 }
 
-impl Sent {
+impl<'a> Sent<'a> {
     /// Reads a block, in the current spelling or an older one.
     ///
     /// # Errors
     /// A sentence that names the member that is of the wrong type, or a timestamp that is none.
-    pub(super) fn read(block: &RawMembers<'_>, unknown: Unknown) -> Result<Self, String> {
+    pub(super) fn read(block: &RawMembers<'a>, unknown: Unknown) -> Result<Self, String> {
         let mut sent = Self::default();
-        for (key, value) in block.iter() {
+        for (key, &value) in block.iter() {
             // `null` says that the registry has none; we fill in what it lacks.
             if kind_of(value) != "null" {
                 sent.take(key, value, unknown)?;
@@ -50,15 +52,15 @@ impl Sent {
         Ok(sent)
     }
 
-    fn take(&mut self, key: &str, value: &RawValue, unknown: Unknown) -> Result<(), String> {
+    fn take(&mut self, key: &str, value: Raw<'a>, unknown: Unknown) -> Result<(), String> {
         match key {
-            "status" => self.status = Some(text(key, value)?.into()),
-            "statusMessage" => self.message = Some(text(key, value)?.into()),
-            "statusChangedAt" | "status_changed_at" => self.status_changed_at = stamp(key, value)?,
+            "status" => self.status = Some(text(key, value)?),
+            "statusMessage" => self.message = Some(text(key, value)?),
+            "statusChangedAt" | "status_changed_at" => self.status_changed_at = self.stamp(key, value)?,
             // Where both stand, the more precise one counts.
             "release_date" if self.published_at.is_some() => {}
-            "publishedAt" | "published_at" | "release_date" => self.published_at = stamp(key, value)?,
-            "updatedAt" | "updated_at" => self.updated_at = stamp(key, value)?,
+            "publishedAt" | "published_at" | "release_date" => self.published_at = self.stamp(key, value)?,
+            "updatedAt" | "updated_at" => self.updated_at = self.stamp(key, value)?,
             "isLatest" | "is_latest" => {
                 value_of::<bool>(value).ok_or_else(|| mismatch(key, value, "a boolean"))?;
             }
@@ -69,10 +71,20 @@ impl Sent {
         Ok(())
     }
 
+    /// A timestamp: mostly, one of those that have been read already.
+    fn stamp(&self, key: &str, value: Raw<'a>) -> Result<Option<Stamp<'a>>, String> {
+        let text = text(key, value)?;
+        let mut known = [&self.status_changed_at, &self.published_at, &self.updated_at].into_iter().flatten();
+        match known.find(|known| known.text == text) {
+            Some(known) => Ok(Some(known.clone())),
+            None => stamp(key, text),
+        }
+    }
+
     /// Everything that identifies the block, `isLatest` aside.
     pub(super) fn fingerprint(&self) -> impl Iterator<Item = &[u8]> {
         let stamps = [&self.status_changed_at, &self.published_at, &self.updated_at];
-        let stamps = stamps.map(|stamp| stamp.as_ref().map_or("", |stamp| &stamp.text));
+        let stamps = stamps.map(|stamp| stamp.as_ref().map_or("", |stamp| &*stamp.text));
         let texts = [self.status.as_deref().unwrap_or_default(), self.message.as_deref().unwrap_or_default()];
         texts.into_iter().chain(stamps).chain([&*self.ids, &*self.unknown]).map(str::as_bytes)
     }
@@ -95,12 +107,18 @@ impl Sent {
         let status_changed_at = self.status_changed_at.as_ref().unwrap_or(&updated_at);
         let status = self.status.as_deref().map(Status::from_wire).unwrap_or_default();
 
-        let mut rendered = format!(r#""status":{}"#, quoted(status.as_str()));
-        let _ = write!(rendered, r#","statusChangedAt":"{}""#, status_changed_at.text);
-        if let Some(message) = &self.message {
-            let _ = write!(rendered, r#","statusMessage":{}"#, quoted(message));
+        let mut rendered = String::with_capacity(USUAL_BYTES);
+        for part in [r#""status":"#, &quoted(status.as_str()), r#","statusChangedAt":""#, &status_changed_at.text, "\""]
+        {
+            rendered.push_str(part);
         }
-        let _ = write!(rendered, r#","publishedAt":"{}","updatedAt":"{}""#, published_at.text, updated_at.text);
+        if let Some(message) = &self.message {
+            rendered.push_str(r#","statusMessage":"#);
+            rendered.push_str(&quoted(message));
+        }
+        for part in [r#","publishedAt":""#, &published_at.text, r#"","updatedAt":""#, &updated_at.text, "\""] {
+            rendered.push_str(part);
+        }
         if !self.unknown.is_empty() {
             rendered.push(',');
             rendered.push_str(&self.unknown);
@@ -110,7 +128,7 @@ impl Sent {
 }
 
 /// Appends `"key":value` to rendered members.
-pub(super) fn push_member(members: &mut String, key: &str, value: &RawValue) {
+pub(super) fn push_member(members: &mut String, key: &str, value: Raw<'_>) {
     if !members.is_empty() {
         members.push(',');
     }
@@ -120,21 +138,20 @@ pub(super) fn push_member(members: &mut String, key: &str, value: &RawValue) {
 }
 
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    serde_json::to_string(text).expect("a text is JSON")
 }
 
-fn text(key: &str, value: &RawValue) -> Result<String, String> {
-    value_of(value).ok_or_else(|| mismatch(key, value, "a string"))
+fn text<'a>(key: &str, value: Raw<'a>) -> Result<Cow<'a, str>, String> {
+    value.text().ok_or_else(|| mismatch(key, value, "a string"))
 }
 
-fn stamp(key: &str, value: &RawValue) -> Result<Option<Stamp>, String> {
-    let text = text(key, value)?;
-    time::read(&text).map_err(|()| {
+fn stamp<'a>(key: &str, text: Cow<'a, str>) -> Result<Option<Stamp<'a>>, String> {
+    time::read(text.clone()).map_err(|()| {
         let shown: String = text.chars().take(40).collect();
         format!("`_meta` has a `{key}` of {shown:?}, which is not an RFC 3339 timestamp")
     })
 }
 
-fn mismatch(key: &str, value: &RawValue, expected: &str) -> String {
+fn mismatch(key: &str, value: Raw<'_>, expected: &str) -> String {
     format!("`_meta` has a `{key}` that is {}; expected {expected}", kind_of(value))
 }

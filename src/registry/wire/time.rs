@@ -8,12 +8,12 @@ use jiff::tz::TimeZone;
 
 /// An instant and how it is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct Stamp<'a> {
     pub(super) at: Timestamp,
-    pub(super) text: Box<str>,
+    pub(super) text: Cow<'a, str>,
 }
 
-impl From<Timestamp> for Stamp {
+impl From<Timestamp> for Stamp<'_> {
     fn from(at: Timestamp) -> Self {
         Self { at, text: at.to_string().into() }
     }
@@ -25,10 +25,10 @@ impl From<Timestamp> for Stamp {
 ///
 /// # Errors
 /// When the text is no timestamp.
-pub(super) fn read(text: &str) -> Result<Option<Stamp>, ()> {
-    let plain: Cow<'_, str> = if text.is_ascii() { text.into() } else { text.replace('\u{2011}', "-").into() };
+pub(super) fn read(text: Cow<'_, str>) -> Result<Option<Stamp<'_>>, ()> {
+    let plain: Cow<'_, str> = if text.is_ascii() { text } else { text.replace('\u{2011}', "-").into() };
     let at = parse(&plain).ok_or(())?;
-    let text: Box<str> = if is_decodable(&plain) { plain.as_ref().into() } else { at.to_string().into() };
+    let text = if is_decodable(&plain) { plain } else { at.to_string().into() };
     if text.starts_with("0001-01-01T00:00:00") {
         return Ok(None);
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn served(text: &str) -> Option<String> {
-        read(text).ok().flatten().map(|stamp| stamp.text.into_string())
+        read(text.into()).ok().flatten().map(|stamp| stamp.text.into_owned())
     }
 
     #[test]
@@ -108,12 +108,12 @@ mod tests {
             "-000005-01-01T00:00:00Z",
             "0000-01-01T00:00:00Z",
         ] {
-            assert_eq!(read(text), Err(()), "{text}");
+            assert_eq!(read(text.into()), Err(()), "{text}");
         }
     }
 
     #[test]
     fn the_zero_time_of_go_is_none() {
-        assert_eq!(read("0001-01-01T00:00:00Z"), Ok(None));
+        assert_eq!(read("0001-01-01T00:00:00Z".into()), Ok(None));
     }
 }

@@ -1,13 +1,14 @@
 //! The provenance block of a registry that is a proxy like ours: it moves to `upstream` in ours.
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+use super::json::Raw;
 
 /// How many proxies deep provenance goes; what lies deeper is cut off.
 const MAX_LEVELS: usize = 8;
 
 /// The block as it is kept, if it is one.
-pub(super) fn limit(block: &RawValue) -> Option<Box<str>> {
+pub(super) fn limit(block: Raw<'_>) -> Option<Box<str>> {
     let mut block: Map<String, Value> = serde_json::from_str(block.get()).ok()?;
     cut(&mut block, MAX_LEVELS);
     Some(Value::from(block).to_string().into())
@@ -32,7 +33,7 @@ mod tests {
         let levels = |text: &str| text.matches("registry").count();
         let nested = (0..20)
             .fold(String::from(r#"{"registry":"r"}"#), |inner, _| format!(r#"{{"registry":"r","upstream":{inner}}}"#));
-        let raw = |text: &str| limit(&RawValue::from_string(text.to_owned()).expect("JSON"));
+        let raw = |text: &str| limit(Raw::of(text));
         assert_eq!(raw(&nested).as_deref().map(levels), Some(8));
         assert_eq!(raw(r#"{"b":1,"upstream":5,"a":2}"#).as_deref(), Some(r#"{"b":1,"a":2}"#));
         assert_eq!(raw("5"), None);

@@ -1,0 +1,85 @@
+//! The elements of a document, decoded one after the other into a page.
+
+use std::sync::Arc;
+
+use super::element::{self, Decoded, Failure};
+use super::json::Raw;
+use super::quick::{Take, Wrapped};
+use super::{Context, FormatError, Page, Refused, shortened};
+use crate::catalog::entry::KnownFacets;
+use crate::catalog::listing::Place;
+
+/// A page that grows.
+pub(super) struct Decoder<'c> {
+    context: &'c Context<'c>,
+    known: KnownFacets,
+    page: Page,
+    /// Whether anything looks like an entry.
+    is_recognised: bool,
+    /// What follows in the previous listing: lists are in its order, and most of what they list stays as it is.
+    expected: Option<Place>,
+}
+
+impl<'c> Decoder<'c> {
+    pub(super) fn new(context: &'c Context<'c>) -> Self {
+        let (known, page) = (KnownFacets::default(), Page::default());
+        Self { context, known, page, is_recognised: false, expected: None }
+    }
+
+    /// The page of a document that names this cursor.
+    pub(super) fn finish(mut self, next_cursor: Option<String>) -> Page {
+        self.page.next_cursor = next_cursor;
+        if !self.is_recognised && self.page.refused.count > 0 {
+            let first = self.page.refused.entries.first().map_or("", |refused| &refused.reason);
+            let found = format!("found a list of something else: its first element {first}");
+            self.page.doubt = Some(FormatError::new(&found));
+        }
+        self.page
+    }
+
+    fn push(&mut self, element: Raw<'_>, result: Result<Decoded, Failure>) {
+        self.is_recognised |= !matches!(result, Err(Failure::Unrecognised(_)));
+        match result {
+            Ok((name, entry)) => {
+                let previous = self.context.previous;
+                self.expected = previous.and_then(|it| it.place_after(name.as_str(), entry.version()));
+                self.page.entries.push((name, entry));
+            }
+            Err(failure) => self.page.refused.push_with(|| refused(element, &failure.reason())),
+        }
+    }
+}
+
+impl<'a> Take<'a> for Decoder<'_> {
+    fn take_known(&mut self, text: &'a str) -> Option<usize> {
+        let previous = self.context.previous?;
+        let place = self.expected?;
+        let (name, entry) = previous.at(place)?;
+        let length = element::length_of_known(text, entry, self.context)?;
+        self.is_recognised = true;
+        self.expected = previous.next(place);
+        self.page.entries.push((name.clone(), Arc::clone(entry)));
+        Some(length)
+    }
+
+    fn take_wrapped(&mut self, element: Wrapped<'a>) {
+        let result = element::decode_wrapped(&element, self.context, &mut self.known);
+        self.push(element.raw, result);
+    }
+
+    fn take_raw(&mut self, element: Raw<'a>) {
+        let result = element::decode(element, self.context, &mut self.known);
+        self.push(element, result);
+    }
+}
+
+/// Reports an element that was left out, with whatever name and version it has.
+fn refused(element: Raw<'_>, reason: &str) -> Refused {
+    let tree = serde_json::from_str::<serde_json::Value>(element.get()).ok();
+    let field = |field: &str| {
+        let server = tree.as_ref().map(|tree| tree.get("server").unwrap_or(tree))?;
+        let text = server.get(field)?.as_str()?;
+        Some(text.chars().take(200).collect())
+    };
+    Refused { name: field("name"), version: field("version"), reason: shortened(reason) }
+}
