@@ -102,11 +102,7 @@ pub(super) fn read<R: Read + Seek>(input: R) -> Result<Stored, Problem> {
     }
     let list = ListDigest(bytes_of(&list)?);
     let lineage: Lineage = lineage.iter().filter_map(|id| ProxyId::new(id)).collect();
-    let listing = Arc::new(Listing {
-        url: url.into(),
-        servers: read_servers(&mut content, versions, &provenance_key)?,
-        versions,
-    });
+    let listing = Arc::new(Listing::new(url.into(), read_servers(&mut content, versions, &provenance_key)?));
     Ok(Stored { registry, list, provenance_key, listing, listed_at, marks, refused, lineage })
 }
 
