@@ -8,10 +8,12 @@
 //! Texts are indexed as in `BitFunnel` (Goodwin et al., SIGIR 2017): each is hashed to a signature, and the
 //! signatures stand side by side ([`matrix`]). The texts themselves are in the entries and not here.
 
+mod builder;
 mod chunk;
 mod grams;
 mod lines;
 mod matrix;
+mod unpacked;
 
 use std::sync::Arc;
 
@@ -19,22 +21,28 @@ use jiff::Timestamp;
 
 use super::page::{Filter, VersionFilter};
 use super::{Participant, Server};
-use chunk::{Builder, Chunk, Unpacked};
+use builder::{Before, Builder};
+use chunk::Chunk;
 use grams::{Commonness, Wanted};
+use unpacked::Unpacked;
 
 /// How many columns a new chunk gets. Fewer make a change cheaper; more, a search. Tests get many chunks of few
 /// servers.
 const COLUMNS: usize = if cfg!(test) { 8 } else { 256 };
-/// A chunk that would grow beyond this is cut.
+/// A chunk that changes and would have more than so many columns is made anew in chunks of [`COLUMNS`].
 const MAX_COLUMNS: usize = 2 * COLUMNS;
-/// A chunk that has shrunk below this is joined with the next one.
+/// A chunk that changes and has fewer columns than this is joined with the next one.
 const MIN_COLUMNS: usize = COLUMNS / 4;
+/// A server of more versions is a chunk of its own: it makes no change of its neighbours dear.
+const MANY_VERSIONS: usize = if cfg!(test) { 64 } else { 4 << 10 };
+/// The first index of more servers than this is made in two threads.
+const MANY_SERVERS: usize = if cfg!(test) { 16 } else { 8 << 10 };
 
 /// What is indexed of a catalog's servers.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     chunks: Vec<Placed>,
-    commonness: Option<Known>,
+    commonness: Option<Sampled>,
 }
 
 /// A chunk, and its first server.
@@ -46,7 +54,7 @@ struct Placed {
 
 /// What is common, and of how many servers that is known.
 #[derive(Clone, Debug)]
-struct Known {
+struct Sampled {
     servers: usize,
     commonness: Arc<Commonness>,
 }
@@ -82,10 +90,13 @@ impl Index {
         let kept = known.map_or(&[][..], |_| &previous.chunks);
         let known = known
             .cloned()
-            .unwrap_or_else(|| Known { servers: servers.len(), commonness: Arc::new(Commonness::of(servers)) });
-        let builder = Builder::new(registries, &known.commonness);
-        let chunks =
-            Succession { before, servers, builder, chunks: Vec::new(), at: 0, built: 0, limit: COLUMNS }.run(kept);
+            .unwrap_or_else(|| Sampled { servers: servers.len(), commonness: Arc::new(Commonness::of(servers)) });
+        let builder = || Builder::new(registries, &known.commonness);
+        let chunks = if kept.is_empty() && MANY_SERVERS < servers.len() {
+            in_halves(servers, |servers| Succession::new(&[], servers, builder()).run(&[]))
+        } else {
+            Succession::new(before, servers, builder()).run(kept)
+        };
         Self { chunks, commonness: Some(known) }
     }
 
@@ -126,11 +137,22 @@ impl Candidate<'_> {
     }
 }
 
-impl Known {
+impl Sampled {
     /// Whether it was learned of about so many servers.
     fn is_of_as_many_as(&self, servers: usize) -> bool {
         servers / 2 <= self.servers && self.servers / 2 <= servers
     }
+}
+
+/// Makes chunks of servers, of each half in a thread of its own: each chunk depends on nothing but its servers.
+fn in_halves(servers: &[Arc<Server>], make: impl Fn(&[Arc<Server>]) -> Vec<Placed> + Sync) -> Vec<Placed> {
+    let (left, right) = servers.split_at(servers.len() / 2);
+    let (mut chunks, others) = std::thread::scope(|scope| {
+        let others = scope.spawn(|| make(right));
+        (make(left), others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    chunks.extend(others.into_iter().map(|Placed { first, chunk }| Placed { first: left.len() + first, chunk }));
+    chunks
 }
 
 /// Makes the chunks of servers out of those of the servers before.
@@ -147,7 +169,11 @@ struct Succession<'a> {
     limit: usize,
 }
 
-impl Succession<'_> {
+impl<'a> Succession<'a> {
+    fn new(before: &'a [Arc<Server>], servers: &'a [Arc<Server>], builder: Builder<'a>) -> Self {
+        Self { before, servers, builder, chunks: Vec::new(), at: 0, built: 0, limit: COLUMNS }
+    }
+
     fn run(mut self, kept: &[Placed]) -> Vec<Placed> {
         self.chunks.reserve(kept.len());
         for (number, placed) in kept.iter().enumerate() {
@@ -155,10 +181,12 @@ impl Succession<'_> {
             let was = &self.before[placed.first..placed.first + placed.chunk.len()];
             let end = self.end(was.len(), bound);
             let is = &self.servers[self.at..end];
-            if self.builder.columns() == 0
-                && is.len() == was.len()
-                && is.iter().zip(was).all(|(a, b)| Arc::ptr_eq(a, b))
-            {
+            let is_same = is.len() == was.len() && is.iter().zip(was).all(|(is, was)| Arc::ptr_eq(is, was));
+            let stands_alone = placed.chunk.len() == 1 && MANY_VERSIONS < placed.chunk.versions();
+            if is_same && stands_alone && self.builder.columns() > 0 {
+                self.finish();
+            }
+            if is_same && self.builder.columns() == 0 {
                 self.chunks.push(Placed { first: self.at, chunk: Arc::clone(&placed.chunk) });
                 (self.at, self.built) = (end, end);
                 continue;
@@ -200,22 +228,24 @@ impl Succession<'_> {
                 self.builder.expect(unpacked);
                 is_expected = true;
             }
-            let server = &self.servers[self.at];
-            while was.next_if(|(_, was)| was.name < server.name).is_some() {}
-            let same = was.next_if(|(_, was)| Arc::ptr_eq(was, server));
-            self.push(unpacked.as_ref().zip(same.map(|(at, _)| at)));
+            let is = &self.servers[self.at];
+            // Most are the same: their names need not be read.
+            while was.next_if(|(_, was)| !Arc::ptr_eq(was, is) && was.name < is.name).is_some() {}
+            let before = was.next_if(|(_, was)| Arc::ptr_eq(was, is) || was.name == is.name);
+            self.push(before.zip(unpacked.as_ref()).map(|((at, server), chunk)| Before { server, chunk, at }));
         }
     }
 
-    /// Adds the next server, whose columns may be known.
-    fn push(&mut self, known: Option<(&Unpacked<'_>, usize)>) {
+    /// Adds the next server, given what it was before.
+    fn push(&mut self, before: Option<Before<'_>>) {
         let server = &self.servers[self.at];
-        match known {
-            Some((unpacked, at)) => self.builder.push_known(server, unpacked, at),
-            None => self.builder.push(server),
+        let stands_alone = MANY_VERSIONS < server.versions.len();
+        if stands_alone && self.builder.columns() > 0 {
+            self.finish();
         }
+        self.builder.push(server, before);
         self.at += 1;
-        if self.builder.columns() >= self.limit {
+        if stands_alone || self.builder.columns() >= self.limit {
             self.finish();
         }
     }

@@ -9,6 +9,7 @@ use std::collections::btree_map::OccupiedEntry;
 use std::sync::Arc;
 
 use super::entry::{Entry, Name};
+use super::splice::Splice;
 
 /// Names of so many versions grow by one at a time.
 const FEW: usize = 4;
@@ -66,9 +67,19 @@ pub struct Listing {
     pub servers: Vec<Arc<Listed>>,
     /// The number of versions in all.
     pub versions: usize,
+    /// How many bytes of JSON it holds.
+    pub bytes: usize,
 }
 
 impl Listing {
+    /// A listing of these servers, which are sorted by name.
+    #[must_use]
+    pub fn new(url: Arc<str>, servers: Vec<Arc<Listed>>) -> Self {
+        let versions = servers.iter().map(|listed| listed.entries.len()).sum();
+        let bytes = servers.iter().flat_map(|listed| &listed.entries).map(|entry| entry.bytes()).sum();
+        Self { url, servers, versions, bytes }
+    }
+
     /// The versions of one name.
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&Arc<Listed>> {
@@ -95,12 +106,6 @@ impl Listing {
             && self.servers.iter().zip(&other.servers).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
     }
 
-    /// How many bytes of JSON it holds.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.servers.iter().flat_map(|listed| &listed.entries).map(|entry| entry.bytes()).sum()
-    }
-
     /// How many of its bytes are of versions that these changes bring anew.
     #[must_use]
     pub fn bytes_replaced_by(&self, changes: &Self) -> usize {
@@ -113,20 +118,17 @@ impl Listing {
     /// form as before stays where it was.
     #[must_use]
     pub fn with_changes(&self, changes: &Self) -> Self {
-        let mut additions = changes.servers.iter().peekable();
-        let mut servers = Vec::with_capacity(self.servers.len() + changes.servers.len());
-        for listed in &self.servers {
-            while let Some(new) = additions.next_if(|new| new.name < listed.name) {
-                servers.push(Arc::clone(new));
-            }
-            match additions.next_if(|new| new.name == listed.name) {
-                Some(new) => servers.push(updated(listed, new)),
-                None => servers.push(Arc::clone(listed)),
-            }
+        let mut servers = Splice::new(&self.servers, changes.servers.len());
+        let mut versions = self.versions;
+        for new in &changes.servers {
+            let known = servers.take(&new.name);
+            let updated = known.map_or_else(|| Arc::clone(new), |known| updated(known, new));
+            versions += updated.entries.len() - known.map_or(0, |known| known.entries.len());
+            servers.push(updated);
         }
-        servers.extend(additions.map(Arc::clone));
-        let versions = servers.iter().map(|listed| listed.entries.len()).sum();
-        Self { url: Arc::clone(&self.url), servers, versions }
+        let mut now = Self { url: Arc::clone(&self.url), servers: servers.finish(), versions, bytes: self.bytes };
+        now.bytes = self.bytes + now.bytes_replaced_by(changes) - self.bytes_replaced_by(changes);
+        now
     }
 
     /// How many of its versions another listing lacks. A deleted version that is listed as such is not lacking.
@@ -269,7 +271,7 @@ impl ListingBuilder {
     #[must_use]
     pub fn snapshot(&self) -> Listing {
         let servers = self.servers.values().map(|listed| self.shared_server(listed)).collect();
-        Listing { url: Arc::clone(&self.url), servers, versions: self.versions }
+        Listing { url: Arc::clone(&self.url), servers, versions: self.versions, bytes: self.bytes }
     }
 
     /// The previous listing's server where it has the very same entries (decoding sees to that), so that
@@ -279,6 +281,34 @@ impl ListingBuilder {
         match previous {
             Some(previous) if previous.shares_all_entries_with(listed) => Arc::clone(previous),
             _ => Arc::clone(listed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::catalog::testing::{listing, row};
+
+    proptest! {
+        #[test]
+        fn after_changes_a_listing_counts_what_it_holds(
+            before in prop::collection::vec(row(0..5), 0..25),
+            changes in prop::collection::vec(row(0..5), 0..25),
+        ) {
+            let (before, changes) = (listing(&before), listing(&changes));
+            let after = before.with_changes(&changes);
+            let counted = Listing::new(Arc::clone(&after.url), after.servers.clone());
+            prop_assert_eq!((after.versions, after.bytes), (counted.versions, counted.bytes));
+            prop_assert!(after.servers.is_sorted_by(|left, right| left.name < right.name));
+            for listed in &changes.servers {
+                let now = |entry: &Arc<Entry>| after.entry(listed.name.as_str(), entry.version()).map(|now| now.form());
+                let is_there = listed.entries.iter().all(|entry| now(entry) == Some(entry.form()));
+                prop_assert!(is_there);
+            }
+            prop_assert_eq!(before.missing_from(&after), 0);
         }
     }
 }

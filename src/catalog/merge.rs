@@ -1,20 +1,20 @@
 //! Many listings in, one catalog out. Pure and total: the result depends on the configuration's order
 //! and on what is listed, never on the order in which registries answered, and it cannot fail.
 //!
-//! The cost is one pass over the names, and work for those whose contributions changed.
+//! The cost is a comparison of pointers for each name, and work for those whose contributions changed.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::iter::repeat;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::entry::{Entry, Name};
 use super::index::Index;
-use super::listing::Listing;
-use super::previous::{Head, Previous};
-use super::provenance::{Blocks, Origin};
+use super::listing::{Listed, Listing};
+use super::previous::{self, Beside, Head, Previous};
+use super::provenance::{Labels, NamedRegistry, Origin};
 use super::rules::{Omission, RegistryRules};
+use super::splice::Splice;
 use super::version::Rank;
 use super::{Catalog, Contribution, Counts, MergeMode, Participant, Server, Standing, Version, provenance};
 
@@ -53,35 +53,72 @@ pub struct Moment {
 #[must_use]
 pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Moment) -> Catalog {
     let registries: Vec<Participant> = sources.iter().map(participant).collect();
-    let mut previously = Previous::new(previous, &registries, moment);
-    let mut catalog =
-        Catalog { revision: previous.revision + 1, published_at: moment.now, registries, ..Catalog::default() };
-    catalog.newest_update = previous.newest_update;
-    catalog.servers.reserve(previous.servers.len());
-    catalog.restored = previous.restored.clone().filter(|_| !moment.is_ready);
-    let blocks = blocks(policy, sources);
-    for_each_name(sources, |listed| {
-        let before = listed.first().and_then(|(_, listed)| previously.server(&listed.name));
-        let server = match before.filter(|before| previously.is_unchanged(before, sources, listed)) {
-            Some(unchanged) => Arc::clone(unchanged),
-            None => Arc::new(merge_name(
-                &Context { policy, sources, previously: &previously, blocks: &blocks },
-                listed,
-                before,
-            )),
-        };
-        count(&mut catalog.registries, &server);
-        if server.versions.is_empty() {
-            catalog.unserved.push(server);
-        } else {
-            catalog.versions += server.versions.len();
-            catalog.newest_update = catalog.newest_update.max(server.newest_update);
-            catalog.servers.push(server);
-        }
-    });
+    let previously = Previous::new(previous, &registries, moment);
+    let context = Context { policy, sources, previously: &previously, labels: &labels(policy, sources) };
+    let mut catalog = Catalog {
+        revision: previous.revision + 1,
+        published_at: moment.now,
+        registries,
+        listings: sources.iter().map(|source| source.listing.clone()).collect(),
+        newest_update: previous.newest_update,
+        restored: previous.restored.clone().filter(|_| !moment.is_ready),
+        ..Catalog::default()
+    };
+    match previously.changed_names(sources) {
+        Some(names) => merge_changes(&mut catalog, &context, &names),
+        None => merge_all(&mut catalog, &context),
+    }
     // Servers are shared only where the registries have the same rules, and so the same names; so may chunks be.
     catalog.index = Index::after(&previous.index, &previous.servers, &catalog.servers, &catalog.registries);
     catalog
+}
+
+/// Looks at every name.
+fn merge_all(catalog: &mut Catalog, context: &Context<'_>) {
+    let previous = context.previously.catalog;
+    catalog.servers.reserve(previous.servers.len());
+    let mut beside = Beside::new(previous);
+    for_each_name(context.sources, |name, listed| {
+        let server = successor(context, name, listed, beside.server(name));
+        tally(catalog, &server, |sum, more| *sum += more);
+        let list = if server.versions.is_empty() { &mut catalog.unserved } else { &mut catalog.servers };
+        list.push(server);
+    });
+}
+
+/// Looks at these names, which are sorted; all others are as they were.
+fn merge_changes(catalog: &mut Catalog, context: &Context<'_>, names: &[&Name]) {
+    let previous = context.previously.catalog;
+    for (registry, before) in catalog.registries.iter_mut().zip(&previous.registries) {
+        registry.counts = before.counts;
+    }
+    catalog.versions = previous.versions;
+    let mut servers = Splice::new(&previous.servers, names.len());
+    let mut unserved = Splice::new(&previous.unserved, 0);
+    let mut listed: Vec<Head<'_>> = Vec::with_capacity(context.sources.len());
+    for name in names {
+        let before = [servers.take(name), unserved.take(name)].into_iter().flatten().next();
+        if let Some(before) = before {
+            tally(catalog, before, |sum, less| *sum -= less);
+        }
+        listed.clear();
+        let sources = context.sources.iter().enumerate();
+        listed.extend(sources.filter_map(|(at, source)| Some((at, source.listing.as_ref()?.server(name.as_str())?))));
+        // The name as it is shared with what is listed now.
+        let Some((_, Listed { name, .. })) = listed.first().map(|(at, listed)| (at, &***listed)) else { continue };
+        let server = successor(context, name, &listed, before);
+        tally(catalog, &server, |sum, more| *sum += more);
+        if server.versions.is_empty() { unserved.push(server) } else { servers.push(server) }
+    }
+    (catalog.servers, catalog.unserved) = (servers.finish(), unserved.finish());
+}
+
+/// The server of a name that is listed, the very same as before where nothing changed.
+fn successor(context: &Context<'_>, name: &Name, listed: &[Head<'_>], before: Option<&Arc<Server>>) -> Arc<Server> {
+    match before.filter(|before| context.previously.is_unchanged(before, context.sources, listed)) {
+        Some(unchanged) => Arc::clone(unchanged),
+        None => Arc::new(merge_name(context, name, listed, before)),
+    }
 }
 
 fn participant(source: &Source) -> Participant {
@@ -95,27 +132,34 @@ fn participant(source: &Source) -> Participant {
     }
 }
 
-fn blocks<'a>(policy: &'a Policy, sources: &'a [Source]) -> Blocks<'a> {
+fn labels<'a>(policy: &'a Policy, sources: &'a [Source]) -> Labels<'a> {
     let url = |source: &'a Source| source.listing.as_deref().map_or("", |listing| &listing.url);
-    let sources = sources.iter().map(|source| provenance::Source {
-        registry: &source.rules.name,
+    let registries = sources.iter().map(|source| NamedRegistry {
+        name: &source.rules.name,
         url: policy.provenance.publish_urls.then(|| url(source)),
     });
-    Blocks::new(&policy.provenance.key, sources.collect())
+    Labels::new(&policy.provenance.key, registries.collect())
 }
 
-/// Adds one name to what became of each registry's versions.
-fn count(registries: &mut [Participant], server: &Server) {
+/// Adds one name to what a catalog counts, or takes it off.
+fn tally(catalog: &mut Catalog, server: &Server, change: impl Fn(&mut usize, usize)) {
+    let Catalog { registries, versions, newest_update, .. } = catalog;
+    change(versions, server.versions.len());
+    *newest_update = (*newest_update).max(server.newest_update);
     let mut serving = server.contributions.iter().filter(|contribution| contribution.standing == Standing::Serves);
     match (serving.next(), serving.next()) {
         // Most names: there is no need to look at each version.
-        (Some(only), None) => registries[only.registry].counts.won += server.versions.len(),
-        _ => server.versions.iter().for_each(|version| registries[version.registry].counts.won += 1),
+        (Some(only), None) => change(&mut registries[only.registry].counts.won, server.versions.len()),
+        _ => server.versions.iter().for_each(|version| change(&mut registries[version.registry].counts.won, 1)),
     }
     for Contribution { registry, standing, listed, .. } in &server.contributions {
         match standing {
-            Standing::LeftOut(Omission::Filtered) => registries[*registry].counts.filtered += listed.entries.len(),
-            Standing::LeftOut(Omission::OwnedElsewhere) => registries[*registry].counts.foreign += listed.entries.len(),
+            Standing::LeftOut(Omission::Filtered) => {
+                change(&mut registries[*registry].counts.filtered, listed.entries.len());
+            }
+            Standing::LeftOut(Omission::OwnedElsewhere) => {
+                change(&mut registries[*registry].counts.foreign, listed.entries.len());
+            }
             Standing::Serves | Standing::Withheld | Standing::Shadowed => {}
         }
     }
@@ -123,24 +167,15 @@ fn count(registries: &mut [Participant], server: &Server) {
 
 /// Calls `visit` with what the registries list under each name, in the order of the names; within a
 /// name in configuration order.
-fn for_each_name<'a>(sources: &'a [Source], mut visit: impl FnMut(&[Head<'a>])) {
-    let servers = |registry: usize| sources[registry].listing.as_deref().map_or(&[][..], |listing| &listing.servers);
-    let mut heads: BinaryHeap<Reverse<(&Name, usize, usize)>> = BinaryHeap::new();
-    let push = |heads: &mut BinaryHeap<_>, registry: usize, index: usize| {
-        if let Some(listed) = servers(registry).get(index) {
-            heads.push(Reverse((&listed.name, registry, index)));
-        }
+fn for_each_name<'a>(sources: &'a [Source], mut visit: impl FnMut(&Name, &[Head<'a>])) {
+    let heads = |(registry, source): (usize, &'a Source)| {
+        previous::listed(source.listing.as_ref()).iter().map(move |listed| (registry, listed))
     };
-    (0..sources.len()).for_each(|registry| push(&mut heads, registry, 0));
-    let mut listed = Vec::with_capacity(sources.len());
-    while let Some(Reverse((name, _, _))) = heads.peek().copied() {
-        listed.clear();
-        while let Some(Reverse((_, registry, index))) = heads.peek().filter(|head| head.0.0 == name).copied() {
-            heads.pop();
-            listed.push((registry, &servers(registry)[index]));
-            push(&mut heads, registry, index + 1);
-        }
-        visit(&listed);
+    let mut heads: Vec<Head<'a>> = sources.iter().enumerate().flat_map(heads).collect();
+    // The sort is stable, and quick where it finds sorted lists.
+    heads.sort_by(|(_, left), (_, right)| left.name.cmp(&right.name));
+    for listed in heads.chunk_by(|(_, left), (_, right)| left.name == right.name) {
+        visit(&listed[0].1.name, listed);
     }
 }
 
@@ -149,17 +184,17 @@ struct Context<'a> {
     policy: &'a Policy,
     sources: &'a [Source],
     previously: &'a Previous<'a>,
-    blocks: &'a Blocks<'a>,
+    labels: &'a Labels<'a>,
 }
 
-fn merge_name(context: &Context<'_>, listed: &[Head<'_>], before: Option<&Arc<Server>>) -> Server {
+fn merge_name(context: &Context<'_>, name: &Name, listed: &[Head<'_>], before: Option<&Arc<Server>>) -> Server {
     let &Context { policy, sources, .. } = context;
-    let name = listed.first().map(|(_, listed)| listed.name.clone()).expect("a name is visited because it is listed");
-    let contributions = contributions(policy.mode, sources, &name, listed);
+    let contributions = contributions(policy.mode, sources, name, listed);
     let winners = winners(&contributions);
     let latest = latest(&winners);
+    let mut versions_before = before.map_or(&[][..], |before| &before.versions);
     let build = |(index, winner): (usize, Winner<'_>)| {
-        let was = before.and_then(|before| before.version(winner.entry.version()));
+        let was = previous::version(&mut versions_before, winner.entry);
         let is_latest = latest == Some(index);
         let is_same = |before: &Server, was: &Version| {
             was.is_latest == is_latest
@@ -175,7 +210,7 @@ fn merge_name(context: &Context<'_>, listed: &[Head<'_>], before: Option<&Arc<Se
     let versions: Vec<Version> = winners.into_iter().enumerate().map(build).collect();
     let newest_effect = versions.iter().map(|version| version.effective_at).max().unwrap_or(Timestamp::MIN);
     let newest_update = versions.iter().map(|version| version.entry.updated_at()).max().unwrap_or(Timestamp::MIN);
-    Server { name, versions, contributions, latest, newest_effect, newest_update }
+    Server { name: name.clone(), versions, contributions, latest, newest_effect, newest_update }
 }
 
 /// What each registry lists under a name, and what that is worth. With `first`, the name belongs to the
@@ -219,16 +254,15 @@ impl<'a> Winner<'a> {
 /// The entries to serve, sorted by version: of each version the first in configuration order among
 /// the registries that may supply the name and are usable.
 fn winners(contributions: &[Contribution]) -> Vec<Winner<'_>> {
-    let mut winners: Vec<Winner<'_>> = contributions
-        .iter()
-        .filter(|contribution| contribution.standing == Standing::Serves)
-        .flat_map(|contribution| {
-            contribution.listed.entries.iter().map(|entry| Winner { entry, registry: contribution.registry })
-        })
-        .collect();
-    // The sort is stable: among equal versions the first registry stays first, and wins.
-    winners.sort_by(|left, right| left.entry.version().cmp(right.entry.version()));
-    winners.dedup_by(|later, first| later.entry.version() == first.entry.version());
+    let serving = || contributions.iter().filter(|contribution| contribution.standing == Standing::Serves);
+    let entries =
+        serving().flat_map(|contribution| contribution.listed.entries.iter().zip(repeat(contribution.registry)));
+    let mut winners: Vec<Winner<'_>> = entries.map(|(entry, registry)| Winner { entry, registry }).collect();
+    if serving().nth(1).is_some() {
+        // The sort is stable: among equal versions the first registry stays first, and wins.
+        winners.sort_by(|left, right| left.entry.version().cmp(right.entry.version()));
+        winners.dedup_by(|later, first| later.entry.version() == first.entry.version());
+    }
     winners
 }
 
@@ -245,7 +279,7 @@ fn build_version(
     is_latest: bool,
     before: Option<&Version>,
 ) -> Version {
-    let &Context { sources, previously, blocks, .. } = context;
+    let &Context { sources, previously, labels, .. } = context;
     let &Winner { entry, registry } = winner;
     let others = contributions
         .iter()
@@ -258,7 +292,7 @@ fn build_version(
         divergent |= theirs.digest() != entry.digest();
     }
     let (upstream, ids) = (entry.upstream(), entry.legacy_ids());
-    let provenance = blocks.of(&Origin { registry, also_in, divergent, upstream, ids });
+    let provenance = labels.of(&Origin { registry, also_in, divergent, upstream, ids });
     let name = contributions.first().map_or("", |contribution| contribution.listed.name.as_str());
     let effective_at = previously.effective_at(before, name, entry, &sources[registry].rules.name, is_latest);
     Version { entry: Arc::clone(entry), registry, is_latest, effective_at, provenance }

@@ -89,7 +89,14 @@ proptest! {
         }
         let previous = merge(&Policy::default(), &before_sources, &Catalog::default(), START);
         let fresh = merge(&Policy::default(), &sources, &Catalog::default(), START);
-        prop_assert_eq!(served(&merge(&Policy::default(), &sources, &previous, START)), served(&fresh));
+        let merged = merge(&Policy::default(), &sources, &previous, START);
+        prop_assert_eq!(served(&merged), served(&fresh));
+        let counts = |catalog: &Catalog| {
+            let registries: Vec<Counts> = catalog.registries.iter().map(|registry| registry.counts).collect();
+            let names = |servers: &[Arc<Server>]| servers.iter().map(|server| server.name.clone()).collect::<Vec<_>>();
+            (registries, catalog.versions(), names(catalog.servers()), names(catalog.unserved()))
+        };
+        prop_assert_eq!(counts(&merged), counts(&fresh));
     }
 
     #[test]

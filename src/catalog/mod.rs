@@ -23,6 +23,7 @@ pub mod version;
 mod index;
 mod previous;
 mod render;
+mod splice;
 
 #[cfg(test)]
 mod sync_tests;
@@ -37,7 +38,7 @@ use serde::Deserialize;
 use effects::Effects;
 use entry::{Entry, Name};
 use index::Index;
-use listing::Listed;
+use listing::{Listed, Listing};
 use rules::{Omission, RegistryRules};
 
 /// `[catalog]` of the configuration.
@@ -135,7 +136,7 @@ pub struct Version {
     /// what is newer than the newest it has seen misses nothing, though registries arrive late and flags move
     /// without `updatedAt` (registry-api.md §2.6).
     pub effective_at: Timestamp,
-    provenance: Arc<provenance::Block>,
+    provenance: Arc<provenance::Label>,
 }
 
 impl Version {
@@ -239,6 +240,8 @@ pub struct Catalog {
     servers: Vec<Arc<Server>>,
     unserved: Vec<Arc<Server>>,
     versions: usize,
+    /// What each registry listed, so that the next merge sees which names it need not look at.
+    listings: Vec<Option<Arc<Listing>>>,
     index: Index,
     /// The newest `updatedAt` that this catalog or one before it served.
     newest_update: Timestamp,

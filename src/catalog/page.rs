@@ -7,12 +7,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use memchr::memmem::Finder;
 
 use super::entry::Status;
 use super::facets::{Facet, Kind};
 use super::index::{Candidate, Question};
-use super::search::lowercase;
+use super::search::Needle;
 use super::{Catalog, Server, Version};
 
 /// The `version` filter.
@@ -125,23 +124,6 @@ struct Matching<'a, 'q> {
     is_named: bool,
 }
 
-struct Needle {
-    lowercase: String,
-    finder: Finder<'static>,
-}
-
-impl Needle {
-    fn new(term: &str) -> Self {
-        let lowercase = lowercase(term);
-        let finder = Finder::new(lowercase.as_bytes()).into_owned();
-        Self { lowercase, finder }
-    }
-
-    fn is_in(&self, lowercase: &str) -> bool {
-        self.finder.find(lowercase.as_bytes()).is_some()
-    }
-}
-
 impl<'a, 'q> Matching<'a, 'q> {
     fn new(catalog: &'a Catalog, filter: &'q Filter, after: Option<&Position>) -> Self {
         let needle = filter.search.as_deref().filter(|term| !term.is_empty()).map(Needle::new);
@@ -155,7 +137,7 @@ impl<'a, 'q> Matching<'a, 'q> {
         Self {
             catalog,
             filter,
-            question: catalog.index.question(filter, needle.as_ref().map(|needle| &*needle.lowercase)),
+            question: catalog.index.question(filter, needle.as_ref().map(Needle::lowercase)),
             needle,
             facets: filter.of_entries(),
             registry: registry.flatten(),
@@ -176,8 +158,8 @@ impl<'a, 'q> Matching<'a, 'q> {
             (self.server, self.version) = (candidate.server, 0);
         }
         let server = self.catalog.servers.get(self.server)?;
-        let is_named = |needle: &Needle| needle.is_in(&lowercase(server.name.as_str()));
-        self.is_named = candidate.may_be_named(&self.question) && self.needle.as_ref().is_none_or(is_named);
+        let is_named = |needle: &mut Needle| needle.is_in(server.name.as_str());
+        self.is_named = candidate.may_be_named(&self.question) && self.needle.as_mut().is_none_or(is_named);
         self.candidate = Some(candidate);
         Some((server, candidate))
     }
@@ -202,7 +184,7 @@ impl<'a, 'q> Matching<'a, 'q> {
         Some((index, server.versions.get(index)?))
     }
 
-    fn passes(&self, server: &Server, version: &Version) -> bool {
+    fn passes(&mut self, server: &Server, version: &Version) -> bool {
         let Filter { updated_since, status, .. } = self.filter;
         let entry = &version.entry;
         (self.filter.shows_deleted() || !entry.is_deleted())
@@ -210,7 +192,7 @@ impl<'a, 'q> Matching<'a, 'q> {
             && status.as_ref().is_none_or(|status| status == entry.status())
             && entry.facets().have_all(&self.facets)
             && self.registry.is_none_or(|registry| server.is_listed_by(version, registry))
-            && (self.is_named || self.needle.as_ref().is_none_or(|needle| needle.is_in(&entry.search_text())))
+            && (self.is_named || self.needle.as_mut().is_none_or(|needle| needle.is_in_texts_of(entry)))
     }
 }
 

@@ -1,49 +1,50 @@
-//! What the catalog before tells a merge: which servers may stay as they are, and since when versions
-//! count as changed.
+//! What the catalog before tells a merge: which names need not be looked at, which servers may stay as they are, and
+//! since when versions count as changed.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::effects::Effects;
 use super::entry::{Entry, Name};
-use super::listing::Listed;
+use super::listing::{Listed, Listing};
 use super::merge::{Moment, Source};
+use super::splice::differing;
 use super::{Catalog, Contribution, Participant, Server, Version};
+
+/// Where more than one of so many names has to be looked at, all are.
+const FEW_ONE_IN: usize = if cfg!(test) { 1 } else { 8 };
 
 /// What one registry lists under the name at hand: its position, and the versions.
 pub(super) type Head<'a> = (usize, &'a Arc<Listed>);
 
-/// The previous catalog's servers, read in the order of their names beside the new listings.
+/// What is known of the previous catalog.
 pub(super) struct Previous<'a> {
     moment: Moment,
-    /// The newest `updatedAt` that a client can have seen.
-    newest_update: Timestamp,
-    servers: &'a [Arc<Server>],
-    unserved: &'a [Arc<Server>],
-    registries: &'a [Participant],
+    pub(super) catalog: &'a Catalog,
     has_same_rules: bool,
-    /// What was before this process.
-    restored: Option<&'a Effects>,
 }
 
 impl<'a> Previous<'a> {
     pub(super) fn new(catalog: &'a Catalog, registries: &[Participant], moment: Moment) -> Self {
-        Self {
-            moment,
-            newest_update: catalog.newest_update,
-            servers: &catalog.servers,
-            unserved: &catalog.unserved,
-            registries: &catalog.registries,
-            has_same_rules: have_same_rules(registries, &catalog.registries),
-            restored: catalog.restored.as_deref(),
-        }
+        Self { moment, catalog, has_same_rules: have_same_rules(registries, &catalog.registries) }
     }
 
-    /// The previous server of this name. Names must be asked for in ascending order.
-    pub(super) fn server(&mut self, name: &Name) -> Option<&'a Arc<Server>> {
-        advance(&mut self.servers, name).or_else(|| advance(&mut self.unserved, name))
+    /// The names that are listed in another way than before, in order; none where all names have to be looked at:
+    /// because something changed that each of them may depend on, or because they are many.
+    pub(super) fn changed_names(&self, sources: &'a [Source]) -> Option<Vec<&'a Name>> {
+        let Catalog { registries, listings, servers, unserved, .. } = self.catalog;
+        let is_as_usable = |(was, is): (&Participant, &Source)| was.usable == is.usable;
+        if !self.has_same_rules || !registries.iter().zip(sources).all(is_as_usable) {
+            return None;
+        }
+        let mut names = Vec::new();
+        for (was, is) in listings.iter().zip(sources) {
+            names.extend(differing(listed(was.as_ref()), listed(is.listing.as_ref())));
+        }
+        names.sort_unstable();
+        names.dedup();
+        (names.len() <= (servers.len() + unserved.len()) / FEW_ONE_IN).then_some(names)
     }
 
     /// Whether nothing that a previous server was merged from has changed.
@@ -71,13 +72,13 @@ impl<'a> Previous<'a> {
 
     /// The name of the registry that a previous version came from.
     fn winner(&self, version: &Version) -> Option<&'a str> {
-        self.registries.get(version.registry).map(|registry| &*registry.rules.name)
+        self.catalog.registries.get(version.registry).map(|registry| &*registry.rules.name)
     }
 
     /// The first instant after every `updatedAt` that was ever served. It counts only where a registry dates entries
     /// into the future, or a clock goes back: a client that has seen such a date must not miss what comes after.
     fn after_all_updates(&self) -> Timestamp {
-        self.newest_update.checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX)
+        self.catalog.newest_update.checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX)
     }
 
     /// The instant that `updated_since` compares for a version (see [`Version::effective_at`]), given the
@@ -102,7 +103,7 @@ impl<'a> Previous<'a> {
                 before.effective_at
             }
             _ if self.moment.is_ready => from_now(),
-            _ => self.restored.map_or(updated_at, |restored| {
+            _ => self.catalog.restored.as_ref().map_or(updated_at, |restored| {
                 restored.of_version(name, entry, registry, is_latest).unwrap_or_else(from_now)
             }),
         }
@@ -119,15 +120,43 @@ fn have_same_rules(ours: &[Participant], theirs: &[Participant]) -> bool {
     ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| Arc::ptr_eq(&ours.rules, &theirs.rules))
 }
 
-/// Drops the servers before `name` and returns the one of that name.
-fn advance<'a>(servers: &mut &'a [Arc<Server>], name: &Name) -> Option<&'a Arc<Server>> {
-    while let Some((first, rest)) = servers.split_first() {
+/// What a registry lists.
+pub(super) fn listed(listing: Option<&Arc<Listing>>) -> &[Arc<Listed>] {
+    listing.map_or(&[], |listing| &listing.servers)
+}
+
+/// The previous catalog's servers, read in the order of their names beside the new listings.
+pub(super) struct Beside<'a> {
+    servers: &'a [Arc<Server>],
+    unserved: &'a [Arc<Server>],
+}
+
+impl<'a> Beside<'a> {
+    pub(super) fn new(catalog: &'a Catalog) -> Self {
+        Self { servers: &catalog.servers, unserved: &catalog.unserved }
+    }
+
+    /// The previous server of this name. Names must be asked for in ascending order.
+    pub(super) fn server(&mut self, name: &Name) -> Option<&'a Arc<Server>> {
         // Names are shared where what is listed under them stays: most need not be read.
-        if std::ptr::eq(first.name.as_str(), name.as_str()) {
-            return Some(first);
-        }
-        match first.name.cmp(name) {
-            Ordering::Less => *servers = rest,
+        let is_shared = |server: &Server| std::ptr::eq(server.name.as_str(), name.as_str());
+        let order = |server: &Arc<Server>| if is_shared(server) { Ordering::Equal } else { server.name.cmp(name) };
+        advance(&mut self.servers, order).or_else(|| advance(&mut self.unserved, order))
+    }
+}
+
+/// The previous version of an entry's. Versions must be asked for in ascending order.
+pub(super) fn version<'a>(versions: &mut &'a [Version], entry: &Arc<Entry>) -> Option<&'a Version> {
+    let is_shared = |version: &Version| Arc::ptr_eq(&version.entry, entry);
+    let compare = |version: &Version| version.entry.version().cmp(entry.version());
+    advance(versions, |version| if is_shared(version) { Ordering::Equal } else { compare(version) })
+}
+
+/// Drops what stands before what is asked for, and returns that.
+fn advance<'a, T>(sorted: &mut &'a [T], order: impl Fn(&T) -> Ordering) -> Option<&'a T> {
+    while let Some((first, rest)) = sorted.split_first() {
+        match order(first) {
+            Ordering::Less => *sorted = rest,
             Ordering::Equal => return Some(first),
             Ordering::Greater => return None,
         }

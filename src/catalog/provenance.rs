@@ -62,9 +62,9 @@ fn is_meta_name(name: &str) -> bool {
 
 /// A registry as provenance names it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Source<'a> {
+pub(super) struct NamedRegistry<'a> {
     /// Its name.
-    pub(super) registry: &'a str,
+    pub(super) name: &'a str,
     /// Its URL; absent where `publish_urls` hides it.
     pub(super) url: Option<&'a str>,
 }
@@ -86,9 +86,10 @@ pub(super) struct Origin<'a> {
 }
 
 /// Our block as it is served (contract §4): what stands before, between and after the two that differ from version
-/// to version. All versions of one origin share it.
+/// to version. All versions of one origin
+/// share it.
 #[derive(Debug)]
-pub(super) struct Block {
+pub(super) struct Label {
     /// `"key":{"registry":…,"url":…,"fetchedAt":"`
     before: Box<str>,
     /// `","alsoIn":[…],"divergent":…,…}`
@@ -97,8 +98,8 @@ pub(super) struct Block {
 
 const BETWEEN: &[u8] = br#"","sha256":""#;
 
-impl Block {
-    fn new(key: &str, sources: &[Source<'_>], origin: &Origin<'_>) -> Self {
+impl Label {
+    fn new(key: &str, registries: &[NamedRegistry<'_>], origin: &Origin<'_>) -> Self {
         #[derive(Serialize)]
         struct Before<'a> {
             registry: &'a str,
@@ -122,9 +123,9 @@ impl Block {
             part.and_then(|text| serde_json::from_str(text).ok())
         }
         let &Origin { registry, ref also_in, divergent, upstream, ids } = origin;
-        let Source { registry, url } = sources[registry];
-        let also_in: Vec<&str> = also_in.iter().map(|other| sources[*other].registry).collect();
-        let before = json(&Before { registry, url });
+        let NamedRegistry { name, url } = registries[registry];
+        let also_in: Vec<&str> = also_in.iter().map(|other| registries[*other].name).collect();
+        let before = json(&Before { registry: name, url });
         let after = json(&After { also_in: &also_in, divergent, upstream: raw(upstream), ids: raw(ids) });
         // The two are one object.
         let before = before.strip_suffix('}').unwrap_or_default();
@@ -141,13 +142,13 @@ impl Block {
         out.extend_from_slice(self.after.as_bytes());
     }
 
-    /// The length of what [`Block::write`] appends.
+    /// The length of what [`Label::write`] appends.
     pub(super) fn length(&self, fetched_at: Timestamp) -> usize {
         self.before.len() + instant::length(fetched_at) + BETWEEN.len() + Digest::HEXADECIMAL + self.after.len()
     }
 }
 
-/// What versions have in common that share a block.
+/// What versions have in common that share a label.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Shared {
     registry: usize,
@@ -155,28 +156,28 @@ struct Shared {
     divergent: bool,
 }
 
-/// The blocks of one merge.
-pub(super) struct Blocks<'a> {
+/// The labels of one merge.
+pub(super) struct Labels<'a> {
     key: &'a str,
-    sources: Vec<Source<'a>>,
-    known: RefCell<HashMap<Shared, Arc<Block>>>,
+    registries: Vec<NamedRegistry<'a>>,
+    known: RefCell<HashMap<Shared, Arc<Label>>>,
 }
 
-impl<'a> Blocks<'a> {
-    pub(super) fn new(key: &'a str, sources: Vec<Source<'a>>) -> Self {
-        Self { key, sources, known: RefCell::default() }
+impl<'a> Labels<'a> {
+    pub(super) fn new(key: &'a str, registries: Vec<NamedRegistry<'a>>) -> Self {
+        Self { key, registries, known: RefCell::default() }
     }
 
-    /// The block of an origin.
-    pub(super) fn of(&self, origin: &Origin<'_>) -> Arc<Block> {
-        let block = || Arc::new(Block::new(self.key, &self.sources, origin));
+    /// The label of an origin.
+    pub(super) fn of(&self, origin: &Origin<'_>) -> Arc<Label> {
+        let label = || Arc::new(Label::new(self.key, &self.registries, origin));
         // These differ from version to version.
         if origin.upstream.is_some() || origin.ids.is_some() {
-            return block();
+            return label();
         }
         let &Origin { registry, ref also_in, divergent, .. } = origin;
         let shared = Shared { registry, also_in: also_in.clone(), divergent };
-        Arc::clone(self.known.borrow_mut().entry(shared).or_insert_with(block))
+        Arc::clone(self.known.borrow_mut().entry(shared).or_insert_with(label))
     }
 }
 
@@ -195,16 +196,16 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_as_long_as_it_is_said_to_be_and_one_origin_has_one() {
-        let source = |registry, url| Source { registry, url };
-        let blocks = Blocks::new("a/\"b\"", vec![source("r", Some("{u}")), source("s", None), source("t", None)]);
+    fn a_label_is_as_long_as_it_is_said_to_be_and_one_origin_has_one() {
+        let registry = |name, url| NamedRegistry { name, url };
+        let labels = Labels::new("a/\"b\"", vec![registry("r", Some("{u}")), registry("s", None), registry("t", None)]);
         let origin =
-            |registry, also_in, ids| blocks.of(&Origin { registry, also_in, divergent: false, upstream: None, ids });
+            |registry, also_in, ids| labels.of(&Origin { registry, also_in, divergent: false, upstream: None, ids });
         let at = "2026-01-02T03:04:05Z".parse().expect("a timestamp");
-        let json = |block: &Block| {
+        let json = |label: &Label| {
             let mut out = Vec::new();
-            block.write(&mut out, at, Digest([0xa5; 32]));
-            assert_eq!(out.len(), block.length(at));
+            label.write(&mut out, at, Digest([0xa5; 32]));
+            assert_eq!(out.len(), label.length(at));
             String::from_utf8(out).expect("UTF-8")
         };
         let sha256 = "a5".repeat(32);

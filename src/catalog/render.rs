@@ -4,7 +4,7 @@
 //! provenance are short, and written from what they are made of.
 
 use super::entry::{Entry, OFFICIAL_KEY};
-use super::provenance::Block;
+use super::provenance::Label;
 
 const SERVER: &[u8] = br#"{"server":"#;
 const META: &[u8] = br#","_meta":{""#;
@@ -14,7 +14,7 @@ const NOT_LATEST: &[u8] = br#","isLatest":false},"#;
 const END: &[u8] = b"}}";
 
 /// Appends an entry as it is served.
-pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry, is_latest: bool, provenance: &Block) {
+pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry, is_latest: bool, provenance: &Label) {
     let [beginning, rest] = entry.server_in_two().map(str::as_bytes);
     for part in [SERVER, beginning, rest, META, OFFICIAL_KEY.as_bytes(), OFFICIAL] {
         out.extend_from_slice(part);
@@ -30,7 +30,7 @@ pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry, is_latest: bool, pro
 }
 
 /// The length of what [`write_entry`] appends.
-pub(super) fn length(entry: &Entry, is_latest: bool, provenance: &Block) -> usize {
+pub(super) fn length(entry: &Entry, is_latest: bool, provenance: &Label) -> usize {
     let before = [SERVER.len(), entry.server_length(), META.len(), OFFICIAL_KEY.len(), OFFICIAL.len()];
     let latest = if is_latest { LATEST.len() } else { NOT_LATEST.len() };
     let extra = if entry.extra_meta().is_empty() { 0 } else { entry.extra_meta().len() + 1 };

@@ -73,7 +73,7 @@ impl Registry {
         if max_listing_versions < listing.versions + changes.missing_from(&listing) {
             return Err(format!("the list would have more than {max_listing_versions} versions"));
         }
-        if max_listing_size < (listing.bytes() + changes.bytes()).saturating_sub(listing.bytes_replaced_by(changes)) {
+        if max_listing_size < (listing.bytes + changes.bytes).saturating_sub(listing.bytes_replaced_by(changes)) {
             return Err(format!("the list would have more than {max_listing_size} bytes"));
         }
         Ok(())

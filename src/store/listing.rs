@@ -99,11 +99,8 @@ pub(super) fn read<R: Read + Seek + Send>(input: R, threads: usize) -> Result<St
     }
     let list = ListDigest(bytes_of(&list)?);
     let lineage: Lineage = lineage.iter().filter_map(|id| ProxyId::new(id)).collect();
-    let listing = Arc::new(Listing {
-        url: url.into(),
-        servers: servers::read(&mut content, versions, &provenance_key, threads)?,
-        versions,
-    });
+    let servers = servers::read(&mut content, versions, &provenance_key, threads)?;
+    let listing = Arc::new(Listing::new(url.into(), servers));
     Ok(Stored { registry, list, provenance_key, listing, listed_at, marks, refused, lineage })
 }
 

@@ -279,7 +279,7 @@ fn what_could_not_be_read_is_not_written() {
         let entry = Entry::new(with(server)).expect("it has a name and a version");
         let listed = Listed { name: listed.name.clone(), entries: vec![Arc::new(entry)] };
         let url = "https://x.example".into();
-        let listing = Listing { url, servers: vec![Arc::new(listed)], versions: 1 };
+        let listing = Listing::new(url, vec![Arc::new(listed)]);
         let stored = Stored { listing: Arc::new(listing), ..bad.clone() };
         assert!(matches!(encode(&stored), Err(Problem::Unfit(_))));
     }

@@ -252,6 +252,22 @@ impl Entry {
         }
     }
 
+    /// Appends what [`Entry::search_text`] gives.
+    pub fn push_search_text(&self, out: &mut String) {
+        match self.unusual().and_then(|unusual| unusual.search_text.as_deref()) {
+            Some(ready) => out.push_str(ready),
+            None => push_search_text(out, self.places, &self.server),
+        }
+    }
+
+    /// Whether title and description stand in the `server` of another entry as they do in this one's.
+    #[must_use]
+    pub fn has_texts_of(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.places, other.places);
+        ours.title.json(&self.server) == theirs.title.json(&other.server)
+            && ours.description.json(&self.server) == theirs.description.json(&other.server)
+    }
+
     /// How many bytes of JSON it holds.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -281,10 +297,14 @@ fn is_long(places: Places) -> bool {
 
 fn search_text(places: Places, server: &str) -> String {
     let mut text = String::new();
-    push_searched(&mut text, &places.title.text(server));
-    text.push('\0');
-    push_searched(&mut text, &places.description.text(server));
+    push_search_text(&mut text, places, server);
     text
+}
+
+fn push_search_text(out: &mut String, places: Places, server: &str) {
+    push_searched(out, &places.title.text(server));
+    out.push('\0');
+    push_searched(out, &places.description.text(server));
 }
 
 impl fmt::Debug for Entry {

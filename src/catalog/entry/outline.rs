@@ -121,6 +121,11 @@ impl Place {
         self.start as usize..self.end as usize
     }
 
+    /// What stands there.
+    pub(super) fn json(self, server: &str) -> &str {
+        server.get(self.range()).unwrap_or_default()
+    }
+
     /// The text that stands there.
     pub(super) fn text(self, server: &str) -> Cow<'_, str> {
         server.get(self.range()).and_then(text).unwrap_or_default()

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::grams::Signature;
 use super::*;
 use crate::catalog::Catalog;
 use crate::catalog::entry::{Entry, Name, Status};
@@ -104,8 +105,7 @@ impl World {
             let is_listed =
                 |listed: &&Arc<Listed>| listed.name.as_str().bytes().map(usize::from).sum::<usize>() % step == 0;
             let servers: Vec<_> = self.listed.values().filter(is_listed).cloned().collect();
-            let versions = servers.iter().map(|listed| listed.entries.len()).sum();
-            Some(Arc::new(Listing { url: "https://x.example".into(), servers, versions }))
+            Some(Arc::new(Listing::new("https://x.example".into(), servers)))
         };
         let source = |number: usize, usable| Source {
             rules: Arc::clone(&self.rules[number]),
@@ -166,20 +166,56 @@ fn passes(filter: &Filter, catalog: &Catalog, server: &super::Server, version: &
         }
 }
 
-/// The index is one of these very servers, and each chunk is as it would be, were it made anew.
+/// The index is one of these very servers, and each chunk knows what one that were made anew would know.
 fn check(catalog: &Catalog) -> Result<(), TestCaseError> {
     let index = &catalog.index;
-    let known = index.commonness.as_ref().expect("a merge knows it");
+    let commonness = &index.commonness.as_ref().expect("a merge knows it").commonness;
     let mut next = 0;
     for Placed { first, chunk } in &index.chunks {
         prop_assert_eq!(*first, next);
         next += chunk.len();
-        let mut builder = Builder::new(&catalog.registries, &known.commonness);
-        catalog.servers[*first..next].iter().for_each(|server| builder.push(server));
-        prop_assert!(builder.columns_before_last() < 2 * MAX_COLUMNS);
-        prop_assert!(chunk.is_like(&builder.finish()));
+        let servers = &catalog.servers[*first..next];
+        let mut builder = Builder::new(&catalog.registries, commonness);
+        for server in servers {
+            builder.push(server, None);
+        }
+        let anew = builder.finish();
+        prop_assert_eq!((&chunk.effects, chunk.newest_effect), (&anew.effects, anew.newest_effect));
+        prop_assert_eq!((&chunk.lines, &chunk.versions), (&anew.lines, &anew.versions));
+        let last = chunk.texts.first_columns.last().expect("no chunk is empty");
+        prop_assert!((*last as usize) < 2 * MAX_COLUMNS);
+        let stands_alone = |server: &Arc<super::Server>| MANY_VERSIONS < server.versions.len();
+        prop_assert!(servers.len() == 1 || !servers.iter().any(stands_alone));
+        for (at, server) in servers.iter().enumerate() {
+            check_columns(chunk, commonness, at, server)?;
+        }
     }
     prop_assert_eq!(next, catalog.servers.len());
+    Ok(())
+}
+
+/// Each text is in the column of its version, the name in the first one, and no column is of nothing.
+fn check_columns(
+    chunk: &Chunk,
+    commonness: &Commonness,
+    at: usize,
+    server: &super::Server,
+) -> Result<(), TestCaseError> {
+    let signatures = chunk.texts.matrix.signatures();
+    let columns = chunk.texts.columns(at);
+    let first_versions = &chunk.texts.first_versions[columns.clone()];
+    prop_assert!(first_versions.is_sorted_by(|left, right| left < right) && first_versions[0] == 0);
+    prop_assert!((first_versions[first_versions.len() - 1] as usize) < server.versions.len());
+    let texts = server.versions.iter().enumerate().map(|(number, version)| {
+        let column = first_versions.partition_point(|first| *first as usize <= number) - 1;
+        (columns.start + column, version.entry.search_text().into_owned())
+    });
+    for (column, text) in texts.chain([(columns.start, lowercase(server.name.as_str()))]) {
+        let (mut presence, mut signature) = (chunk.texts.presence.clone(), Signature::default());
+        signature.add(&text, commonness, &mut presence);
+        prop_assert_eq!(signatures[column].or(signature), signatures[column]);
+        prop_assert_eq!(&presence, &chunk.texts.presence);
+    }
     Ok(())
 }
 
