@@ -52,5 +52,6 @@ mod synchronising;
 mod tidy;
 mod tls;
 mod unready;
+mod validation;
 mod walk;
 mod wire;
