@@ -19,6 +19,7 @@ mod descriptors;
 mod documents;
 mod endpoints;
 mod entries;
+mod export;
 mod fake;
 mod faults;
 mod filters;

@@ -1,7 +1,7 @@
 //! Whether a `server.json` is as it should be, as the API's `POST /validate` says it (registry-api.md §5): everything
 //! that is wrong with it at once, each with its place.
 //!
-//! Two passes: [`shape`] holds it against the schema of 2025-12-11, [`rules`] against what the official registry wants
+//! Two passes: `shape` holds it against the schema of 2025-12-11, `rules` against what the official registry wants
 //! besides. The names of those rules are the official server's. What that one refuses only when a version is published
 //! is a warning here. Nothing asks package registries who owns what.
 
