@@ -1,9 +1,10 @@
 //! The composition root: the only place where parts meet. Build (binds, may fail), then addresses, then run.
 //! `members` are the registries as they run, `entrances` what listeners lead to, `reload` follows the configuration
-//! while they do.
+//! while they do; `once` fetches them for commands that end.
 
 mod entrances;
 mod members;
+mod once;
 mod reload;
 
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ use crate::store::identity::Secret;
 use entrances::{Entrances, Materials};
 pub use members::registries;
 use members::{Blueprint, Member, Surroundings};
+pub use once::{Missing, Snapshot, fetch_once};
 use reload::Reloader;
 
 /// A proxy that is bound and not yet running.

@@ -48,7 +48,7 @@
 //! | serve | catalog, inspect, registry |
 //! | config | catalog, registry, refresh, store, serve, telemetry (their `Config` types), files |
 //! | app | all of the above, shutdown |
-//! | cli | app, config, registry, shutdown, telemetry |
+//! | cli | app, catalog, config, registry, shutdown, telemetry |
 //! | main | cli |
 //! | fuzzing | config, registry, serve, store (what must hold of what strangers send; never in the program) |
 //!

@@ -1,5 +1,6 @@
 //! The command line: one file per command. The only place that prints to standard output.
 
+mod export;
 mod healthcheck;
 mod serve;
 mod test;
@@ -40,6 +41,8 @@ enum Command {
     Serve(serve::Serve),
     /// Test Connection: ask registries and judge the answer in three stages
     Test(test::Test),
+    /// Fetch all registries once, and write the merged catalog to files
+    Export(export::Export),
     /// Ask the running proxy whether it lives (for containers without curl)
     Healthcheck,
 }
@@ -82,6 +85,10 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             let loaded = load(&files, &flags)?;
             in_runtime(test::run(loaded.config, command))
         }
+        Command::Export(command) => {
+            let loaded = load(&files, &flags)?;
+            in_runtime(export::run(loaded.config, command))
+        }
         Command::Healthcheck => Ok(healthcheck::run(&config::read(&files, &flags)?)),
     }
 }
@@ -111,6 +118,8 @@ enum Failure {
     Runtime(std::io::Error),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
+    #[error(transparent)]
+    Directory(#[from] export::Problem),
 }
 
 impl From<AppError> for Failure {
@@ -126,7 +135,7 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) => ExitCode::from(EXIT_USAGE),
-            Self::App(_) | Self::Runtime(_) | Self::Output(_) => ExitCode::FAILURE,
+            Self::App(_) | Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -136,4 +145,9 @@ fn report(message: &str) {
     for line in message.lines() {
         eprintln!("error: {line}");
     }
+}
+
+#[expect(clippy::print_stderr, reason = "what a command leaves out belongs on standard error, with or without logs")]
+fn warn(message: &str) {
+    eprintln!("warning: {message}");
 }

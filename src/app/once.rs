@@ -1,0 +1,100 @@
+//! All configured registries, fetched once and merged: for commands that answer from a catalog and end. The same tests
+//! and walks as in a proxy that runs, with the same limits; nothing is listened to, and nothing is kept.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::members::Surroundings;
+use super::{AppError, OwnIds, aside, known_id};
+use crate::catalog::Catalog;
+use crate::catalog::merge::{Moment, Source, merge};
+use crate::config::Config;
+use crate::registry::Registry;
+use crate::shutdown::Lifecycle;
+
+/// How long after the longest walk that may be, at most: for the tests before it, and their retries.
+const GRACE: Duration = Duration::from_mins(2);
+/// How often it is looked whether all have ended, should nobody be told.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What all registries list together.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What those list that could be fetched whole.
+    pub catalog: Arc<Catalog>,
+    /// All configured registries, in configuration order, with what is known of them.
+    pub registries: Vec<Arc<Registry>>,
+    /// Those of which nothing could be fetched, or not all.
+    pub missing: Vec<Missing>,
+}
+
+/// A registry of which the snapshot has nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` is left out: {}", self.name, self.reason)
+    }
+}
+
+/// Fetches all registries of a configuration once, at the same time, and merges what those list that could be fetched
+/// whole. A part of a list is none: what is made of it may outlive the moment.
+///
+/// # Errors
+/// What is wrong with the configuration. That nothing could be fetched is no error: the snapshot says so.
+pub async fn fetch_once(config: &Config) -> Result<Snapshot, AppError> {
+    let changed = Arc::new(Notify::new());
+    let own_ids = OwnIds::of(known_id(config).await);
+    let surroundings = Surroundings::new(config, own_ids, Arc::clone(&changed))?;
+    let mut members = surroundings.members(config)?;
+    let lifecycle = Lifecycle::new();
+    for member in &mut members {
+        member.start(&lifecycle);
+    }
+    let registries: Vec<Arc<Registry>> = members.iter().map(|member| Arc::clone(&member.registry)).collect();
+    // Elapsing is no error: what has ended by then counts.
+    let _ = timeout(config.limits.walk_timeout + GRACE, all_attempted(&registries, &changed)).await;
+    let now = Timestamp::now();
+    let (sources, missing) = sources(&registries, now);
+    lifecycle.stop();
+    let policy = Arc::clone(&surroundings.policy);
+    let moment = Moment { now, is_ready: false };
+    let catalog = aside(move || merge(&policy, &sources, &Catalog::default(), moment)).await;
+    Ok(Snapshot { catalog: Arc::new(catalog), registries, missing })
+}
+
+async fn all_attempted(registries: &[Arc<Registry>], changed: &Notify) {
+    while !registries.iter().all(|registry| registry.status().attempted) {
+        let _ = timeout(LOOK_INTERVAL, changed.notified()).await;
+    }
+}
+
+/// Each registry's part, and those that have none.
+fn sources(registries: &[Arc<Registry>], now: Timestamp) -> (Vec<Source>, Vec<Missing>) {
+    let mut missing = Vec::new();
+    let sources = registries.iter().map(|registry| {
+        let mut source = registry.merge_source(now);
+        let status = registry.status();
+        if status.listing.is_none() {
+            (source.usable, source.listing) = (false, None);
+        }
+        if !source.usable {
+            let error = status.last_error.as_ref().map(|(_, error)| error.clone());
+            let reason = error.unwrap_or_else(|| "its list did not come to its end in time".to_owned());
+            missing.push(Missing { name: registry.name().to_owned(), reason });
+        }
+        source
+    });
+    (sources.collect(), missing)
+}
