@@ -145,6 +145,16 @@ impl Version {
         render::write_entry(out, &self.entry, self.is_latest, &self.provenance);
     }
 
+    /// Our block of `_meta`: where the content came from.
+    #[must_use]
+    pub fn provenance(&self) -> serde_json::Value {
+        let mut block = vec![b'{'];
+        self.provenance.write(&mut block, self.entry.fetched_at(), self.entry.digest());
+        block.push(b'}');
+        let block = serde_json::from_slice::<serde_json::Map<_, _>>(&block).unwrap_or_default();
+        block.into_iter().next().map(|(_, block)| block).unwrap_or_default()
+    }
+
     /// How many bytes [`Version::write_to`] appends.
     #[must_use]
     pub fn served_length(&self) -> usize {

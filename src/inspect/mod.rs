@@ -3,3 +3,4 @@
 
 pub mod likeness;
 pub mod server_json;
+pub mod validate;

@@ -1,0 +1,172 @@
+//! The verdict on a configured server that the catalog does not list: whether a registry that cannot be used has it,
+//! whether it is listed at another host, whether it may be taken for a listed one.
+
+use super::address;
+use super::judge::{Judge, Target, described};
+use super::lookup::{Key, identifier};
+use super::records::Record;
+use super::report::{Judged, Verdict};
+use super::{Configured, Package};
+use crate::catalog::rules::Omission;
+use crate::catalog::{Server, Standing};
+use crate::inspect::likeness::Likeness;
+
+pub(super) fn judge(judge: &mut Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> Judged {
+    if targets.iter().all(|target| matches!(target, Target::Url(url) if address::is_local(url))) && !targets.is_empty()
+    {
+        return Judged::new(configured, Verdict::Unknown).with("It leads to this machine, of which no registry knows.");
+    }
+    let (withheld, refused) = held_back(judge, configured, targets);
+    if !withheld.is_empty() {
+        let evidence = format!("Listed by {}, which cannot be used at the moment.", withheld.join(", "));
+        return Judged::new(configured, Verdict::Unverified).with(evidence);
+    }
+    let judged = elsewhere(judge, configured, targets).or_else(|| alike(judge, configured, targets));
+    let mut judged = judged.unwrap_or_else(|| unlisted(judge, configured, targets));
+    judged.evidence.extend(refused);
+    judged
+}
+
+/// The registries that list it and cannot be used, and what is said of those that may not supply it.
+fn held_back(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> (Vec<String>, Vec<String>) {
+    let lookup = judge.lookup;
+    let registries = &lookup.catalog().registries;
+    let (mut withheld, mut refused) = (Vec::new(), Vec::new());
+    let mut look_at = |server: &Server, is_it: &dyn Fn(&Record) -> bool| {
+        for contribution in &server.contributions {
+            let registry = registries.get(contribution.registry).map_or("", |registry| &registry.rules.name);
+            let has_it = || contribution.listed.entries.iter().any(|entry| is_it(&Record::of(entry)));
+            match contribution.standing {
+                Standing::Withheld if has_it() => withheld.push(registry.to_owned()),
+                Standing::LeftOut(Omission::OwnedElsewhere) if has_it() => refused.push(format!(
+                    "{registry} lists it as {}, a name that only other registries may supply.",
+                    server.name
+                )),
+                _ => {}
+            }
+        }
+    };
+    for target in targets {
+        for server in target.with_key(|key| lookup.servers(key)) {
+            look_at(server, &|record| target.is_in(record));
+        }
+    }
+    if let Some(server) = configured.reduced.name.as_deref().and_then(|name| lookup.catalog().server(name)) {
+        look_at(server, &|_| targets.is_empty());
+    }
+    for list in [&mut withheld, &mut refused] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    (withheld, refused)
+}
+
+/// The same image at another host; the only server at the host of a URL.
+fn elsewhere(judge: &mut Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> Option<Judged> {
+    let lookup = judge.lookup;
+    for target in targets {
+        let (servers, what) = match target {
+            Target::Package(package) => match package.path_of_image() {
+                Some(path) => (lookup.servers(&Key::Image(path)), "the image"),
+                None => continue,
+            },
+            Target::Url(url) => (lookup.servers(&Key::Host(address::host(url))), "another URL"),
+        };
+        let is_it = |record: &Record| match target {
+            Target::Package(package) => images(record).any(|image| image.path_of_image() == package.path_of_image()),
+            Target::Url(url) => urls(record).any(|listed| address::host(listed) == address::host(url)),
+        };
+        let servers: Vec<&Server> =
+            servers.into_iter().map(AsRef::as_ref).filter(|server| server.latest().is_some()).collect();
+        let [server] = servers.as_slice() else { continue };
+        let records = judge.records(server);
+        let versions = server.versions.iter().zip(records.iter());
+        let (version, record) =
+            versions.filter(|(_, record)| is_it(record)).max_by_key(|(version, _)| version.is_latest)?;
+        let listed: Vec<&str> = match target {
+            Target::Package(_) => images(record).map(|image| image.identifier.as_str()).collect(),
+            Target::Url(_) => urls(record).collect(),
+        };
+        let evidence = format!("{} lists {what} {} and not {}.", server.name, listed.join(", "), target.describe());
+        let judged = Judged::new(configured, Verdict::WrongSource).with(evidence);
+        return Some(described(judged, server, version, record, &[]));
+    }
+    None
+}
+
+fn images(record: &Record) -> impl Iterator<Item = &Package> {
+    record.packages.iter().map(|listed| &listed.package).filter(|package| package.path_of_image().is_some())
+}
+
+fn urls(record: &Record) -> impl Iterator<Item = &str> {
+    record.remotes.iter().filter_map(|remote| match &remote.address {
+        super::records::Address::At(url) => Some(url.as_str()),
+        super::records::Address::Like(_) => None,
+    })
+}
+
+/// Whether it may be taken for a listed one: by its package, by its host, or by its name.
+fn alike(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> Option<Judged> {
+    let (lookup, texts) = (judge.lookup, judge.lookup.texts());
+    for target in targets {
+        let alike: Vec<(String, Likeness)> = match target {
+            Target::Package(package) => {
+                let like = texts.identifiers.like(&package.identifier, |at| identifier(&texts.packages[at]));
+                let same_kind = |key: &str| key.starts_with(&format!("{}:", package.kind.as_str()));
+                let like = like.into_iter().map(|(at, likeness)| (texts.packages[at].to_string(), likeness));
+                like.filter(|(key, _)| same_kind(key)).collect()
+            }
+            Target::Url(url) => {
+                let host = address::host(url);
+                let like = texts.host_names.like(host, |at| &texts.hosts[at]);
+                like.into_iter().map(|(at, likeness)| (texts.hosts[at].to_string(), likeness)).collect()
+            }
+        };
+        let key = |text: &str| match target {
+            Target::Package(_) => lookup.servers(&Key::Package(text)),
+            Target::Url(_) => lookup.servers(&Key::Host(text)),
+        };
+        if let Some((closest, likeness)) = alike.first() {
+            let evidence = format!("{} is not listed, and {closest} is: {}.", target.describe(), in_words(*likeness));
+            let mut judged = Judged::new(configured, Verdict::LookAlike).with(evidence);
+            let servers = alike.iter().flat_map(|(text, _)| key(text)).filter(|server| server.latest().is_some());
+            judged.candidates = servers.take(super::judge::MAX_NAMES).map(|server| server.name.to_string()).collect();
+            judged.candidates.dedup();
+            return Some(judged);
+        }
+    }
+    let name = configured.reduced.name.as_deref()?;
+    let servers = lookup.catalog().servers();
+    let like = texts.names.like(name, |at| servers.get(at).map_or("", |server| server.name.as_str()));
+    let (_, likeness) = like.first()?;
+    let mut judged = Judged::new(configured, Verdict::LookAlike);
+    judged.candidates = like.iter().map(|(at, _)| servers[*at].name.to_string()).collect();
+    let evidence = format!("{name} is not listed, and {} is: {}.", judged.candidates[0], in_words(*likeness));
+    Some(judged.with(evidence))
+}
+
+fn in_words(likeness: Likeness) -> String {
+    match likeness {
+        Likeness::Case => "they differ in letter case alone".to_owned(),
+        Likeness::Confusable => "they look the same".to_owned(),
+        Likeness::Edits(1) => "they are one edit apart".to_owned(),
+        Likeness::Edits(edits) => format!("they are {edits} edits apart"),
+    }
+}
+
+/// Not listed at all; for certain only where every registry has said what it lists, and can be used.
+fn unlisted(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> Judged {
+    let registries = &judge.lookup.catalog().registries;
+    let missing = registries.iter().filter(|registry| !registry.usable || !registry.listed);
+    let missing: Vec<&str> = missing.map(|registry| &*registry.rules.name).collect();
+    let mut what: Vec<String> = targets.iter().map(|target| target.describe()).collect();
+    if what.is_empty() {
+        what.extend(configured.reduced.name.clone());
+    }
+    let what = if what.is_empty() { "It".to_owned() } else { what.join(", ") };
+    if registries.is_empty() || missing.is_empty() {
+        return Judged::new(configured, Verdict::Unknown).with(format!("{what} is listed by no registry."));
+    }
+    let evidence = format!("{what} may be listed by {}, which cannot be used at the moment.", missing.join(", "));
+    Judged::new(configured, Verdict::Unverified).with(evidence)
+}

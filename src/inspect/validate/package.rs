@@ -1,0 +1,325 @@
+//! What a package is called: the texts by which runners and registries name one, in one form. It knows the rules of the
+//! package registries; whether a package exists it does not know.
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// The longest name of a package that is looked for. Those of npm have 214 characters at most; images are longer.
+const MAX_BYTES: usize = 512;
+
+/// Where packages come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PackageType {
+    /// npm.
+    Npm,
+    /// The Python Package Index.
+    Pypi,
+    /// A registry of container images.
+    Oci,
+    /// `NuGet`.
+    Nuget,
+    /// crates.io.
+    Cargo,
+    /// A bundle at a URL.
+    Mcpb,
+    /// JSR.
+    Jsr,
+}
+
+impl PackageType {
+    /// Reads `registryType` of a `server.json`, with what older ones have in its place.
+    #[must_use]
+    pub fn from_wire(text: &str) -> Option<Self> {
+        Some(match text.to_ascii_lowercase().as_str() {
+            "npm" => Self::Npm,
+            "pypi" => Self::Pypi,
+            "oci" | "docker" | "docker-hub" => Self::Oci,
+            "nuget" => Self::Nuget,
+            "cargo" | "crates.io" => Self::Cargo,
+            "mcpb" => Self::Mcpb,
+            "jsr" => Self::Jsr,
+            _ => return None,
+        })
+    }
+
+    /// The wire value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Npm => "npm",
+            Self::Pypi => "pypi",
+            Self::Oci => "oci",
+            Self::Nuget => "nuget",
+            Self::Cargo => "cargo",
+            Self::Mcpb => "mcpb",
+            Self::Jsr => "jsr",
+        }
+    }
+
+    /// The hosts of the registry that is asked where none is named.
+    fn usual_hosts(self) -> &'static [&'static str] {
+        match self {
+            Self::Npm => &["registry.npmjs.org"],
+            Self::Pypi => &["pypi.org"],
+            Self::Nuget => &["api.nuget.org", "nuget.org", "www.nuget.org"],
+            Self::Cargo => &["crates.io"],
+            Self::Oci | Self::Mcpb | Self::Jsr => &[],
+        }
+    }
+
+    /// The host of a package registry, at its URL; none where it is the usual one, or no URL of one.
+    #[must_use]
+    pub fn unusual_host(self, base: &str) -> Option<String> {
+        let host = Url::parse(base).ok()?.host_str()?.to_owned();
+        let is_usual = self == Self::Oci || self == Self::Mcpb || self.usual_hosts().contains(&host.as_str());
+        (!is_usual).then_some(host)
+    }
+}
+
+/// A package as it is configured or listed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Package {
+    /// Where it comes from.
+    #[serde(rename = "type")]
+    pub kind: PackageType,
+    /// What it is called there, as the registry compares names; an image with its host, without tag and digest.
+    pub identifier: String,
+    /// Its version, a range of versions, or its tag; for an image with a digest, the digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl Package {
+    fn new(kind: PackageType, identifier: String, version: Option<&str>) -> Option<Self> {
+        let version = version.map(str::trim).filter(|version| !version.is_empty());
+        let fits = identifier.len() + version.map_or(0, str::len) <= MAX_BYTES;
+        fits.then(|| Self { kind, identifier, version: version.map(str::to_owned) })
+    }
+
+    /// A package in the words of a runner: with its version, if there is one. None where it is no name of a package but a
+    /// path, a URL, or something else.
+    #[must_use]
+    pub fn parse(kind: PackageType, text: &str) -> Option<Self> {
+        let text = text.trim();
+        match kind {
+            PackageType::Npm => npm(text),
+            PackageType::Pypi => pypi(text),
+            PackageType::Oci => oci(text),
+            PackageType::Nuget => nuget(text),
+            PackageType::Cargo => {
+                let (name, version) = split_version(text);
+                is_word(name, "_-").then(|| Self::new(kind, name.to_ascii_lowercase().replace('_', "-"), version))?
+            }
+            PackageType::Jsr => {
+                let (name, version) = split_version(text);
+                is_scoped(name).then(|| Self::new(kind, name.to_ascii_lowercase(), version))?
+            }
+            PackageType::Mcpb => Self::new(kind, super::address::normalised(text)?, None),
+        }
+    }
+
+    /// A package as a `server.json` lists it: the version and the URL of the package registry have members of their own.
+    #[must_use]
+    pub fn listed(kind: &str, identifier: &str, version: Option<&str>, base: Option<&str>) -> Option<Self> {
+        let kind = PackageType::from_wire(kind)?;
+        let host = || Url::parse(base?).ok()?.host_str().map(str::to_owned);
+        let with_host = match (kind, host()) {
+            (PackageType::Oci, Some(host)) if !has_host(identifier) => format!("{host}/{identifier}"),
+            _ => identifier.to_owned(),
+        };
+        let package = Self::parse(kind, &with_host)?;
+        let version = version.map(str::trim).filter(|version| !version.is_empty() && kind != PackageType::Mcpb);
+        Some(Self { version: package.version.or_else(|| version.map(str::to_owned)), ..package })
+    }
+
+    /// What tells it from other packages, whatever the version.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.kind.as_str(), self.identifier)
+    }
+
+    /// The image without its host, to find the same at another host.
+    #[must_use]
+    pub fn path_of_image(&self) -> Option<&str> {
+        let (_, path) = self.identifier.split_once('/').filter(|_| self.kind == PackageType::Oci)?;
+        Some(path)
+    }
+}
+
+/// At the last `@` that is not the first character: `@scope/name@1.2`.
+fn split_version(text: &str) -> (&str, Option<&str>) {
+    match text.rfind('@').filter(|at| 0 < *at) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
+}
+
+/// Whether a text is letters and digits, and of these characters inside.
+fn is_word(text: &str, inside: &str) -> bool {
+    let is_plain = |char: char| char.is_ascii_alphanumeric();
+    text.starts_with(is_plain)
+        && text.ends_with(|char: char| is_plain(char) || char == '_' && inside.contains('_'))
+        && text.chars().all(|char| is_plain(char) || inside.contains(char))
+}
+
+fn is_scoped(text: &str) -> bool {
+    let parts = text.strip_prefix('@').and_then(|rest| rest.split_once('/'));
+    parts.is_some_and(|(scope, name)| is_word(scope, "-_.~") && is_word(name, "-_.~"))
+}
+
+/// `name`, `@scope/name`, `name@1.2`, `npm:name@1.2`, `alias@npm:name@1.2`. Names are in lower case.
+fn npm(text: &str) -> Option<Package> {
+    let text = text.split_once("npm:").map_or(text, |(_, name)| name);
+    let (name, version) = split_version(text);
+    // `name@github:…`, `name@file:…` and `name@https://…` are something else.
+    let is_version = version.is_none_or(|version| !version.contains([':', '/']));
+    let is_name = is_scoped(name) || is_word(name, "-_.~");
+    (is_name && is_version).then(|| Package::new(PackageType::Npm, name.to_lowercase(), version))?
+}
+
+/// `name`, `name[extra]==1.2`, `name@1.2`, `name>=1,<2`. Names as PEP 503 compares them.
+fn pypi(text: &str) -> Option<Package> {
+    let end = text.find(|char: char| !char.is_ascii_alphanumeric() && !"-_.".contains(char)).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let rest = rest.trim_start();
+    let rest = match rest.strip_prefix('[') {
+        Some(extras) => extras.split_once(']')?.1.trim_start(),
+        None => rest,
+    };
+    // Markers come after a semicolon.
+    let rest = rest.split(';').next().unwrap_or_default().trim();
+    let version = match rest.strip_prefix("===").or_else(|| rest.strip_prefix("==")) {
+        Some(version) => version,
+        None => rest.strip_prefix('@').unwrap_or(rest),
+    };
+    let is_version =
+        !version.contains([':', '/']) && (rest.is_empty() || rest.starts_with(['=', '@', '<', '>', '~', '!']));
+    let is_archive = [".whl", ".tar.gz", ".zip", ".py"].iter().any(|ending| name.ends_with(ending));
+    if !is_word(name, "-_.") || !is_version || is_archive {
+        return None;
+    }
+    let mut identifier = String::with_capacity(name.len());
+    for part in name.split(['-', '_', '.']).filter(|part| !part.is_empty()) {
+        if !identifier.is_empty() {
+            identifier.push('-');
+        }
+        identifier.push_str(&part.to_ascii_lowercase());
+    }
+    Package::new(PackageType::Pypi, identifier, Some(version))
+}
+
+/// `Name@1.2`. Letter case does not count.
+fn nuget(text: &str) -> Option<Package> {
+    let (name, version) = split_version(text);
+    is_word(name, "-_.").then(|| Package::new(PackageType::Nuget, name.to_ascii_lowercase(), version))?
+}
+
+/// Whether the first part of an image's name is a host, as Docker tells.
+fn has_host(image: &str) -> bool {
+    image.split_once('/').is_some_and(|(first, _)| first.contains(['.', ':']) || first == "localhost")
+}
+
+/// `redis`, `mcp/fetch:1.2`, `ghcr.io/owner/name@sha256:…`, `localhost:5000/name`. Docker's hub where no host is named.
+fn oci(text: &str) -> Option<Package> {
+    let text = text.strip_prefix("docker://").or_else(|| text.strip_prefix("oci://")).unwrap_or(text);
+    let (name, digest) = match text.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (text, None),
+    };
+    let (name, tag) = match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (name, None),
+    };
+    let (host, path) = if has_host(name) { name.split_once('/')? } else { ("docker.io", name) };
+    let host = host.to_ascii_lowercase();
+    let is_hub = matches!(
+        host.as_str(),
+        "docker.io" | "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" | "hub.docker.com"
+    );
+    let host = if is_hub { "docker.io" } else { host.strip_suffix(":443").unwrap_or(&host) };
+    let path = if is_hub && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
+    let is_part = |part: &str| is_word(part, "-_.") && !part.contains(|char: char| char.is_ascii_uppercase());
+    let is_tag = tag.is_none_or(|tag| tag.chars().all(|char| char.is_ascii_alphanumeric() || "-_.".contains(char)));
+    let is_digest = digest.is_none_or(|digest| {
+        let hexadecimal = digest.split_once(':').map_or("", |(_, hexadecimal)| hexadecimal);
+        !hexadecimal.is_empty() && hexadecimal.chars().all(|char| char.is_ascii_hexdigit())
+    });
+    let is_image = path.split('/').all(is_part) && is_tag && is_digest;
+    is_image.then(|| Package::new(PackageType::Oci, format!("{host}/{path}"), digest.or(tag)))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(kind: PackageType, text: &str) -> Option<(String, Option<String>)> {
+        Package::parse(kind, text).map(|package| (package.identifier, package.version))
+    }
+
+    #[test]
+    fn packages_are_read_as_their_registries_name_them() {
+        use PackageType::{Cargo, Jsr, Npm, Nuget, Oci, Pypi};
+        for (kind, text, identifier, version) in [
+            (Npm, "server", "server", None),
+            (Npm, "@Scope/Server@1.2.0-rc.1", "@scope/server", Some("1.2.0-rc.1")),
+            (Npm, "server@latest", "server", Some("latest")),
+            (Npm, "npm:@scope/server@1", "@scope/server", Some("1")),
+            (Npm, "alias@npm:server@2", "server", Some("2")),
+            (Pypi, "MCP_Server..Fetch", "mcp-server-fetch", None),
+            (Pypi, "mcp[cli,dev] == 1.2.0", "mcp", Some("1.2.0")),
+            (Pypi, "mcp@1.2", "mcp", Some("1.2")),
+            (Pypi, "mcp>=1.2,<2 ; python_version>'3.9'", "mcp", Some(">=1.2,<2")),
+            (Oci, "redis", "docker.io/library/redis", None),
+            (Oci, "mcp/fetch:1.2", "docker.io/mcp/fetch", Some("1.2")),
+            (Oci, "index.docker.io/mcp/fetch", "docker.io/mcp/fetch", None),
+            (Oci, "GHCR.io/owner/name:v1@sha256:ab12", "ghcr.io/owner/name", Some("sha256:ab12")),
+            (Oci, "localhost:5000/name", "localhost:5000/name", None),
+            (Oci, "registry.acme.example:8443/team/name:2", "registry.acme.example:8443/team/name", Some("2")),
+            (Nuget, "Acme.Mcp@1.0.0", "acme.mcp", Some("1.0.0")),
+            (Cargo, "mcp_server@1", "mcp-server", Some("1")),
+            (Jsr, "@scope/name@1", "@scope/name", Some("1")),
+        ] {
+            let expected = Some((identifier.to_owned(), version.map(str::to_owned)));
+            assert_eq!(parsed(kind, text), expected, "{kind:?} {text}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_package_is_none() {
+        use PackageType::{Npm, Nuget, Oci, Pypi};
+        for (kind, text) in [
+            (Npm, ""),
+            (Npm, "./server"),
+            (Npm, "owner/repository"),
+            (Npm, "github:owner/repository"),
+            (Npm, "name@https://example.com/x.tgz"),
+            (Pypi, "git+https://github.com/owner/repository"),
+            (Pypi, "name @ git+https://github.com/owner/repository"),
+            (Pypi, "./wheel.whl"),
+            (Pypi, "wheel-1.0-py3-none-any.whl"),
+            (Pypi, "server.py"),
+            (Oci, "Owner/Name"),
+            (Oci, "name:a b"),
+            (Oci, "$IMAGE"),
+            (Nuget, "--yes"),
+        ] {
+            assert_eq!(parsed(kind, text), None, "{kind:?} {text}");
+        }
+        assert_eq!(parsed(Npm, &"x".repeat(MAX_BYTES + 1)), None);
+    }
+
+    #[test]
+    fn a_listed_package_may_have_its_version_and_its_host_beside_it() {
+        let listed =
+            |kind, identifier, version, base| Package::listed(kind, identifier, version, base).expect("a package");
+        let image = listed("docker", "owner/name", Some("1.2"), Some("https://ghcr.io"));
+        assert_eq!((image.key().as_str(), image.version.as_deref()), ("oci:ghcr.io/owner/name", Some("1.2")));
+        assert_eq!(image.path_of_image(), Some("owner/name"));
+        let image = listed("oci", "docker.io/owner/name:1.3", None, None);
+        assert_eq!((image.key().as_str(), image.version.as_deref()), ("oci:docker.io/owner/name", Some("1.3")));
+        assert_eq!(Package::listed("unheard-of", "x", None, None), None);
+        assert_eq!(PackageType::Npm.unusual_host("https://registry.npmjs.org/"), None);
+        assert_eq!(PackageType::Npm.unusual_host("https://npm.acme.example/x"), Some("npm.acme.example".to_owned()));
+    }
+}
