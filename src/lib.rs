@@ -48,7 +48,7 @@
 //! | serve | catalog, inspect, registry |
 //! | config | catalog, registry, refresh, store, serve, telemetry (their `Config` types), files |
 //! | app | all of the above, shutdown |
-//! | cli | app, catalog, config, registry, shutdown, telemetry |
+//! | cli | app, catalog, config, inspect, registry, shutdown, telemetry |
 //! | main | cli |
 //! | fuzzing | config, registry, serve, store (what must hold of what strangers send; never in the program) |
 //!
@@ -61,7 +61,8 @@
 //!   last good listing.
 //! - Only `registry` opens outgoing sockets; only `serve` accepts; only `config` reads the environment and
 //!   configuration files (`registry` reads registry files and, for every request, token files).
-//! - Foreign JSON lives in [`registry::wire`]; the entry as we serve it in `catalog::render`; every other body in
+//! - Foreign JSON lives in [`registry::wire`], and clients' configuration in [`inspect::validate`]; the entry as we
+//!   serve it in `catalog::render`; what validation answers in [`inspect`], for `cli` writes it too; every other body in
 //!   `serve`.
 //! - Every loop, buffer, queue, body, connection count and wait has a bound, named where it is enforced. What a
 //!   peer says (`Retry-After`, lengths, counts, cursors) is clamped to ours.

@@ -183,9 +183,8 @@ fn is_within(one: &[char], other: &[char], edits: usize) -> bool {
 /// A hash of what a text looks like, letter case ignored.
 fn look(text: &str) -> u64 {
     /// What each ASCII character looks like: most names have no other, and are read a hundred times as fast.
-    static ASCII: LazyLock<[String; 128]> = LazyLock::new(|| {
-        std::array::from_fn(|code| looks_like(&char::from_u32(code as u32).map_or_else(String::new, String::from)))
-    });
+    static ASCII: LazyLock<Vec<String>> =
+        LazyLock::new(|| (0..128_u8).map(|code| looks_like(&char::from(code).to_string())).collect());
     let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
     if text.is_ascii() {
         let looks = text.bytes().filter_map(|byte| ASCII.get(usize::from(byte)));

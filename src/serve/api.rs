@@ -20,11 +20,14 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// Whether there is anything to answer from.
+    pub(super) fn check_available(&self) -> Result<(), Problem> {
+        if self.catalog.is_available() { Ok(()) } else { Err(self.nothing_available()) }
+    }
+
     /// Renders the answer to a request.
     pub(super) fn render(&self, request: &CatalogRequest) -> Result<Vec<u8>, Problem> {
-        if !self.catalog.is_available() {
-            return Err(self.nothing_available());
-        }
+        self.check_available()?;
         match request {
             CatalogRequest::List(query) => Ok(self.list(query)),
             CatalogRequest::Versions { name, include_deleted } => self.versions(name, *include_deleted),

@@ -13,6 +13,7 @@ use super::documents::Documents;
 use super::read_through::ReadThrough;
 use super::representation::Encoders;
 use super::targets::Targets;
+use super::validation::Validation;
 use crate::catalog::current::Current;
 
 /// The catalog of the moment, rendered bodies, and the rest that services share. Cheap to clone.
@@ -26,6 +27,7 @@ pub struct Core {
     pub(super) encoders: Encoders,
     pub(super) documents: Arc<Documents>,
     pub(super) read_through: Arc<ReadThrough>,
+    pub(super) validation: Arc<Validation>,
     pub(super) started: Instant,
     pub(super) figures: Figures,
 }
@@ -72,6 +74,7 @@ impl Core {
             encoders: Encoders::new(),
             documents: Arc::new(Documents::new()),
             read_through,
+            validation: Arc::default(),
             started: Instant::now(),
             figures: Figures::default(),
         }

@@ -6,7 +6,7 @@
 //! services share, `configuration` what became of the configuration, `guard` what is refused before anything else,
 //! `route`, `escapes` and `query` what is asked for, `cursor` where a page begins, `api` and `registries` the bodies,
 //! `documents` and `docs` the API's description, `targets` what was asked for in these words before, `cache` the bodies
-//! that are there already, `read_through` what no body is there for, `reading` what requests bring, `representation` what is known of a body, `coding`
+//! that are there already, `read_through` what no body is there for, `reading` what requests bring, `validation` what is said of a configuration, `representation` what is known of a body, `coding`
 //! and `condition` what the client wants of it and has of it, `error` the problems, `freshness`, `respond` and `cors`
 //! the headers, `lineage` the one that names us and those whom we mirror; `admin` what only those who run the proxy may
 //! do; `seldom` what the log says no more often than it should.
@@ -50,6 +50,7 @@ mod seldom;
 mod service;
 mod targets;
 mod tls;
+mod validation;
 
 use bytes::Bytes;
 use http_body_util::Full;

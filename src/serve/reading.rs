@@ -17,6 +17,8 @@ pub(super) const MAX_BODY_BYTES: usize = 1 << 20;
 pub(super) enum Reading {
     /// The API's validation of a `server.json`.
     ServerJson,
+    /// Verdicts on the servers of a client's configuration.
+    Configuration,
 }
 
 /// What a body is written in.
@@ -31,6 +33,7 @@ impl Reading {
     fn media(self) -> &'static [Media] {
         match self {
             Self::ServerJson => &[Media::Json],
+            Self::Configuration => &[Media::Json, Media::Toml],
         }
     }
 }
@@ -87,19 +90,18 @@ impl Service {
         };
         let bytes = collected.as_ref().map(|collected| &collected.bytes).filter(|bytes| !bytes.is_empty());
         let bytes = bytes.ok_or(Problem::BadRequest("This method needs a body.".into()))?;
-        self.answer_to(reading, media, bytes)
+        match reading {
+            Reading::ServerJson => self.answer_to(bytes),
+            Reading::Configuration => self.validate(media, bytes.clone()).await,
+        }
     }
 
     /// Answers to a body. What takes long here holds up a thread of the runtime: a body as large as they get, some
     /// milliseconds.
-    fn answer_to(&self, reading: Reading, _media: Media, body: &Bytes) -> Result<Answered, Problem> {
-        match reading {
-            Reading::ServerJson => {
-                let report = server_json::validate(body)
-                    .map_err(|error| Problem::BadRequest(format!("The body is not JSON: {error}.").into()))?;
-                Ok(self.momentary(super::registries::to_line(&report)))
-            }
-        }
+    fn answer_to(&self, body: &Bytes) -> Result<Answered, Problem> {
+        let report = server_json::validate(body)
+            .map_err(|error| Problem::BadRequest(format!("The body is not JSON: {error}.").into()))?;
+        Ok(self.momentary(super::registries::to_line(&report)))
     }
 }
 

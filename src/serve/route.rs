@@ -108,6 +108,7 @@ fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
         // Some clients leave the API version out (clients.md §1.3).
         ["servers", ..] => api(segments),
         ["registries"] => read(Route::Registries),
+        ["validate"] => Ok(Recognised { posted: Some(Reading::Configuration), ..Recognised::default() }),
         ["registries", name] => read(Route::Registry { name: decode(name, "registry name")? }),
         ["livez"] => read(Route::Live),
         ["readyz"] => read(Route::Ready),
@@ -236,6 +237,7 @@ mod tests {
         assert_eq!(status(Method::PATCH, "/v0.1/servers/a%2Fb/versions/1/status"), Some(501));
         assert_eq!(route(&Method::POST, "/v0/validate"), Ok(Route::Posted(Reading::ServerJson)));
         assert_eq!(status(Method::GET, "/v0/validate"), Some(405));
+        assert_eq!(route(&Method::POST, "/validate/"), Ok(Route::Posted(Reading::Configuration)));
         assert_eq!(allow("/v0.1/validate"), "POST, OPTIONS");
         assert_eq!(status(Method::POST, "/v0/servers"), Some(405));
         assert_eq!(status(Method::GET, "/v0/publish"), Some(405));

@@ -121,6 +121,16 @@ async fn send_bodies(proxy: &Proxy, checker: &mut Checker<'_>) {
         ("/v0.1/validate", &[], &*large, 413),
         ("/v0.1/validate", &[("content-type", "text/plain")], "{}", 415),
         ("/v0.1/validate", &[("content-encoding", "gzip")], "{}", 415),
+        (
+            "/validate",
+            &[],
+            r#"{"mcpServers":{"x":{"command":"npx","args":["x@1"]},"y":{"url":"https://a.example"}}}"#,
+            200,
+        ),
+        ("/validate", &[], "{", 400),
+        ("/validate", &[], "{}", 422),
+        ("/validate", &[], &*large, 413),
+        ("/validate", &[("content-type", "text/plain")], "{}", 415),
     ] {
         let reply = post(proxy.address(), path, headers, body.to_owned()).await;
         assert_eq!(reply.status, status, "{headers:?} {body:.10}");

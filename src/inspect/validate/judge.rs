@@ -13,26 +13,29 @@ use super::report::{Found, Judged, Report, Verdict};
 use super::{Configured, near};
 use crate::catalog::entry::Status;
 use crate::catalog::version::Rank;
-use crate::catalog::{Server, Version};
+use crate::catalog::{Catalog, Contribution, Server, Version};
 
 /// The most names that an answer gives for one server.
 pub(super) const MAX_NAMES: usize = 16;
 
 impl Lookup {
-    /// The verdict on each configured server. Takes some microseconds each, and some milliseconds for one that is not
+    /// The verdict on each configured server, by the catalog that this was made of. Takes some microseconds each, and some milliseconds for one that is not
     /// listed.
     #[must_use]
-    pub fn validate(&self, configured: &[Configured]) -> Report {
-        let mut judge = Judge { lookup: self, records: HashMap::new() };
+    pub fn validate(&self, catalog: &Catalog, configured: &[Configured]) -> Report {
+        let mut judge = Judge { catalog, lookup: self, records: HashMap::new(), unserved: HashMap::new() };
         Report::new(configured.iter().map(|configured| judge.judge(configured).completed(configured)).collect())
     }
 }
 
 /// A judge, who remembers what was read for those before.
 pub(super) struct Judge<'a> {
+    pub(super) catalog: &'a Catalog,
     pub(super) lookup: &'a Lookup,
     /// The records of each version of a server, by its name.
     records: HashMap<&'a str, Arc<[Record]>>,
+    /// Those of what a registry lists under a name and is not served, by the name and the registry's position.
+    unserved: HashMap<(&'a str, usize), Arc<[Record]>>,
 }
 
 /// One thing that is configured: a package or a URL.
@@ -71,9 +74,9 @@ impl Listed<'_> {
     }
 }
 
-impl<'a> Target<'a> {
+impl Target<'_> {
     /// What a version lists for it, whatever the version of the package.
-    fn listed<'r>(self, record: &'r Record) -> Vec<Listed<'r>> {
+    fn listed(self, record: &Record) -> Vec<Listed<'_>> {
         match self {
             Self::Package(package) => {
                 let same = |listed: &&ListedPackage| {
@@ -86,7 +89,7 @@ impl<'a> Target<'a> {
     }
 
     /// The same, in a version that is accepted. A listed package without a version is there in every one.
-    fn accepted<'r>(self, record: &'r Record) -> Vec<Listed<'r>> {
+    fn accepted(self, record: &Record) -> Vec<Listed<'_>> {
         let mut listed = self.listed(record);
         if let Self::Package(package) = self {
             let pin = Pin::of(package);
@@ -131,15 +134,15 @@ pub(super) fn targets(configured: &Configured) -> Vec<Target<'_>> {
 
 impl<'a> Judge<'a> {
     fn judge(&mut self, configured: &Configured) -> Judged {
-        let catalog = self.lookup.catalog();
+        let catalog = self.catalog;
         let name = configured.reduced.name.as_deref();
         let named = name.and_then(|name| catalog.server(name)).filter(|server| !server.versions.is_empty());
         let targets = targets(configured);
         if targets.is_empty() {
-            return match (&configured.unclear, named) {
-                (Some(_), _) => Judged::new(configured, Verdict::Unknown),
-                (None, Some(server)) => self.judge_one(configured, server, &targets),
-                (None, None) => near::judge(self, configured, &targets),
+            return match (named, name) {
+                (_, None) => Judged::new(configured, Verdict::Unknown).with("It has no name, no package and no URL."),
+                (Some(server), _) => self.judge_one(configured, server, &targets),
+                (None, _) => near::judge(self, configured, &targets),
             };
         }
         if let Some(server) = named {
@@ -147,8 +150,7 @@ impl<'a> Judge<'a> {
         }
         let mut servers: Vec<&'a Server> = Vec::new();
         for target in &targets {
-            let lookup = self.lookup;
-            for server in target.with_key(|key| lookup.servers(key)) {
+            for server in target.with_key(|key| self.lookup.servers(self.catalog, key)) {
                 let is_new = !servers.iter().any(|known| known.name == server.name);
                 if is_new && self.records(server).iter().any(|record| target.is_in(record)) {
                     servers.push(server);
@@ -193,6 +195,12 @@ impl<'a> Judge<'a> {
         Arc::clone(self.records.entry(server.name.as_str()).or_insert_with(read))
     }
 
+    /// The same of what one registry lists under the name.
+    pub(super) fn contributed(&mut self, server: &'a Server, contribution: &Contribution) -> Arc<[Record]> {
+        let read = || contribution.listed.entries.iter().map(|entry| Record::of(entry)).collect();
+        Arc::clone(self.unserved.entry((server.name.as_str(), contribution.registry)).or_insert_with(read))
+    }
+
     /// The verdict where it is known which name it is.
     fn judge_one(&mut self, configured: &Configured, server: &'a Server, targets: &[Target<'_>]) -> Judged {
         let records = self.records(server);
@@ -203,7 +211,7 @@ impl<'a> Judge<'a> {
             has_version(version) && targets.iter().all(|target| !target.accepted(record).is_empty())
         });
         if let Some((version, record)) = best(accepted) {
-            return self.judge_version(configured, server, version, record, targets);
+            return judge_version(configured, server, version, record, targets);
         }
         let missing: Vec<String> = targets
             .iter()
@@ -225,38 +233,38 @@ impl<'a> Judge<'a> {
             |(version, record)| described(judged.clone(), server, version, record, targets),
         )
     }
+}
 
-    fn judge_version(
-        &self,
-        configured: &Configured,
-        server: &Server,
-        version: &Version,
-        record: &Record,
-        targets: &[Target<'_>],
-    ) -> Judged {
-        let mut judged = described(Judged::new(configured, Verdict::Known), server, version, record, targets);
-        let (name, number) = (&server.name, version.entry.version());
-        for target in targets {
-            judged.evidence.push(format!("{name} {number} lists {}.", target.describe()));
-        }
-        if targets.is_empty() {
-            judged.evidence.push(format!("{name} {number} is listed."));
-        }
-        let other = targets.iter().find_map(|target| other_transport(configured, *target, record));
-        judged.verdict = match version.entry.status() {
-            Status::Deleted => Verdict::Deleted,
-            _ if other.is_some() => Verdict::WrongSource,
-            Status::Deprecated => Verdict::Deprecated,
-            _ if !version.is_latest => Verdict::Outdated,
-            _ => Verdict::Known,
-        };
-        if !version.is_latest {
-            let latest = judged.latest.as_deref().unwrap_or_default();
-            judged.evidence.push(format!("The latest version of {name} is {latest}."));
-        }
-        judged.evidence.extend(other);
-        judged
+/// The verdict where it is known which version it is.
+fn judge_version(
+    configured: &Configured,
+    server: &Server,
+    version: &Version,
+    record: &Record,
+    targets: &[Target<'_>],
+) -> Judged {
+    let mut judged = described(Judged::new(configured, Verdict::Known), server, version, record, targets);
+    let (name, number) = (&server.name, version.entry.version());
+    for target in targets {
+        judged.evidence.push(format!("{name} {number} lists {}.", target.describe()));
     }
+    if targets.is_empty() {
+        judged.evidence.push(format!("{name} {number} is listed."));
+    }
+    let other = targets.iter().find_map(|target| other_transport(configured, *target, record));
+    judged.verdict = match version.entry.status() {
+        Status::Deleted => Verdict::Deleted,
+        _ if other.is_some() => Verdict::WrongSource,
+        Status::Deprecated => Verdict::Deprecated,
+        _ if !version.is_latest => Verdict::Outdated,
+        _ => Verdict::Known,
+    };
+    if !version.is_latest {
+        let latest = judged.latest.as_deref().unwrap_or_default();
+        judged.evidence.push(format!("The latest version of {name} is {latest}."));
+    }
+    judged.evidence.extend(other);
+    judged
 }
 
 /// The latest of some versions; else the one that is not deleted and greatest.

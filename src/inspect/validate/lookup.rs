@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use super::address;
 use super::records::{Address, Record};
@@ -17,10 +17,10 @@ pub(super) const MAX_CANDIDATES: usize = 64;
 /// The most URLs with variables that are held: each is tried for each URL that is not found.
 const MAX_TEMPLATES: usize = 10_000;
 
-/// Which names of a catalog have a package or a URL.
+/// Which names of a catalog have a package or a URL. It does not hold the catalog, so that it keeps nothing alive: who
+/// asks it brings the same one.
 #[derive(Debug)]
 pub struct Lookup {
-    catalog: Arc<Catalog>,
     hasher: RandomState,
     /// Hashes of keys, and the positions of the servers that have them; sorted.
     keys: Vec<(u64, u32)>,
@@ -57,15 +57,9 @@ pub(super) enum Key<'a> {
 impl Lookup {
     /// Reads a catalog. Takes its time; see above.
     #[must_use]
-    pub fn new(catalog: Arc<Catalog>) -> Self {
-        let mut lookup = Self {
-            catalog,
-            hasher: RandomState::new(),
-            keys: Vec::new(),
-            templates: Vec::new(),
-            texts: OnceLock::new(),
-        };
-        let catalog = Arc::clone(&lookup.catalog);
+    pub fn new(catalog: &Catalog) -> Self {
+        let (keys, templates) = (Vec::new(), Vec::new());
+        let mut lookup = Self { hasher: RandomState::new(), keys, templates, texts: OnceLock::new() };
         for (position, server) in (0..u32::MAX).zip(catalog.servers().iter().chain(catalog.unserved())) {
             let begin = lookup.keys.len();
             listed(server).for_each(|entry| lookup.add(position, entry));
@@ -83,12 +77,6 @@ impl Lookup {
         lookup.keys.sort_unstable();
         lookup.keys.shrink_to_fit();
         lookup
-    }
-
-    /// The catalog that it is of.
-    #[must_use]
-    pub fn catalog(&self) -> &Arc<Catalog> {
-        &self.catalog
     }
 
     fn add(&mut self, position: u32, entry: &Entry) {
@@ -128,33 +116,24 @@ impl Lookup {
     }
 
     /// The servers that have a key, but for a coincidence of hashes; [`MAX_CANDIDATES`] at most, by name.
-    pub(super) fn servers(&self, key: &Key<'_>) -> Vec<&Arc<Server>> {
+    pub(super) fn servers<'c>(&self, catalog: &'c Catalog, key: &Key<'_>) -> Vec<&'c Server> {
         let hash = self.hash(key);
         let first = self.keys.partition_point(|(other, _)| *other < hash);
         let exact = self.keys[first..].iter().take_while(|(other, _)| *other == hash).map(|(_, position)| *position);
-        let templates = match key {
-            Key::Url(url) => &self.templates[..self.templates.len() * usize::from(!url.is_empty())],
-            _ => &[],
-        };
-        let like = templates.iter().filter(|(template, _)| match key {
+        let like = self.templates.iter().filter(|(template, _)| match key {
             Key::Url(url) => template.matches(url),
             _ => false,
         });
         let mut positions: Vec<u32> = exact.chain(like.map(|(_, position)| *position)).take(MAX_CANDIDATES).collect();
         positions.sort_unstable();
         positions.dedup();
-        positions.into_iter().filter_map(|position| self.server(position as usize)).collect()
-    }
-
-    fn server(&self, position: usize) -> Option<&Arc<Server>> {
-        let served = self.catalog.servers();
-        served.get(position).or_else(|| self.catalog.unserved().get(position.checked_sub(served.len())?))
+        positions.into_iter().filter_map(|position| server(catalog, position as usize)).collect()
     }
 
     /// The texts that look-alikes are looked for among. The first call takes about as long as [`Lookup::new`].
-    pub(super) fn texts(&self) -> &Texts {
+    pub(super) fn texts(&self, catalog: &Catalog) -> &Texts {
         self.texts.get_or_init(|| {
-            let servers = self.catalog.servers();
+            let servers = catalog.servers();
             let names = Names::new(servers.iter().map(|server| server.name.as_str()));
             let (mut packages, mut hosts) = (BTreeSet::new(), HashSet::new());
             // What is no longer in the latest version has nothing to lose to an impostor.
@@ -175,6 +154,12 @@ impl Lookup {
     }
 }
 
+fn server(catalog: &Catalog, position: usize) -> Option<&Server> {
+    let served = catalog.servers();
+    let unserved = || catalog.unserved().get(position.checked_sub(served.len())?);
+    served.get(position).or_else(unserved).map(AsRef::as_ref)
+}
+
 /// The part of a package's key that is alike or not.
 pub(super) fn identifier(key: &str) -> &str {
     key.split_once(':').map_or(key, |(_, identifier)| identifier)
@@ -182,7 +167,7 @@ pub(super) fn identifier(key: &str) -> &str {
 
 /// What registries list under a name: what is served, and what would be, or may not be.
 fn listed(server: &Server) -> impl Iterator<Item = &Entry> {
-    let served = server.versions.iter().map(|version| version.entry.as_ref());
+    let versions = server.versions.iter().map(|version| version.entry.as_ref());
     let others = server.contributions.iter().filter(|contribution| contribution.standing != Standing::Serves);
-    served.chain(others.flat_map(|contribution| contribution.listed.entries.iter().map(AsRef::as_ref)))
+    versions.chain(others.flat_map(|contribution| contribution.listed.entries.iter().map(AsRef::as_ref)))
 }

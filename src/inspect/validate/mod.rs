@@ -81,5 +81,4 @@ impl Configured {
 }
 
 #[cfg(test)]
-#[path = "cases.rs"]
 mod cases;

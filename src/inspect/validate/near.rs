@@ -28,14 +28,25 @@ pub(super) fn judge(judge: &mut Judge<'_>, configured: &Configured, targets: &[T
 }
 
 /// The registries that list it and cannot be used, and what is said of those that may not supply it.
-fn held_back(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> (Vec<String>, Vec<String>) {
-    let lookup = judge.lookup;
-    let registries = &lookup.catalog().registries;
+fn held_back(judge: &mut Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> (Vec<String>, Vec<String>) {
+    let Judge { catalog, lookup, .. } = *judge;
+    let registries = &catalog.registries;
     let (mut withheld, mut refused) = (Vec::new(), Vec::new());
-    let mut look_at = |server: &Server, is_it: &dyn Fn(&Record) -> bool| {
+    let mut found: Vec<(&Server, Option<Target<'_>>)> = Vec::new();
+    for target in targets {
+        let servers = target.with_key(|key| lookup.servers(catalog, key));
+        found.extend(servers.into_iter().map(|server| (server, Some(*target))));
+    }
+    let named = configured.reduced.name.as_deref().and_then(|name| catalog.server(name));
+    found.extend(named.filter(|_| targets.is_empty()).map(|server| (server, None)));
+    for (server, target) in found {
         for contribution in &server.contributions {
             let registry = registries.get(contribution.registry).map_or("", |registry| &registry.rules.name);
-            let has_it = || contribution.listed.entries.iter().any(|entry| is_it(&Record::of(entry)));
+            let mut has_it = || {
+                target.is_none_or(|target| {
+                    judge.contributed(server, contribution).iter().any(|record| target.is_in(record))
+                })
+            };
             match contribution.standing {
                 Standing::Withheld if has_it() => withheld.push(registry.to_owned()),
                 Standing::LeftOut(Omission::OwnedElsewhere) if has_it() => refused.push(format!(
@@ -45,14 +56,6 @@ fn held_back(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>])
                 _ => {}
             }
         }
-    };
-    for target in targets {
-        for server in target.with_key(|key| lookup.servers(key)) {
-            look_at(server, &|record| target.is_in(record));
-        }
-    }
-    if let Some(server) = configured.reduced.name.as_deref().and_then(|name| lookup.catalog().server(name)) {
-        look_at(server, &|_| targets.is_empty());
     }
     for list in [&mut withheld, &mut refused] {
         list.sort_unstable();
@@ -63,21 +66,20 @@ fn held_back(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>])
 
 /// The same image at another host; the only server at the host of a URL.
 fn elsewhere(judge: &mut Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> Option<Judged> {
-    let lookup = judge.lookup;
+    let Judge { catalog, lookup, .. } = *judge;
     for target in targets {
         let (servers, what) = match target {
             Target::Package(package) => match package.path_of_image() {
-                Some(path) => (lookup.servers(&Key::Image(path)), "the image"),
+                Some(path) => (lookup.servers(catalog, &Key::Image(path)), "the image"),
                 None => continue,
             },
-            Target::Url(url) => (lookup.servers(&Key::Host(address::host(url))), "another URL"),
+            Target::Url(url) => (lookup.servers(catalog, &Key::Host(address::host(url))), "another URL"),
         };
         let is_it = |record: &Record| match target {
             Target::Package(package) => images(record).any(|image| image.path_of_image() == package.path_of_image()),
             Target::Url(url) => urls(record).any(|listed| address::host(listed) == address::host(url)),
         };
-        let servers: Vec<&Server> =
-            servers.into_iter().map(AsRef::as_ref).filter(|server| server.latest().is_some()).collect();
+        let servers: Vec<&Server> = servers.into_iter().filter(|server| server.latest().is_some()).collect();
         let [server] = servers.as_slice() else { continue };
         let records = judge.records(server);
         let versions = server.versions.iter().zip(records.iter());
@@ -107,7 +109,8 @@ fn urls(record: &Record) -> impl Iterator<Item = &str> {
 
 /// Whether it may be taken for a listed one: by its package, by its host, or by its name.
 fn alike(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> Option<Judged> {
-    let (lookup, texts) = (judge.lookup, judge.lookup.texts());
+    let Judge { catalog, lookup, .. } = *judge;
+    let texts = lookup.texts(catalog);
     for target in targets {
         let alike: Vec<(String, Likeness)> = match target {
             Target::Package(package) => {
@@ -123,8 +126,8 @@ fn alike(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> 
             }
         };
         let key = |text: &str| match target {
-            Target::Package(_) => lookup.servers(&Key::Package(text)),
-            Target::Url(_) => lookup.servers(&Key::Host(text)),
+            Target::Package(_) => lookup.servers(catalog, &Key::Package(text)),
+            Target::Url(_) => lookup.servers(catalog, &Key::Host(text)),
         };
         if let Some((closest, likeness)) = alike.first() {
             let evidence = format!("{} is not listed, and {closest} is: {}.", target.describe(), in_words(*likeness));
@@ -136,7 +139,7 @@ fn alike(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> 
         }
     }
     let name = configured.reduced.name.as_deref()?;
-    let servers = lookup.catalog().servers();
+    let servers = catalog.servers();
     let like = texts.names.like(name, |at| servers.get(at).map_or("", |server| server.name.as_str()));
     let (_, likeness) = like.first()?;
     let mut judged = Judged::new(configured, Verdict::LookAlike);
@@ -156,7 +159,7 @@ fn in_words(likeness: Likeness) -> String {
 
 /// Not listed at all; for certain only where every registry has said what it lists, and can be used.
 fn unlisted(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> Judged {
-    let registries = &judge.lookup.catalog().registries;
+    let registries = &judge.catalog.registries;
     let missing = registries.iter().filter(|registry| !registry.usable || !registry.listed);
     let missing: Vec<&str> = missing.map(|registry| &*registry.rules.name).collect();
     let mut what: Vec<String> = targets.iter().map(|target| target.describe()).collect();

@@ -86,6 +86,25 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// What to do about it, in a sentence.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Known => "Nothing has to be done.",
+            Self::Outdated => "Configure the latest version, or none, so that the latest is taken.",
+            Self::Deprecated => "Look for what has taken its place.",
+            Self::Deleted => "Take it out of the configuration until it is known why it was deleted.",
+            Self::UnlistedVersion => "Configure a version that is listed.",
+            Self::WrongSource => "Compare the configuration with the registry's entry, and take over what differs.",
+            Self::LookAlike => "Compare the name with the listed one letter by letter before it is run again.",
+            Self::Ambiguous => "Name the server as its registry does, so that it can be told apart.",
+            Self::Unknown => "Have it listed in a registry of yours, or take it out of the configuration.",
+            Self::Unverified => "Validate again when all registries can be used.",
+        }
+    }
+}
+
 /// The verdict on one configured server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -193,11 +212,11 @@ impl Judged {
     /// needs are set, and whether another package registry is asked.
     #[must_use]
     pub fn completed(mut self, configured: &Configured) -> Self {
+        if let Some(reason) = &configured.unclear {
+            return Self::new(configured, Verdict::Unknown).with(format!("{reason}."));
+        }
         self.name.clone_from(&configured.label);
         self.line = configured.line;
-        if let (Verdict::Unknown, Some(reason)) = (self.verdict, &configured.unclear) {
-            self.evidence = vec![format!("{reason}.")];
-        }
         let Some(found) = self.server.as_ref().filter(|_| self.candidates.is_empty()) else { return self };
         let mut evidence = Vec::new();
         if let Some(set) = &configured.secrets {

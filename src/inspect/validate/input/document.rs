@@ -17,7 +17,7 @@ pub(super) enum Node {
     Bool(bool),
     Text(String),
     /// With the line of each.
-    List(Vec<(usize, Node)>),
+    List(Vec<(usize, Self)>),
     Map(Map),
 }
 

@@ -7,8 +7,8 @@ use crate::inspect::validate::launch::{self, Launch, Target, VARIABLE};
 use crate::inspect::validate::package::Package;
 use crate::inspect::validate::{Configured, Reduced, address};
 
-const NOT_A_SERVER: &str = "it has neither a command nor a URL";
-const NO_URL: &str = "its URL is none of http or https";
+const NOT_A_SERVER: &str = "It has neither a command nor a URL";
+const NO_URL: &str = "Its URL is none of http or https";
 
 /// The names under which clients have the URL of a remote server.
 const URLS: [&str; 5] = ["url", "serverUrl", "httpUrl", "uri", "endpoint"];

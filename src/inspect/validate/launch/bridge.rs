@@ -126,7 +126,10 @@ pub(super) fn followed(launch: Launch, arguments: &[String], depth: usize) -> La
         Target::Package(Package { kind, identifier, .. }) => *kind == bridge.kind && *identifier == bridge.name,
         _ => false,
     };
-    BRIDGES.iter().find(is_it).map_or_else(|| launch.clone(), |bridge| bridge.launch(arguments, depth))
+    match BRIDGES.iter().find(is_it) {
+        Some(bridge) => bridge.launch(arguments, depth),
+        None => launch,
+    }
 }
 
 impl Bridge {

@@ -15,14 +15,14 @@ use super::package::{Package, PackageType};
 /// How many commands may be inside of one another: `cmd /c npx supergateway --stdio "npx …"`.
 const MAX_DEPTH: usize = 6;
 
-pub(super) const OPTIONS: &str = "it has an option that is not known here, so that it cannot be told what it runs";
-pub(super) const LOCAL: &str = "it runs a file or a program of this machine, of which no registry knows";
-pub(super) const SOURCE: &str = "it runs code from a repository or a URL, not a package of a registry";
-pub(super) const NOTHING: &str = "it names nothing to run";
-pub(super) const SCRIPT: &str = "it runs a script of a shell, and that is not read";
-pub(super) const VARIABLE: &str = "what it runs or connects to stands in a variable";
-pub(super) const DEEP: &str = "it runs commands inside of commands, deeper than is followed";
-pub(super) const SEVERAL: &str = "it runs one of several packages, and which one cannot be told";
+pub(super) const OPTIONS: &str = "It has an option that is not known here, so that it cannot be told what it runs";
+pub(super) const LOCAL: &str = "It runs a file or a program of this machine, of which no registry knows";
+pub(super) const SOURCE: &str = "It runs code from a repository or a URL, not a package of a registry";
+pub(super) const NOTHING: &str = "It names nothing to run";
+pub(super) const SCRIPT: &str = "It runs a script of a shell, and that is not read";
+pub(super) const VARIABLE: &str = "What it runs or connects to stands in a variable";
+pub(super) const DEEP: &str = "It runs commands inside of commands, deeper than is followed";
+pub(super) const SEVERAL: &str = "It runs one of several packages, and which one cannot be told";
 
 /// What a command line comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,102 @@
+//! `POST /validate`: verdicts on the servers of a client's configuration. What is secret in a body is not kept, logged or
+//! answered with; nothing is asked of the registries.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::error::{InvalidParameter, Problem};
+use super::reading::Media;
+use super::{Answered, Service};
+use crate::catalog::Catalog;
+use crate::inspect::validate::{InputError, Lookup, Syntax, read};
+
+/// How many bodies may be judged at the same time.
+const MAX_AT_ONCE: usize = 2;
+/// How long a body waits for its turn, at most.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// What bodies are judged by.
+#[derive(Debug)]
+pub(super) struct Validation {
+    turns: Arc<Semaphore>,
+    kept: Mutex<Option<Kept>>,
+}
+
+/// A lookup, and the catalog that it is of.
+#[derive(Debug)]
+struct Kept {
+    catalog: Weak<Catalog>,
+    lookup: Arc<Lookup>,
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Self { turns: Arc::new(Semaphore::new(MAX_AT_ONCE)), kept: Mutex::default() }
+    }
+}
+
+impl Validation {
+    /// The lookup of a catalog; made where there is none yet, and meanwhile others wait.
+    fn lookup(&self, catalog: &Arc<Catalog>) -> Arc<Lookup> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_of = |kept: &&Kept| Weak::ptr_eq(&kept.catalog, &Arc::downgrade(catalog));
+        if let Some(kept) = kept.as_ref().filter(is_of) {
+            return Arc::clone(&kept.lookup);
+        }
+        let lookup = Arc::new(Lookup::new(catalog));
+        *kept = Some(Kept { catalog: Arc::downgrade(catalog), lookup: Arc::clone(&lookup) });
+        lookup
+    }
+
+    fn answer(&self, catalog: &Arc<Catalog>, body: &[u8], syntax: Syntax) -> Result<Bytes, Problem> {
+        let text = std::str::from_utf8(body).map_err(|_| Problem::BadRequest("The body is not UTF-8.".into()))?;
+        let configured = read(text, syntax).map_err(|error| refused(&error))?;
+        let report = self.lookup(catalog).validate(catalog, &configured);
+        Ok(super::registries::to_line(&report).into())
+    }
+}
+
+/// What is said of a body that cannot be read: where, and never what stands there.
+fn refused(error: &InputError) -> Problem {
+    let message = format!("The body {error}.").into();
+    match error {
+        InputError::Json { .. } | InputError::Toml { .. } => Problem::BadRequest(message),
+        InputError::Unknown | InputError::TooMany => Problem::Validation(vec![InvalidParameter {
+            message,
+            location: "body".into(),
+            value: serde_json::Value::Null,
+        }]),
+    }
+}
+
+impl Service {
+    /// Judges what a body configures by the catalog of the moment.
+    pub(super) async fn validate(&self, media: Media, body: Bytes) -> Result<Answered, Problem> {
+        self.with_view(|view| view.check_available())?;
+        let validation = Arc::clone(&self.core.validation);
+        let turn = timeout(MAX_WAIT, Arc::clone(&validation.turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(Problem::Overloaded) };
+        let catalog = Arc::clone(&self.core.current.load());
+        let syntax = match media {
+            Media::Json => Syntax::Json,
+            Media::Toml => Syntax::Toml,
+        };
+        // A lookup takes a pass over the whole catalog: not for the runtime's threads.
+        let judging = spawn_blocking(move || {
+            let _held = turn;
+            validation.answer(&catalog, &body, syntax)
+        });
+        match judging.await {
+            Ok(answer) => answer.map(|body| self.momentary(body)),
+            Err(panicked) => {
+                tracing::error!(%panicked, "a configuration could not be judged");
+                Err(Problem::Internal)
+            }
+        }
+    }
+}
