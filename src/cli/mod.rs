@@ -1,9 +1,11 @@
 //! The command line: one file per command. The only place that prints to standard output.
 
 mod export;
+mod fetch;
 mod healthcheck;
 mod serve;
 mod test;
+mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,7 +22,8 @@ use crate::config::{self, ConfigError, Flags, Loaded, Origin};
     version,
     about = "One URL in front of many MCP registries: tests them, mirrors them, merges them, and answers the MCP Registry API from memory.",
     after_help = "Without --config, every command uses the configuration that is built in: the official registry alone.\n\
-                  Exit codes: 0 success, 1 failure, 64 bad configuration or command line."
+                  Exit codes: 0 success, 1 failure, 64 bad configuration, command line or input,\n\
+                  69 nobody could be asked."
 )]
 pub struct Arguments {
     /// A configuration file (.toml, .yaml, .yml or .json); may be given several times, later ones count more
@@ -43,12 +46,16 @@ enum Command {
     Test(test::Test),
     /// Fetch all registries once, and write the merged catalog to files
     Export(export::Export),
+    /// Check the servers in clients' configuration files against the registries, or against a running proxy
+    Validate(validate::Validate),
     /// Ask the running proxy whether it lives (for containers without curl)
     Healthcheck,
 }
 
 /// Bad configuration or command line (`EX_USAGE` of sysexits).
 const EXIT_USAGE: u8 = 64;
+/// Nobody could be asked (`EX_UNAVAILABLE` of sysexits).
+const EXIT_UNAVAILABLE: u8 = 69;
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -89,6 +96,10 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             let loaded = load(&files, &flags)?;
             in_runtime(export::run(loaded.config, command))
         }
+        Command::Validate(command) => {
+            let loaded = load(&files, &flags)?;
+            in_runtime(validate::run(loaded.config, command))
+        }
         Command::Healthcheck => Ok(healthcheck::run(&config::read(&files, &flags)?)),
     }
 }
@@ -120,6 +131,10 @@ enum Failure {
     Output(#[from] std::io::Error),
     #[error(transparent)]
     Directory(#[from] export::Problem),
+    #[error("{0}")]
+    Unreadable(String),
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 impl From<AppError> for Failure {
@@ -134,7 +149,8 @@ impl From<AppError> for Failure {
 impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) => ExitCode::from(EXIT_USAGE),
+            Self::Config(_) | Self::Unreadable(_) => ExitCode::from(EXIT_USAGE),
+            Self::Unavailable(_) => ExitCode::from(EXIT_UNAVAILABLE),
             Self::App(_) | Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => ExitCode::FAILURE,
         }
     }
@@ -149,5 +165,7 @@ fn report(message: &str) {
 
 #[expect(clippy::print_stderr, reason = "what a command leaves out belongs on standard error, with or without logs")]
 fn warn(message: &str) {
-    eprintln!("warning: {message}");
+    for line in message.lines() {
+        eprintln!("warning: {line}");
+    }
 }

@@ -274,7 +274,7 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-fn classify(error: &reqwest::Error, timeout: Duration) -> FetchError {
+pub(super) fn classify(error: &reqwest::Error, timeout: Duration) -> FetchError {
     if is_want_of_descriptors(error) {
         return FetchError::NoDescriptor;
     }

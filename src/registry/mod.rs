@@ -7,7 +7,8 @@
 //! `pages` what a list is made of, `revalidate` what need not be sent again, [`wire`] from bytes to entries, [`crawl`] and [`increments`] from pages
 //! to a listing, [`guard`] whether it is believed, `check`, [`probe`] and [`health`] from outcomes to a state, [`status`] and [`marks`] what
 //! is known, `observe` how that changes, `lineage` who is behind it, [`lookup`] one name asked for out of turn,
-//! [`restore`] and `succession` what outlives the process and the settings, and here [`Registry`].
+//! [`restore`] and `succession` what outlives the process and the settings, [`peer`] a proxy like ours that a command asks,
+//! and here [`Registry`].
 
 pub mod config;
 pub mod crawl;
@@ -20,6 +21,7 @@ pub mod increments;
 pub mod limits;
 pub mod lookup;
 pub mod marks;
+pub mod peer;
 pub mod probe;
 pub mod restore;
 pub mod retry;

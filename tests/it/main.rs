@@ -45,6 +45,7 @@ mod restart;
 mod retries;
 mod revalidation;
 mod secrets;
+mod server_json;
 mod shutdown;
 mod stale;
 mod startup;
