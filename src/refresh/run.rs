@@ -15,7 +15,7 @@ use crate::registry::{Fetched, ListUrl, Registry};
 
 /// A first walk shows its first page at once, and what it has by then after this long; then each time that it has taken
 /// twice as long and has twice as much. So all that it shows before its end costs about as much as the end itself.
-const PARTIAL_INTERVAL: Duration = Duration::from_secs(2);
+const PARTIAL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What there is to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

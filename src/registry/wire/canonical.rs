@@ -41,6 +41,7 @@ fn write(out: &mut Vec<u8>, value: &Json<'_>) -> Result<(), serde_json::Error> {
     Ok(())
 }
 
+#[expect(clippy::ptr_arg, reason = "that it is borrowed says that it needs no escapes")]
 fn write_text(out: &mut Vec<u8>, text: &Cow<'_, str>) -> Result<(), serde_json::Error> {
     match text {
         // It stood between quotes without an escape, so none is needed.
@@ -61,12 +62,11 @@ fn write_members(
     left_out: Option<&str>,
 ) -> Result<(), serde_json::Error> {
     let (mut few, mut many) = ([0; SMALL_OBJECT], Vec::new());
-    let order = match few.get_mut(..members.len()) {
-        Some(few) => few,
-        None => {
-            many.resize(members.len(), 0);
-            &mut many[..]
-        }
+    let order = if let Some(few) = few.get_mut(..members.len()) {
+        few
+    } else {
+        many.resize(members.len(), 0);
+        &mut many[..]
     };
     order.iter_mut().enumerate().for_each(|(at, place)| *place = at);
     sort(order, members);

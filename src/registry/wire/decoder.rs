@@ -83,3 +83,57 @@ fn refused(element: Raw<'_>, reason: &str) -> Refused {
     };
     Refused { name: field("name"), version: field("version"), reason: shortened(reason) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode;
+    use super::super::fuzzing::{context, listing};
+    use super::*;
+    use crate::catalog::entry::OFFICIAL_KEY;
+
+    fn element(name: &str, description: &str, meta: &str) -> String {
+        let server = format!(r#"{{"name":"{name}","description":"{description}","version":"1"}}"#);
+        format!(r#"{{"server":{server},"_meta":{{"{OFFICIAL_KEY}":{{{meta}}}}}}}"#)
+    }
+
+    fn block(is_latest: bool) -> String {
+        let at = "2026-01-01T00:00:00Z";
+        let times = format!(r#""statusChangedAt":"{at}","publishedAt":"{at}","updatedAt":"{at}""#);
+        format!(r#""status":"active",{times},"isLatest":{is_latest}"#)
+    }
+
+    #[test]
+    fn what_is_listed_as_before_need_not_be_read() {
+        let elements = ["a/one", "b/two", "c/three"].map(|name| element(name, "d", &block(true)));
+        let page = decode(format!(r#"{{"servers":[{}]}}"#, elements.join(",")).as_bytes(), &context(None));
+        let entries = page.expect("a list").entries;
+        let listing = listing(&entries);
+        let context = context(Some(&listing));
+        let length = |text: &str| {
+            let mut decoder = Decoder::new(&context);
+            assert_eq!(decoder.take_known(text), None, "nothing is expected yet");
+            decoder.expected = listing.place_after("a/one", "1");
+            let length = decoder.take_known(text);
+            let taken = decoder.finish(None).entries;
+            assert!(taken.iter().all(|(name, entry)| (name, entry.version()) == (&entries[1].0, "1")));
+            assert!(taken.iter().all(|(_, entry)| Arc::ptr_eq(entry, &entries[1].1)));
+            length.inspect(|_| assert_eq!(taken.len(), 1))
+        };
+        let known = &elements[1];
+        assert_eq!(length(&format!("{known},{{")), Some(known.len()));
+        assert_eq!(length(&element("b/two", "d", &block(false))), Some(known.len() + 1), "that is ours to compute");
+        for other in [
+            element("b/two", "e", &block(true)),
+            element("c/three", "d", &block(true)),
+            element("b/two", "d", &block(true).replace("active", "deleted")),
+            element("b/two", "d", &(block(true) + r#","x":1"#)),
+            element("b/two", "d", &block(true).replace(r#","isLatest":true"#, "")),
+            known[..known.len() - 1].to_owned(),
+        ] {
+            assert_eq!(length(&other), None, "{other}");
+        }
+        let narrow = Context { max_entry_size: known.len() - 1, ..context };
+        let expected = listing.place_after("a/one", "1");
+        assert_eq!(Decoder { expected, ..Decoder::new(&narrow) }.take_known(known), None, "it is too large");
+    }
+}

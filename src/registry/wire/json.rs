@@ -230,17 +230,21 @@ impl<'a, V> Growing<'a, V> {
     }
 
     /// Whether there was no such key before.
-    pub(super) fn is_new(&mut self, key: &Cow<'a, str>) -> bool {
-        if self.members.len() < SMALL_OBJECT {
-            return self.members.iter().all(|(known, _)| known != key);
+    pub(super) fn is_new(&self, key: &str) -> bool {
+        if self.members.len() <= SMALL_OBJECT {
+            self.members.iter().all(|(known, _)| known != key)
+        } else {
+            !self.seen.contains(key)
         }
-        if self.members.len() == SMALL_OBJECT {
-            self.seen.extend(self.members.iter().map(|(known, _)| known.clone()));
-        }
-        self.seen.insert(key.clone())
     }
 
     pub(super) fn push(&mut self, key: Cow<'a, str>, value: V) {
+        if self.members.len() == SMALL_OBJECT {
+            self.seen.extend(self.members.iter().map(|(known, _)| known.clone()));
+        }
+        if SMALL_OBJECT <= self.members.len() {
+            self.seen.insert(key.clone());
+        }
         self.members.push((key, value));
     }
 

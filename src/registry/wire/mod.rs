@@ -144,8 +144,8 @@ fn shortened(text: &str) -> String {
 /// When it is not a list of anything.
 pub fn decode(body: &[u8], context: &Context<'_>) -> Result<Page, FormatError> {
     let mut decoder = Decoder::new(context);
-    if let Some(next_cursor) = quick::read(body, &mut decoder) {
-        return Ok(decoder.finish(next_cursor));
+    if let Some(usual) = quick::read(body, &mut decoder) {
+        return Ok(decoder.finish(usual.next_cursor));
     }
     let document = document::read(body).map_err(|found| FormatError::new(&found))?;
     let mut decoder = Decoder::new(context);

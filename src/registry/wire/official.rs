@@ -77,7 +77,10 @@ impl<'a> Sent<'a> {
         let mut known = [&self.status_changed_at, &self.published_at, &self.updated_at].into_iter().flatten();
         match known.find(|known| known.text == text) {
             Some(known) => Ok(Some(known.clone())),
-            None => stamp(key, text),
+            None => time::read(text.clone()).map_err(|()| {
+                let shown: String = text.chars().take(40).collect();
+                format!("`_meta` has a `{key}` of {shown:?}, which is not an RFC 3339 timestamp")
+            }),
         }
     }
 
@@ -143,13 +146,6 @@ fn quoted(text: &str) -> String {
 
 fn text<'a>(key: &str, value: Raw<'a>) -> Result<Cow<'a, str>, String> {
     value.text().ok_or_else(|| mismatch(key, value, "a string"))
-}
-
-fn stamp<'a>(key: &str, text: Cow<'a, str>) -> Result<Option<Stamp<'a>>, String> {
-    time::read(text.clone()).map_err(|()| {
-        let shown: String = text.chars().take(40).collect();
-        format!("`_meta` has a `{key}` of {shown:?}, which is not an RFC 3339 timestamp")
-    })
 }
 
 fn mismatch(key: &str, value: Raw<'_>, expected: &str) -> String {

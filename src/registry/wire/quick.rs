@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use serde_json::Number;
 
-use super::document::next_cursor;
+use super::document;
 use super::element::MAX_DEPTH;
 use super::json::{Growing, Json, MAX_ELEMENTS, Members, Raw, RawMembers, end_of_text};
 use crate::catalog::entry::OFFICIAL_KEY;
@@ -49,11 +49,18 @@ pub(super) trait Take<'a> {
     fn take_raw(&mut self, element: Raw<'a>);
 }
 
-/// Reads a document and gives its elements to `take`; returns the cursor of the next page. None where it is not a usual
-/// one: then what was taken does not count.
-pub(super) fn read<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Option<Option<String>> {
+/// What a usual document says besides its elements.
+#[derive(Debug)]
+pub(super) struct Usual {
+    /// The cursor of the next page; none on the last one.
+    pub(super) next_cursor: Option<String>,
+}
+
+/// Reads a document and gives its elements to `take`. None where it is not a usual one: then what was taken does not
+/// count.
+pub(super) fn read<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Option<Usual> {
     let mut reader = Reader { text: std::str::from_utf8(body).ok()?, at: 0 };
-    let (mut has_servers, mut cursor) = (false, None);
+    let (mut has_servers, mut has_metadata, mut next_cursor) = (false, false, None);
     reader.expect(b'{')?;
     loop {
         let key = reader.string()?;
@@ -63,7 +70,10 @@ pub(super) fn read<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Option<Optio
                 reader.elements(take)?;
                 has_servers = true;
             }
-            "metadata" if cursor.is_none() => cursor = Some(next_cursor(&reader.raw_members(MAX_DEPTH)?).ok()?),
+            "metadata" if !has_metadata => {
+                next_cursor = document::next_cursor(&reader.raw_members(MAX_DEPTH)?).ok()?;
+                has_metadata = true;
+            }
             _ => return None,
         }
         if reader.accept(b'}') {
@@ -72,7 +82,7 @@ pub(super) fn read<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Option<Optio
         reader.expect(b',')?;
     }
     let is_whole = reader.rest().trim_ascii_end().is_empty();
-    (has_servers && is_whole).then_some(cursor.flatten())
+    (has_servers && is_whole).then_some(Usual { next_cursor })
 }
 
 /// Reads JSON without white space. Where it gives nothing, it may be anywhere.

@@ -40,8 +40,8 @@ impl<'a> Take<'a> for Taken {
 
 fn taken(document: &str) -> Option<(Taken, Option<String>)> {
     let mut taken = Taken::default();
-    let cursor = read(document.as_bytes(), &mut taken)?;
-    Some((taken, cursor))
+    let Usual { next_cursor } = read(document.as_bytes(), &mut taken)?;
+    Some((taken, next_cursor))
 }
 
 #[test]
