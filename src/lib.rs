@@ -85,6 +85,8 @@ pub mod refresh;
 
 pub mod store;
 
+pub mod inspect;
+
 pub mod serve;
 
 pub mod config;

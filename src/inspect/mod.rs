@@ -1,0 +1,4 @@
+//! What people ask of the catalog beyond listing it. Pure over a [`Catalog`](crate::catalog::Catalog): no I/O, no
+//! await, no clock. It renders nothing: `serve` and `cli` write what is found here.
+
+pub mod likeness;
