@@ -25,6 +25,8 @@ mod previous;
 mod render;
 
 #[cfg(test)]
+mod ownership_tests;
+#[cfg(test)]
 mod sync_tests;
 #[cfg(test)]
 mod testing;

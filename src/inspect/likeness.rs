@@ -158,7 +158,7 @@ fn mask(text: &[char]) -> u128 {
 
 /// Whether two texts are at most so many edits apart (Damerau–Levenshtein: between two characters that change places,
 /// others may come and go). Takes the time of the shorter text, and 36 times that at worst.
-fn is_within(one: &[char], other: &[char], edits: usize) -> bool {
+pub(super) fn is_within(one: &[char], other: &[char], edits: usize) -> bool {
     if edits < one.len().abs_diff(other.len()) {
         return false;
     }
@@ -180,11 +180,20 @@ fn is_within(one: &[char], other: &[char], edits: usize) -> bool {
     is_after(1, 1, 1) || is_after(1, 0, 1) || is_after(0, 1, 1) || exchanged(1, 1) || exchanged(2, 1) || exchanged(1, 2)
 }
 
+/// What a name looks like, as hashes that names which look the same have one of in common: of the name as it is, and
+/// in lower case.
+pub(super) fn looks(name: &str) -> [u64; 2] {
+    [look(name), look(&name.to_lowercase())]
+}
+
 /// A hash of what a text looks like, letter case ignored.
 fn look(text: &str) -> u64 {
     /// What each ASCII character looks like: most names have no other, and are read a hundred times as fast.
     static ASCII: LazyLock<[String; 128]> = LazyLock::new(|| {
-        std::array::from_fn(|code| looks_like(&char::from_u32(code as u32).map_or_else(String::new, String::from)))
+        std::array::from_fn(|code| {
+            u8::try_from(code)
+                .map_or_else(|_| String::new(), |code| looks_like(char::from(code).encode_utf8(&mut [0; 4])))
+        })
     });
     let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
     if text.is_ascii() {

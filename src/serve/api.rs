@@ -7,6 +7,7 @@ use super::cache::CatalogRequest;
 use super::cursor;
 use super::error::Problem;
 use super::escapes::readings;
+use super::inspections::Inspections;
 use super::query::ListQuery;
 use crate::catalog::{Catalog, Server, Version};
 
@@ -17,19 +18,25 @@ pub(super) struct View<'a> {
     pub(super) is_ready: bool,
     /// Says why a registry is not usable, by its name.
     pub(super) reason: &'a dyn Fn(&str) -> String,
+    /// What is known of the whole catalog.
+    pub(super) inspections: &'a Inspections,
 }
 
 impl<'a> View<'a> {
     /// Renders the answer to a request.
     pub(super) fn render(&self, request: &CatalogRequest) -> Result<Vec<u8>, Problem> {
-        if !self.catalog.is_available() {
-            return Err(self.nothing_available());
-        }
+        self.check_available()?;
         match request {
             CatalogRequest::List(query) => Ok(self.list(query)),
             CatalogRequest::Versions { name, include_deleted } => self.versions(name, *include_deleted),
             CatalogRequest::Version { name, version, include_deleted } => self.version(name, version, *include_deleted),
+            CatalogRequest::Inspection(inspection) => Ok(self.inspections.render(self.catalog, inspection)),
         }
+    }
+
+    /// Says what is the matter where there is nothing to answer from.
+    pub(super) fn check_available(&self) -> Result<(), Problem> {
+        if self.catalog.is_available() { Ok(()) } else { Err(self.nothing_available()) }
     }
 
     /// The answer to `GET /readyz`.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use super::inspections::Inspection;
 use super::query::ListQuery;
 use super::read_through::Source;
 use super::representation::Representation;
@@ -25,6 +26,7 @@ pub(super) enum CatalogRequest {
     List(ListQuery),
     Versions { name: String, include_deleted: bool },
     Version { name: String, version: String, include_deleted: bool },
+    Inspection(Inspection),
 }
 
 impl CatalogRequest {
@@ -44,6 +46,7 @@ impl CatalogRequest {
             }
             Self::Versions { name, .. } => name.len(),
             Self::Version { name, version, .. } => name.len() + version.len(),
+            Self::Inspection(inspection) => inspection.heap_bytes(),
         }
     }
 }
@@ -53,6 +56,13 @@ impl CatalogRequest {
 struct Kept {
     revision: AtomicU64,
     representation: Arc<Representation>,
+}
+
+impl Kept {
+    /// The answer, if it is the one of this catalog.
+    fn of(&self, catalog: &Catalog) -> Option<&Arc<Representation>> {
+        (catalog.revision <= self.revision.load(Ordering::Acquire)).then_some(&self.representation)
+    }
 }
 
 /// Whether an answer was there already.
@@ -89,8 +99,8 @@ impl ResponseCache {
         render: impl FnOnce(&CatalogRequest) -> Result<Vec<u8>, E>,
     ) -> Result<(Arc<Representation>, Origin), E> {
         let kept = self.0.get(request);
-        if let Some(kept) = kept.as_ref().filter(|kept| catalog.revision <= kept.revision.load(Ordering::Acquire)) {
-            return Ok((Arc::clone(&kept.representation), Origin::Memory));
+        if let Some(representation) = kept.as_ref().and_then(|kept| kept.of(catalog)) {
+            return Ok((Arc::clone(representation), Origin::Memory));
         }
         let body = render(request)?;
         // Most publications leave most pages as they were: tag, date and encoded forms stay good.
@@ -101,6 +111,16 @@ impl ResponseCache {
         let representation = Arc::new(Representation::new(JSON, body.into(), catalog.published_at));
         self.keep(request, catalog.revision, &representation);
         Ok((representation, Origin::Rendered))
+    }
+
+    /// The answer to a request out of a catalog, if it is there.
+    pub(super) fn ready(
+        &self,
+        catalog: &Catalog,
+        request: &Arc<CatalogRequest>,
+    ) -> Option<(Arc<Representation>, Origin)> {
+        let kept = self.0.get(request)?;
+        kept.of(catalog).map(|representation| (Arc::clone(representation), Origin::Memory))
     }
 
     /// Weighs an answer again that has got another encoded form.

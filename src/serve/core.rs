@@ -10,6 +10,7 @@ use super::cache::ResponseCache;
 use super::configuration::{Configuration, Refusal};
 use super::connection::Load;
 use super::documents::Documents;
+use super::inspections::Inspections;
 use super::read_through::ReadThrough;
 use super::representation::Encoders;
 use super::targets::Targets;
@@ -28,6 +29,7 @@ pub struct Core {
     pub(super) read_through: Arc<ReadThrough>,
     pub(super) started: Instant,
     pub(super) figures: Figures,
+    pub(super) inspections: Arc<Inspections>,
 }
 
 /// What only the metrics show, and others know.
@@ -74,6 +76,7 @@ impl Core {
             read_through,
             started: Instant::now(),
             figures: Figures::default(),
+            inspections: Arc::default(),
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) enum Answered {
     Found(Found),
     /// With what registries will have said.
     Awaited(Box<Awaited>),
+    /// With what is found in the whole catalog.
+    Inspected(Arc<CatalogRequest>),
 }
 
 /// A body that clients may keep, and where it was found.
@@ -77,6 +79,8 @@ enum Wait {
     Coding(Found, Coding),
     /// For what registries say.
     Registries(Box<Awaited>),
+    /// For what is found in the whole catalog.
+    Inspection(Arc<CatalogRequest>),
 }
 
 impl Service {
@@ -110,6 +114,7 @@ impl Service {
             Answered::With(response) => Ok(Begun::Answered(response)),
             Answered::Found(found) => self.represent_now(request, found),
             Answered::Awaited(awaited) => Ok(Begun::Waits(Wait::Registries(awaited))),
+            Answered::Inspected(request) => Ok(Begun::Waits(Wait::Inspection(request))),
         }
     }
 
@@ -122,6 +127,7 @@ impl Service {
                 Begun::Waits(Wait::Registries(awaited)) => {
                     self.represent_now(request, self.read_through(*awaited).await?)?
                 }
+                Begun::Waits(Wait::Inspection(asked)) => self.represent_now(request, self.inspected(asked).await?)?,
                 Begun::Waits(Wait::Coding(found, coding)) => return self.encode(found, coding).await,
             }
         }

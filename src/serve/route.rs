@@ -27,6 +27,10 @@ pub(super) enum Route {
     Registries,
     /// The state of one registry.
     Registry { name: String },
+    /// Where registries disagree.
+    Conflicts,
+    /// What is likely the same thing under several names.
+    Duplicates,
     /// Whether the process runs.
     Live,
     /// Whether the first attempt to fetch each registry has ended.
@@ -100,6 +104,8 @@ fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
         ["servers", ..] => api(segments),
         ["registries"] => read(Route::Registries),
         ["registries", name] => read(Route::Registry { name: decode(name, "registry name")? }),
+        ["conflicts"] => read(Route::Conflicts),
+        ["duplicates"] => read(Route::Duplicates),
         ["livez"] => read(Route::Live),
         ["readyz"] => read(Route::Ready),
         ["openapi.yaml"] => read(Route::OpenapiYaml),

@@ -104,7 +104,8 @@ impl Service {
 
     /// The answer out of such a catalog, if it has one.
     fn show(&self, request: &CatalogRequest, catalog: &Catalog, outcome: &Outcome, origin: Origin) -> Option<Found> {
-        let body = View { catalog, is_ready: true, reason: &|_| String::new() }.render(request).ok()?;
+        let inspections = &self.core.inspections;
+        let body = View { catalog, is_ready: true, reason: &|_| String::new(), inspections }.render(request).ok()?;
         let representation = outcome.represent(body, catalog.published_at);
         let freshness = self.with_view(|view| self.freshness(view));
         Some(Found { representation, request: None, origin, freshness })
