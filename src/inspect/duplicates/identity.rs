@@ -182,15 +182,13 @@ fn public_url(text: &str) -> Option<String> {
     }
 }
 
-/// `type:identifier` in the form in which the package registries compare them.
+/// `type:identifier` in the form in which the package registries compare them. Where it is fetched from does not count:
+/// some say what others leave to the type, and mirrors have what the origin has.
 fn package_name(package: &Package) -> Option<String> {
     let kind = package.registry_type.as_deref()?.to_ascii_lowercase();
     let identifier = package.identifier.as_deref().filter(|identifier| !identifier.is_empty())?;
-    let base = package.registry_base_url.as_deref().and_then(|base| Url::parse(base).ok());
-    let base =
-        base.and_then(|base| base.host_str().map(str::to_ascii_lowercase)).filter(|host| !is_default(&kind, host));
     let name = match &*kind {
-        "oci" | "docker" => return Some(format!("oci:{}", image(identifier, base.as_deref()))),
+        "oci" | "docker" => return Some(format!("oci:{}", image(identifier, package.registry_base_url.as_deref()))),
         // PEP 503.
         "pypi" => {
             let words: Vec<&str> = identifier.split(['-', '_', '.']).filter(|word| !word.is_empty()).collect();
@@ -204,22 +202,8 @@ fn package_name(package: &Package) -> Option<String> {
             version.map_or_else(|| identifier.to_owned(), |version| identifier.replace(version, "*"))
         }
     };
-    Some(base.map_or_else(|| format!("{kind}:{name}"), |base| format!("{kind}:{base}/{name}")))
+    Some(format!("{kind}:{name}"))
 }
-
-/// Whether a package registry is the one that its type means without a word.
-fn is_default(kind: &str, host: &str) -> bool {
-    match kind {
-        "npm" => host == "registry.npmjs.org",
-        "pypi" => host == "pypi.org",
-        "oci" | "docker" => matches!(host, "docker.io" | "index.docker.io" | "registry-1.docker.io" | "hub.docker.com"),
-        "nuget" => matches!(host, "api.nuget.org" | "www.nuget.org"),
-        "cargo" => matches!(host, "crates.io" | "static.crates.io"),
-        // The URL says it all.
-        _ => true,
-    }
-}
-
 /// An image without its tag and digest, and with its host, unless that is Docker's.
 fn image(identifier: &str, base: Option<&str>) -> String {
     let identifier = identifier.split_once("://").map_or(identifier, |(_, rest)| rest).to_ascii_lowercase();
@@ -230,8 +214,11 @@ fn image(identifier: &str, base: Option<&str>) -> String {
     let has_host = image.split_once('/').is_some_and(|(first, _)| first.contains(['.', ':']) || first == "localhost");
     let image = image.strip_prefix("docker.io/").or_else(|| image.strip_prefix("index.docker.io/")).unwrap_or(image);
     let image = image.strip_prefix("library/").unwrap_or(image);
-    match base.filter(|_| !has_host) {
-        Some(base) => format!("{base}/{image}"),
+    // An image without a host is on the one that stands beside it.
+    let host = base.filter(|_| !has_host).and_then(|base| Url::parse(base).ok());
+    match host.as_ref().and_then(Url::host_str).filter(|host| !host.ends_with("docker.io") && *host != "hub.docker.com")
+    {
+        Some(host) => format!("{host}/{image}"),
         None => image.to_owned(),
     }
 }
@@ -314,10 +301,7 @@ mod tests {
         for (json, name) in [
             (r#"{"registryType":"npm","identifier":"@Acme/Search"}"#, "npm:@acme/search"),
             (r#"{"registryType":"npm","registryBaseUrl":"https://registry.npmjs.org","identifier":"x"}"#, "npm:x"),
-            (
-                r#"{"registryType":"npm","registryBaseUrl":"https://npm.acme.com","identifier":"x"}"#,
-                "npm:npm.acme.com/x",
-            ),
+            (r#"{"registryType":"npm","registryBaseUrl":"https://npm.acme.com","identifier":"x"}"#, "npm:x"),
             (r#"{"registryType":"pypi","identifier":"Clio_Kit.x"}"#, "pypi:clio-kit-x"),
             (r#"{"registryType":"nuget","identifier":"Knapcode.Sample"}"#, "nuget:knapcode.sample"),
             (r#"{"registryType":"cargo","identifier":"a_b"}"#, "cargo:a-b"),

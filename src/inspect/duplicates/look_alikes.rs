@@ -4,13 +4,14 @@
 //! `tools-1` beside `tools-2` misleads nobody. So two names are compared where their namespaces differ, or where no
 //! registry lists both. Names that differ in letter case alone are told as the same (`same`).
 //!
-//! The slash has to stand in the same place of both: one that has moved would show in the namespaces. So these are
-//! compared first, of which there are fewer, and then what stands behind those that are alike.
+//! The slash has to stand in the same place of both: one that has moved would show in the namespaces. So the two parts
+//! are compared by themselves: of names that are equal behind the slash the namespaces, and of namespaces that are one
+//! edit apart what stands behind them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::established::Weight;
-use super::near;
+use super::near::{self, Reach};
 use super::{Basis, Evidence, Grade, Group, Kind};
 use crate::catalog::rules::fold;
 use crate::catalog::{Catalog, Server};
@@ -22,17 +23,25 @@ const MAX_FOUND: usize = 10_000;
 const MAX_COMPARISONS: usize = 30_000_000;
 /// The most names that look the same which are compared with one another.
 const MAX_SAME_LOOK: usize = 32;
-/// Where two namespaces that are one edit apart have more names than this, one times the other, only equal ones behind
-/// them are looked for.
+/// Where two namespaces that are one edit apart have more names than this, one times the other, what stands behind them
+/// has to be equal.
 const MAX_PRODUCT: usize = 4_096;
+/// So many texts are compared each with each: faster than any other way.
+const FEW: usize = 24;
+/// How many bytes one edit can change: two characters that change places.
+const BYTES_OF_AN_EDIT: usize = 2 * 4;
 /// From how many characters on an edit in the part that differs is hardly chance: many people have short names.
 const LONG_LABEL: usize = 8;
 
 /// All groups: each is one name, and the one that it can be taken for.
 pub(super) fn groups(catalog: &Catalog) -> Vec<Group> {
-    let names: Vec<Name<'_>> = catalog.servers().iter().map(|server| Name::of(server)).collect();
+    // What has been taken back can be taken for nothing.
+    let is_visible = |server: &&Server| server.latest().is_some_and(|latest| !latest.entry.is_deleted());
+    let servers = catalog.servers().iter().map(AsRef::as_ref).filter(is_visible);
+    let names: Vec<Name<'_>> = servers.map(Name::of).collect();
     let mut search = Search::new(&names);
     search.look_the_same();
+    search.behind_any_namespace();
     search.in_like_namespaces();
     search.in_one_namespace();
     search.found.into_iter().map(|((one, other), likeness)| group(&names[one], &names[other], likeness)).collect()
@@ -50,6 +59,11 @@ impl<'a> Name<'a> {
         let folded = fold(server.name.as_str());
         let (namespace, tail) = folded.split_once('/').unwrap_or((&folded, ""));
         Self { server, namespace: namespace.to_owned(), tail: tail.to_owned() }
+    }
+
+    /// From behind: most begin alike, and what tells them from one another is what stands before the slash.
+    fn reversed_namespace(&self) -> String {
+        self.namespace.chars().rev().collect()
     }
 
     fn text(&self) -> &'a str {
@@ -126,43 +140,55 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn in_like_namespaces(&mut self) {
-        let namespaces: Vec<(Vec<char>, Vec<usize>)> =
-            self.namespaces.iter().map(|(namespace, names)| (namespace.chars().collect(), names.clone())).collect();
-        // From behind: most begin alike, and what tells them from one another is what stands before the slash.
-        let reversed: Vec<String> = namespaces.iter().map(|(namespace, _)| namespace.iter().rev().collect()).collect();
-        let reversed: Vec<&str> = reversed.iter().map(String::as_str).collect();
-        let mut seen = HashSet::new();
-        near::pairs(&reversed, |one, other| {
-            let (first, second) = (&namespaces[one], &namespaces[other]);
-            let edits = (1..=2).find(|edits| is_within(&first.0, &second.0, *edits));
-            if let Some(edits) = edits
-                && seen.insert((one, other))
-            {
-                self.behind(&first.1, &second.1, edits);
-            }
-            self.may_compare(1)
-        });
+    /// Names that are equal but for their namespaces, which may be two edits apart.
+    fn behind_any_namespace(&mut self) {
+        let names = self.names;
+        let mut tails: Vec<usize> = (0..names.len()).collect();
+        tails.sort_by(|one, other| names[*one].tail.cmp(&names[*other].tail));
+        for equal in tails.chunk_by(|one, other| names[*one].tail == names[*other].tail) {
+            let reversed: Vec<String> = equal.iter().map(|index| names[*index].reversed_namespace()).collect();
+            let reversed: Vec<&str> = reversed.iter().map(String::as_str).collect();
+            self.each_pair(&reversed, Reach::Two, |this, one, other| this.compare(equal[one], equal[other]));
+        }
     }
 
-    /// Looks at what stands behind two namespaces that are so many edits apart.
-    fn behind(&mut self, first: &[usize], second: &[usize], edits: usize) {
-        let names = self.names;
-        let product = first.len() * second.len();
-        let is_close = edits == 1 && product <= MAX_PRODUCT;
-        if !self.may_compare(if is_close { product } else { first.len() + second.len() }) {
+    /// Names that are one edit apart in both parts.
+    fn in_like_namespaces(&mut self) {
+        let namespaces: Vec<Vec<usize>> = self.namespaces.values().cloned().collect();
+        let reversed: Vec<String> = namespaces.iter().map(|of| self.names[of[0]].reversed_namespace()).collect();
+        let reversed: Vec<&str> = reversed.iter().map(String::as_str).collect();
+        self.each_pair(&reversed, Reach::One, |this, one, other| this.behind(&namespaces[one], &namespaces[other]));
+    }
+
+    /// Calls `look` with each pair of texts that are that near.
+    fn each_pair(&mut self, texts: &[&str], reach: Reach, mut look: impl FnMut(&mut Self, usize, usize)) {
+        let edits = if reach == Reach::One { 1 } else { 2 };
+        let chars: Vec<Vec<char>> = texts.iter().map(|text| text.chars().collect()).collect();
+        let mut look_at = |one: usize, other: usize| {
+            if is_within(&chars[one], &chars[other], edits) {
+                look(self, one, other);
+            }
+            self.may_compare(1)
+        };
+        if texts.len() <= FEW {
+            let pairs = (0..texts.len()).flat_map(|one| (one + 1..texts.len()).map(move |other| (one, other)));
+            // All of them, until it has seen enough.
+            let _seen_enough = pairs.into_iter().all(|(one, other)| look_at(one, other));
+        } else {
+            near::pairs(texts, reach, look_at);
+        }
+    }
+
+    /// Looks at what stands behind two namespaces that are one edit apart, and is one edit apart itself.
+    fn behind(&mut self, first: &[usize], second: &[usize]) {
+        let (names, product) = (self.names, first.len() * second.len());
+        if MAX_PRODUCT < product || !self.may_compare(product) {
             return;
         }
         for one in first {
-            if is_close {
-                let is_near = |other: &&usize| names[*one].tail.len().abs_diff(names[**other].tail.len()) <= 4;
-                second.iter().filter(is_near).for_each(|other| self.compare(*one, *other));
-                continue;
+            for other in second.iter().filter(|other| may_be_an_edit_apart(&names[*one].tail, &names[**other].tail)) {
+                self.compare(*one, *other);
             }
-            let tail = &names[*one].tail;
-            let start = second.partition_point(|other| names[*other].tail < *tail);
-            let equal = second[start..].iter().take_while(|other| names[**other].tail == *tail);
-            equal.for_each(|other| self.compare(*one, *other));
         }
     }
 
@@ -177,12 +203,18 @@ impl<'a> Search<'a> {
                 continue;
             }
             let tails: Vec<&str> = of_one.iter().map(|index| names[*index].tail.as_str()).collect();
-            near::pairs(&tails, |one, other| {
-                self.compare(of_one[one], of_one[other]);
-                self.may_compare(1)
-            });
+            self.each_pair(&tails, Reach::Two, |this, one, other| this.compare(of_one[one], of_one[other]));
         }
     }
+}
+
+/// Whether all in which two texts differ may be one edit: what is between that in which they begin and end alike.
+fn may_be_an_edit_apart(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let begin = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let (one, other) = (&one[begin..], &other[begin..]);
+    let end = one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count();
+    one.len().max(other.len()) - end <= BYTES_OF_AN_EDIT
 }
 
 fn group(one: &Name<'_>, other: &Name<'_>, likeness: Likeness) -> Group {

@@ -33,6 +33,9 @@ const NAMED: usize = 8;
 /// The most names that share something which is looked at more closely.
 const MOST: usize = 32;
 
+/// Names of repositories that tell nothing of what is in them, without what is neither letter nor digit.
+const COMMON: [&str; 8] = ["mcp", "mcps", "server", "servers", "mcpserver", "mcpservers", "tools", "mcptools"];
+
 /// All groups.
 pub(super) fn groups(catalog: &Catalog) -> Vec<Group> {
     let servers: Vec<&Server> = catalog.servers().iter().map(AsRef::as_ref).collect();
@@ -137,7 +140,8 @@ fn named_after(servers: &[&Server], members: &[usize], identities: &HashMap<usiz
     let is_named = |index: &usize| {
         let tail = servers[*index].name.as_str().rsplit('/').next().map(squashed).unwrap_or_default();
         let repository = identities.get(index).and_then(|identity| identity.repository_name.as_deref()).map(squashed);
-        repository.is_some_and(|repository| !repository.is_empty() && tail.ends_with(&repository))
+        let is_telling = |name: &String| !name.is_empty() && !COMMON.contains(&name.as_str());
+        repository.filter(is_telling).is_some_and(|repository| tail.ends_with(&repository))
     };
     let named = members.iter().copied().filter(|index| !has_subfolder(identities, *index));
     named.filter(is_named).collect()

@@ -99,11 +99,14 @@ fn a_package_that_is_started_otherwise_and_a_shared_repository_are_weak() {
         )
     };
     assert_eq!(told(&of_one(vec![started("a/x", "one"), started("b/yyyy", "two")])), ["same weak: a/x, b/yyyy"]);
-    let of = |name: &str| Listed::new(name, "1.0.0").repository("https://github.com/acme/tools");
+    let of = |name: &str| Listed::new(name, "1.0.0").repository("https://github.com/acme/toolbox");
     let groups = of_one(vec![of("com.acme/gmail"), of("ai.host/calendar")]);
     assert_eq!(told(&groups), ["same weak: ai.host/calendar, com.acme/gmail"]);
-    let groups = of_one(vec![of("com.acme/acme-tools"), of("ai.host/tools")]);
-    assert_eq!(told(&groups), ["same likely: ai.host/tools, com.acme/acme-tools"], "both are named after it");
+    let groups = of_one(vec![of("com.acme/acme-toolbox"), of("ai.host/toolbox")]);
+    assert_eq!(told(&groups), ["same likely: ai.host/toolbox, com.acme/acme-toolbox"], "both are named after it");
+    let common = |name: &str| Listed::new(name, "1.0.0").repository("https://github.com/acme/mcp-server");
+    let groups = of_one(vec![common("com.acme/a-mcp-server"), common("ai.host/mcp-server")]);
+    assert_eq!(told(&groups), ["same weak: ai.host/mcp-server, com.acme/a-mcp-server"], "many are named like it");
     let groups = of_one(vec![of("com.acme/gmail").package("npm", "gmail"), of("ai.host/maps").package("npm", "maps")]);
     assert_eq!(told(&groups), [""; 0], "two programs of one repository");
 }
