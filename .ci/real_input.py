@@ -6,7 +6,7 @@ Usage: real_input.py PROXY_BINARY SHARED_DIRECTORY
 Registry A serves the capture, B 101,219 versions, C is a file with a server that A has too, one that A has with
 other content, and one of its own. What is checked is what the README promises. Python's standard library only.
 """
-import contextlib, gzip, json, os, pathlib, signal, socket, subprocess, sys, tempfile, threading, time
+import contextlib, gzip, hashlib, json, os, pathlib, signal, socket, subprocess, sys, tempfile, threading, time
 import urllib.error, urllib.parse, urllib.request
 
 BINARY, SHARED = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
@@ -252,6 +252,104 @@ def check_all_failing(proxy, registries, directory):
     check("with all registries failing, 503 names each and why", named and headers["Retry-After"])
 
 
+def package(identifier, *arguments):
+    arguments = [{"type": "positional", "value": argument} for argument in arguments]
+    return [{"registryType": "npm", "identifier": identifier, "transport": {"type": "stdio"}, "packageArguments": arguments}]
+
+
+def planted(name, **more):
+    return {"server": {"name": name, "description": "Planted", "version": "1.0.0", **more}, "_meta": {}}
+
+
+def derived_registry(capture):
+    """A registry with entries of the capture and planted ones; and what has to be found of it."""
+    copy = lambda index: json.loads(json.dumps(capture[index]))
+    # None is like another one.
+    tail = lambda number: hashlib.sha256(str(number).encode()).hexdigest()[:12]
+    latest = {entry["server"]["name"]: entry["server"] for entry in capture if entry["_meta"][OFFICIAL]["isLatest"]}
+    same, noisy, other, taken = copy(0), copy(20), copy(10), copy(30)
+    noisy["server"]["_meta"] = {"com.example/stars": {"count": 5}}
+    other["server"]["description"], other["server"]["x-new"] = "Another description", [1]
+    taken["server"]["version"] = "999.0.0"
+    npm = next(server for server in latest.values()
+               if [p.get("registryType") for p in server.get("packages", [])] == ["npm"] and "packageArguments" not in server["packages"][0])
+    remote = next(server for server in latest.values() if server["name"].startswith("com.") and server.get("remotes")
+                  and server["remotes"][0]["url"].endswith("/mcp") and "headers" not in server["remotes"][0])
+    url = remote["remotes"][0]["url"]
+    entries = [
+        same, noisy, other, taken, planted("AI.Exa/forged"),
+        planted("zz.planted/package", packages=package(npm["packages"][0]["identifier"])),
+        planted("zz.planted/remote", remotes=[{"type": "sse", "url": url.replace("https://", "HTTPS://") + "/"}]),
+        planted(npm["name"][:-1] + ("x" if npm["name"][-1] != "x" else "y")),
+        planted(remote["name"].replace("o", "0", 1)),
+        *[planted(f"zz.mono-{n}/{tail(n)}", repository={"url": "https://github.com/zz/mono", "source": "github"}) for n in range(26)],
+        *[planted(f"zz.kit-{n}/{tail(n)}", packages=package("zz-kit", f"serve-{n}")) for n in range(16)],
+        *[planted(f"zz.shop-{n}/{tail(n)}", packages=package("zz-shop")) for n in range(16)],
+    ]
+    conflicts = {
+        ("content", *key(other)), ("latest", *key(taken)), ("refused", "AI.Exa/forged", "1.0.0"),
+    }
+    duplicates = {
+        ("same", frozenset({npm["name"], "zz.planted/package"})), ("same", frozenset({remote["name"], "zz.planted/remote"})),
+        ("look-alike", frozenset({npm["name"], entries[7]["server"]["name"]})),
+        ("look-alike", frozenset({remote["name"], entries[8]["server"]["name"]})),
+    }
+    return entries, conflicts, duplicates
+
+
+def inspected(proxy, what, query=""):
+    items, cursor = [], ""
+    while True:
+        status, page, _ = get(f"{proxy}/{what}?limit=7&{query}{cursor}")
+        assert status == 200, (status, page)
+        items += page[what]
+        if not (following := page["metadata"].get("nextCursor")):
+            return items
+        cursor = f"&cursor={following}"
+
+
+def check_conflicts_and_duplicates(directory, capture):
+    derived, conflicts, duplicates = derived_registry(capture)
+    (directory / "capture.json").write_text(json.dumps({"servers": capture}))
+    (directory / "derived.json").write_text(json.dumps({"servers": derived}))
+    listen = free_port()
+    (directory / "inspected.toml").write_text(f"""
+[server]
+listen = "127.0.0.1:{listen}"
+[admin]
+listen = "off"
+[store]
+path = "off"
+[[registries]]
+name = "capture"
+file = "capture.json"
+namespaces = ["ai.exa/*"]
+[[registries]]
+name = "derived"
+file = "derived.json"
+""")
+    proxy = f"http://127.0.0.1:{listen}"
+    with process(BINARY, "serve", "--config", directory / "inspected.toml", stderr=subprocess.DEVNULL, cwd=directory):
+        eventually("the proxy is ready", lambda: answers(proxy) and get(f"{proxy}/readyz")[0] == 200)
+        found = inspected(proxy, "conflicts")
+        check("/conflicts has what was planted and nothing else", {(c["kind"], c["name"], c["version"]) for c in found} == conflicts)
+        content = next(conflict for conflict in found if conflict["kind"] == "content")
+        pointers = {difference["pointer"] for difference in content["listings"][1]["differences"]}
+        check("it names the fields that differ", pointers == {"/description", "/x-new"} and content["winner"] == "capture")
+        everything = inspected(proxy, "duplicates")
+        groups = inspected(proxy, "duplicates", "registry=derived")
+        names = lambda group: {server["name"] for server in group["servers"]}
+        # The copies of real entries are among what the capture has anyway.
+        ours = {(g["kind"], frozenset(names(g))) for g in groups if any(n not in {key(e)[0] for e in capture} for n in names(g))}
+        check("/duplicates has what was planted and nothing else", ours == duplicates)
+        shared = lambda group: {e["value"] for e in group["evidence"] if e["basis"] == "repository"}
+        lonely = [g for g in everything if {e["basis"] for e in g["evidence"]} == {"repository"}]
+        many = [g for g in lonely if len(names(g)) > 8]
+        check(f"nothing is a duplicate only because many share its repository ({len(everything)} groups)", lonely and not many)
+        waystation = [g for g in everything if any("waystation-ai" in value for value in shared(g))]
+        check("a repository with 12 servers is none", not waystation)
+
+
 def check_test_command(config, registries):
     def test(*more):
         done = subprocess.run([BINARY, "test", "--json", "--config", config, *more], capture_output=True, text=True)
@@ -280,6 +378,7 @@ def main():
         for registry in registries:
             eventually(f"{registry} is up", lambda: answers(registry))
         check_test_command(config, registries)
+        check_conflicts_and_duplicates(directory, capture)
         log = stack.enter_context(open(directory / "log", "w"))
         served = stack.enter_context(process(BINARY, "serve", "--config", config, stderr=log, cwd=directory))
         eventually("the proxy is ready", lambda: answers(proxy) and get(f"{proxy}/readyz")[0] == 200, 300)

@@ -10,6 +10,7 @@ pub(crate) mod fuzzing;
 mod layer;
 mod limits;
 mod origin;
+mod rules;
 mod secrets;
 
 use std::collections::BTreeSet;
@@ -177,6 +178,9 @@ fn check(config: &Config, problems: &mut Problems) {
 }
 
 fn check_registries(config: &Config, problems: &mut Problems) {
+    for (index, key, problem) in rules::contradictions(&config.registries) {
+        problems.push(Problem::new(format!("registries.{}.{key}", label(&config.registries[index], index)), problem));
+    }
     if config.registries.is_empty() {
         let advice = "is empty; add at least one [[registries]] with a `name` and a `url`";
         problems.push(Problem::new("registries", advice));

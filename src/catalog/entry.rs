@@ -147,6 +147,12 @@ impl Digest {
     }
 }
 
+impl fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.hexadecimal().into_iter().try_for_each(|digit| fmt::Write::write_char(formatter, char::from(digit)))
+    }
+}
+
 /// Identifies everything that a registry sent for a version, `isLatest` aside (we recompute it):
 /// equal forms mean that nothing has changed since the last fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -26,6 +26,8 @@ mod render;
 mod splice;
 
 #[cfg(test)]
+mod ownership_tests;
+#[cfg(test)]
 mod sync_tests;
 #[cfg(test)]
 mod testing;
@@ -115,7 +117,8 @@ pub struct Contribution {
 impl Contribution {
     /// Whether what it lists counts among the registries that list a version: the rules let it supply the
     /// name, and it is usable.
-    fn counts(&self) -> bool {
+    #[must_use]
+    pub fn counts(&self) -> bool {
         self.usable && !matches!(self.standing, Standing::LeftOut(_))
     }
 }
@@ -283,6 +286,11 @@ impl Catalog {
     #[must_use]
     pub fn unserved(&self) -> &[Arc<Server>] {
         &self.unserved
+    }
+
+    /// The registries that claim a name: only these may supply it, unless there is none.
+    pub fn claimants(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.registries.iter().filter(move |registry| registry.rules.claims(name)).map(|registry| &*registry.rules.name)
     }
 
     /// Whether there is anything to answer from: a usable registry that has listed something.

@@ -1,4 +1,11 @@
 //! Which names a registry may supply: namespace ownership, `include` and `exclude`.
+//!
+//! Ownership depends on what is configured, and on nothing that a registry says or how it fares: a name that a pattern
+//! of some registry's `namespaces` matches comes from the registries that have such a pattern, or from nobody.
+
+mod pattern;
+
+pub use pattern::{Shape, fold};
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -52,7 +59,9 @@ impl RegistryRules {
     pub fn omission(&self, server_name: &str, claimed_by_any: bool) -> Option<Omission> {
         if claimed_by_any && !self.claims(server_name) {
             Some(Omission::OwnedElsewhere)
-        } else if self.exclude.matches(server_name) || !self.include.is_empty() && !self.include.matches(server_name) {
+        } else if self.exclude.matches(server_name)
+            || !self.include.is_empty() && !self.include.matches_all(server_name)
+        {
             Some(Omission::Filtered)
         } else {
             None
@@ -81,9 +90,14 @@ impl Patterns {
         self.0.is_none()
     }
 
-    fn matches(&self, text: &str) -> bool {
-        // Unicode case folding is more than the glob library's ASCII rule, hence the lower-casing of both.
-        self.0.as_ref().is_some_and(|set| set.is_match(text.to_lowercase()))
+    /// Whether a name is matched, or what it reads as once its escapes are decoded.
+    fn matches(&self, name: &str) -> bool {
+        self.0.as_ref().is_some_and(|set| pattern::readings(name).any(|name| set.is_match(fold(&name))))
+    }
+
+    /// Whether a name is matched, and all that it reads as.
+    fn matches_all(&self, name: &str) -> bool {
+        self.0.as_ref().is_some_and(|set| pattern::readings(name).all(|name| set.is_match(fold(&name))))
     }
 }
 
@@ -92,7 +106,8 @@ impl Patterns {
 /// # Errors
 /// When the text is not a glob.
 pub fn parse_pattern(pattern: &str) -> Result<Glob, globset::Error> {
-    GlobBuilder::new(&pattern.to_lowercase()).literal_separator(false).backslash_escape(true).build()
+    // Letter case is more than the glob library's ASCII rule, hence the folding of both.
+    GlobBuilder::new(&fold(pattern)).literal_separator(false).backslash_escape(true).build()
 }
 
 #[cfg(test)]
@@ -114,6 +129,26 @@ mod tests {
     }
 
     #[test]
+    fn no_spelling_slips_past_a_claim() {
+        let acme = rules(&["com.acme.Kits/*"], &[], &[]);
+        for name in [
+            "com.acme.kits/x",
+            "COM.ACME.KITS/X",
+            "com.acme.\u{212a}it\u{17f}/x",
+            "com.acme.kits%2Fx",
+            "com%2eacme.kits%2fx",
+            "com.acme.kits%252Fx",
+            "com.acme.kits/\n",
+            "com.acme.kits//x",
+        ] {
+            assert!(acme.claims(name), "{name:?}");
+        }
+        for name in ["com.acme.kits", "com.acme.kits.evil/x", "com.acme.kits%/x", "xcom.acme.kits/x"] {
+            assert!(!acme.claims(name), "{name:?}");
+        }
+    }
+
+    #[test]
     fn what_others_claim_is_refused() {
         assert_eq!(rules(&[], &[], &[]).omission("com.acme/x", true), Some(Omission::OwnedElsewhere));
         assert_eq!(rules(&["com.acme/*"], &[], &[]).omission("com.acme/x", true), None);
@@ -125,5 +160,9 @@ mod tests {
         assert_eq!(rules.omission("com.acme/stable", true), None);
         assert_eq!(rules.omission("com.acme/experimental-1", true), Some(Omission::Filtered));
         assert_eq!(rules.omission("org.other/x", false), Some(Omission::Filtered));
+        // What a client may take for an excluded name is excluded, and what it may take for an included one is not
+        // included for that.
+        assert_eq!(rules.omission("com.acme%2Fexperimental-1", true), Some(Omission::Filtered));
+        assert_eq!(rules.omission("com.acme%2Fstable", true), Some(Omission::Filtered));
     }
 }

@@ -14,7 +14,8 @@ use crate::config::Config;
 pub(super) async fn catalog(config: &Config) -> Result<Arc<Catalog>, Failure> {
     let Snapshot { catalog, missing, .. } = app::fetch_once(config).await?;
     if !catalog.is_available() {
-        let reasons: Vec<String> = missing.iter().map(|missing| format!("{}: {}", missing.name, missing.reason)).collect();
+        let reasons: Vec<String> =
+            missing.iter().map(|missing| format!("{}: {}", missing.name, missing.reason)).collect();
         return Err(Failure::Unavailable(format!("no registry could be asked: {}", reasons.join("; "))));
     }
     for missing in missing {

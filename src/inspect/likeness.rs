@@ -158,7 +158,7 @@ fn mask(text: &[char]) -> u128 {
 
 /// Whether two texts are at most so many edits apart (Damerau–Levenshtein: between two characters that change places,
 /// others may come and go). Takes the time of the shorter text, and 36 times that at worst.
-fn is_within(one: &[char], other: &[char], edits: usize) -> bool {
+pub(super) fn is_within(one: &[char], other: &[char], edits: usize) -> bool {
     if edits < one.len().abs_diff(other.len()) {
         return false;
     }
@@ -178,6 +178,12 @@ fn is_within(one: &[char], other: &[char], edits: usize) -> bool {
             && is_after(in_one + 1, in_other + 1, in_one + in_other - 1)
     };
     is_after(1, 1, 1) || is_after(1, 0, 1) || is_after(0, 1, 1) || exchanged(1, 1) || exchanged(2, 1) || exchanged(1, 2)
+}
+
+/// What a name looks like, as hashes that names which look the same have one of in common: of the name as it is, and
+/// in lower case.
+pub(super) fn looks(name: &str) -> [u64; 2] {
+    [look(name), look(&name.to_lowercase())]
 }
 
 /// A hash of what a text looks like, letter case ignored.

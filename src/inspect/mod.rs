@@ -1,6 +1,13 @@
 //! What people ask of the catalog, and of servers, beyond listing them. Pure: no I/O, no await, no clock. It renders
 //! nothing: `serve` and `cli` write what is found here.
 
+pub mod conflicts;
+pub mod duplicates;
 pub mod likeness;
+mod names;
 pub mod server_json;
+#[cfg(test)]
+mod testing;
 pub mod validate;
+
+pub use names::NameFilter;

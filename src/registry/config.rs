@@ -202,12 +202,7 @@ impl Config {
             let bad = patterns.iter().filter_map(|pattern| parse_pattern(pattern).err());
             bad.map(|error| (*key, format!("{:?} is not a glob pattern: {}", error.glob(), error.kind())))
         });
-        let excluded = |pattern: &&String| self.exclude.iter().any(|other| other.eq_ignore_ascii_case(pattern));
-        let contradictions = lists[..2].iter().flat_map(|(key, patterns)| {
-            let both = patterns.iter().filter(excluded);
-            both.map(|pattern| (*key, format!("{pattern:?} is also in `exclude`; remove it from one of the two")))
-        });
-        bad_globs.chain(contradictions).collect()
+        bad_globs.collect()
     }
 
     fn http_target(&self, text: &str) -> Result<HttpTarget, (&'static str, String)> {
@@ -305,11 +300,10 @@ mod tests {
             name: "Acme".into(),
             url: Some("ftp://x.example".into()),
             include: vec!["com.acme/*".into(), "[".into()],
-            exclude: vec!["com.acme/*".into()],
             ..Config::default()
         };
         let problems = config.target().expect_err("problems");
         let keys: Vec<_> = problems.iter().map(|(key, _)| *key).collect();
-        assert_eq!(keys, ["name", "include", "include", "url"]);
+        assert_eq!(keys, ["name", "include", "url"]);
     }
 }

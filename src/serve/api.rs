@@ -7,6 +7,7 @@ use super::cache::CatalogRequest;
 use super::cursor;
 use super::error::Problem;
 use super::escapes::readings;
+use super::inspections::Inspections;
 use super::query::ListQuery;
 use crate::catalog::{Catalog, Server, Version};
 
@@ -17,6 +18,8 @@ pub(super) struct View<'a> {
     pub(super) is_ready: bool,
     /// Says why a registry is not usable, by its name.
     pub(super) reason: &'a dyn Fn(&str) -> String,
+    /// What is known of the whole catalog.
+    pub(super) inspections: &'a Inspections,
 }
 
 impl<'a> View<'a> {
@@ -32,6 +35,7 @@ impl<'a> View<'a> {
             CatalogRequest::List(query) => Ok(self.list(query)),
             CatalogRequest::Versions { name, include_deleted } => self.versions(name, *include_deleted),
             CatalogRequest::Version { name, version, include_deleted } => self.version(name, version, *include_deleted),
+            CatalogRequest::Inspection(inspection) => Ok(self.inspections.render(self.catalog, inspection)),
         }
     }
 

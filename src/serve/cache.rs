@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use super::inspections::Inspection;
 use super::query::ListQuery;
 use super::read_through::Source;
 use super::representation::Representation;
@@ -26,6 +27,7 @@ pub(super) enum CatalogRequest {
     List(ListQuery),
     Versions { name: String, include_deleted: bool },
     Version { name: String, version: String, include_deleted: bool },
+    Inspection(Inspection),
 }
 
 impl CatalogRequest {
@@ -45,6 +47,7 @@ impl CatalogRequest {
             }
             Self::Versions { name, .. } => name.len(),
             Self::Version { name, version, .. } => name.len() + version.len(),
+            Self::Inspection(inspection) => inspection.heap_bytes(),
         }
     }
 }
@@ -125,6 +128,16 @@ impl ResponseCache {
         let representation = Arc::new(representation);
         self.0.insert(Arc::clone(request), Arc::clone(&representation));
         Ok((representation, Origin::Rendered))
+    }
+
+    /// The answer to a request out of a catalog, if it is there.
+    pub(super) fn ready(
+        &self,
+        catalog: &Catalog,
+        request: &Arc<CatalogRequest>,
+    ) -> Option<(Arc<Representation>, Origin)> {
+        let kept = self.0.get(request).filter(|kept| kept.is_of(catalog))?;
+        Some((kept, Origin::Memory))
     }
 
     /// Weighs an answer again that has got another encoded form.

@@ -10,6 +10,7 @@ use super::cache::ResponseCache;
 use super::configuration::{Configuration, Refusal};
 use super::connection::Load;
 use super::documents::Documents;
+use super::inspections::Inspections;
 use super::read_through::ReadThrough;
 use super::representation::Encoders;
 use super::targets::Targets;
@@ -30,6 +31,7 @@ pub struct Core {
     pub(super) validation: Arc<Validation>,
     pub(super) started: Instant,
     pub(super) figures: Figures,
+    pub(super) inspections: Arc<Inspections>,
 }
 
 /// What only the metrics show, and others know.
@@ -77,6 +79,7 @@ impl Core {
             validation: Arc::default(),
             started: Instant::now(),
             figures: Figures::default(),
+            inspections: Arc::default(),
         }
     }
 

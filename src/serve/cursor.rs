@@ -8,6 +8,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -78,14 +79,19 @@ pub(super) fn seal(json: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads a cursor that [`encode`] made.
-pub(super) fn decode(cursor: &str) -> Option<(Filter, Position)> {
+/// The payload of a cursor that [`seal`] made.
+pub(super) fn open<T: DeserializeOwned>(cursor: &str) -> Option<T> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let (header, json) = bytes.split_at_checked(1 + CHECKSUM_BYTES)?;
     if header.first() != Some(&FORMAT) || header.get(1..) != Some(&checksum(json)[..]) {
         return None;
     }
-    let payload: Payload = serde_json::from_slice(json).ok()?;
+    serde_json::from_slice(json).ok()
+}
+
+/// Reads a cursor that [`encode`] made.
+pub(super) fn decode(cursor: &str) -> Option<(Filter, Position)> {
+    let payload: Payload = open(cursor)?;
     let version = match (payload.latest, payload.exact_version) {
         (true, None) => VersionFilter::Latest,
         (false, Some(version)) => VersionFilter::Exact(version),

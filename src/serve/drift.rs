@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::documents::description;
 use super::error::Problem;
+use super::inspections;
 use super::query;
 use super::reading::Reading;
 use super::route::{Route, route};
@@ -31,6 +32,8 @@ described! {
     Route::Build => "/v0.1/version",
     Route::Registries => "/registries",
     Route::Registry { .. } => "/registries/{name}",
+    Route::Conflicts => "/conflicts",
+    Route::Duplicates => "/duplicates",
     Route::Live => "/livez",
     Route::Ready => "/readyz",
     Route::OpenapiYaml => "/openapi.yaml",
@@ -135,6 +138,8 @@ fn the_described_query_parameters_are_those_that_are_read() {
     for path in PATHS {
         let read: BTreeSet<&str> = match *path {
             "/v0.1/servers" => query::LIST_PARAMETERS.into(),
+            "/conflicts" => inspections::CONFLICT_PARAMETERS.into(),
+            "/duplicates" => inspections::DUPLICATE_PARAMETERS.into(),
             path if path.contains("/versions") => ["include_deleted"].into(),
             _ => BTreeSet::new(),
         };

@@ -10,7 +10,7 @@ use std::task::Poll;
 use http::Response;
 use http::request::Parts;
 
-use super::cache;
+use super::cache::{self, CatalogRequest};
 use super::coding::{Coding, negotiate};
 use super::condition::{Verdict, judge};
 use super::connection::Posted;
@@ -31,6 +31,8 @@ pub(super) enum Answered {
     Awaited(Box<Awaited>),
     /// With what is said of its body.
     Posted(Reading),
+    /// With what is found in the whole catalog.
+    Inspected(Arc<CatalogRequest>),
 }
 
 /// A body that clients may keep, and where it was found.
@@ -81,6 +83,8 @@ enum Wait {
     Registries(Box<Awaited>),
     /// For its body.
     Body(Reading),
+    /// For what is found in the whole catalog.
+    Inspection(Arc<CatalogRequest>),
 }
 
 impl Service {
@@ -116,6 +120,7 @@ impl Service {
             Answered::Found(found) => self.represent_now(request, found),
             Answered::Awaited(awaited) => Ok(Begun::Waits(Wait::Registries(awaited))),
             Answered::Posted(reading) => Ok(Begun::Waits(Wait::Body(reading))),
+            Answered::Inspected(request) => Ok(Begun::Waits(Wait::Inspection(request))),
         }
     }
 
@@ -136,6 +141,7 @@ impl Service {
                 Begun::Waits(Wait::Body(reading)) => {
                     self.settle(request, self.read(&request.headers, posted.take(), reading).await?)?
                 }
+                Begun::Waits(Wait::Inspection(asked)) => self.represent_now(request, self.inspected(asked).await?)?,
                 Begun::Waits(Wait::Coding(found, coding)) => return self.encode(found, coding).await,
             }
         }

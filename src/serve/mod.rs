@@ -4,7 +4,7 @@
 //! In reading order: `listener`, `limits`, `addresses`, `descriptors` and `connection` who asks, `tls` under which
 //! certificate, `entrance` which `service` is to answer, `handling` what waits and what does not, `core` what all
 //! services share, `configuration` what became of the configuration, `guard` what is refused before anything else,
-//! `route`, `escapes` and `query` what is asked for, `cursor` where a page begins, `api` and `registries` the bodies,
+//! `route`, `escapes` and `query` what is asked for, `cursor` where a page begins, `api`, `registries` and `inspections` the bodies,
 //! `documents` and `docs` the API's description, `targets` what was asked for in these words before, `cache` the bodies
 //! that are there already, `read_through` what no body is there for, `reading` what requests bring, `validation` what is said of a configuration, `representation` what is known of a body, `coding`
 //! and `condition` what the client wants of it and has of it, `error` the problems, `freshness`, `respond` and `cors`
@@ -36,6 +36,7 @@ mod freshness;
 pub(crate) mod fuzzing;
 mod guard;
 mod handling;
+mod inspections;
 mod limits;
 mod lineage;
 mod listener;

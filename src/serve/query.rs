@@ -10,7 +10,8 @@ use super::error::Problem;
 use crate::catalog::page::{Filter, Position};
 
 use asked::Asked;
-use parameters::Parameters;
+pub(super) use asked::{contradiction, differs};
+pub(super) use parameters::Parameters;
 
 /// A list request in canonical form: what is asked for, without how it was spelled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

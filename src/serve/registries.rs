@@ -201,17 +201,20 @@ impl Registries<'_> {
         let foreign = servers
             .filter_map(|server| server.contributions.iter().find(|contribution| Some(contribution.registry) == index))
             .filter(|contribution| contribution.standing == Standing::LeftOut(Omission::OwnedElsewhere))
-            .flat_map(foreign);
+            .flat_map(|contribution| self.foreign(contribution));
         status.refused.entries.iter().cloned().chain(foreign).take(MAX_REFUSED).collect()
     }
-}
 
-fn foreign(contribution: &Contribution) -> impl Iterator<Item = Refused> {
-    contribution.listed.entries.iter().map(|entry| Refused {
-        name: Some(contribution.listed.name.to_string()),
-        version: Some(entry.version().to_owned()),
-        reason: "belongs to a namespace that other registries claim".to_owned(),
-    })
+    fn foreign(&self, contribution: &'_ Contribution) -> impl Iterator<Item = Refused> {
+        let name = contribution.listed.name.as_str();
+        let claimants: Vec<&str> = self.catalog.claimants(name).collect();
+        let reason = format!("belongs to a namespace that only other registries claim: {}", claimants.join(", "));
+        contribution.listed.entries.iter().map(move |entry| Refused {
+            name: Some(name.to_owned()),
+            version: Some(entry.version().to_owned()),
+            reason: reason.clone(),
+        })
+    }
 }
 
 /// How a registry stands, in a few words, for error details.

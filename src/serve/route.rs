@@ -28,6 +28,10 @@ pub(super) enum Route {
     Registries,
     /// The state of one registry.
     Registry { name: String },
+    /// Where registries disagree.
+    Conflicts,
+    /// What is likely the same thing under several names.
+    Duplicates,
     /// Whether the process runs.
     Live,
     /// Whether the first attempt to fetch each registry has ended.
@@ -110,6 +114,8 @@ fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
         ["registries"] => read(Route::Registries),
         ["validate"] => Ok(Recognised { posted: Some(Reading::Configuration), ..Recognised::default() }),
         ["registries", name] => read(Route::Registry { name: decode(name, "registry name")? }),
+        ["conflicts"] => read(Route::Conflicts),
+        ["duplicates"] => read(Route::Duplicates),
         ["livez"] => read(Route::Live),
         ["readyz"] => read(Route::Ready),
         ["openapi.yaml"] => read(Route::OpenapiYaml),

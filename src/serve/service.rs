@@ -16,6 +16,7 @@ use super::cors::Cors;
 use super::error::Problem;
 use super::freshness::Freshness;
 use super::handling::{Answered, Found};
+use super::inspections::Inspection;
 use super::lineage::LineageHeader;
 use super::registries::{Registries, reason};
 use super::representation::Representation;
@@ -140,6 +141,8 @@ impl Service {
                 body.map(|body| self.momentary(body))
                     .ok_or_else(|| Problem::NotFound("No registry of that name is configured".into()))
             }
+            Route::Conflicts => self.inspect(Inspection::conflicts(query)?),
+            Route::Duplicates => self.inspect(Inspection::duplicates(query)?),
             Route::Health | Route::Live => Ok(self.momentary("{\"status\":\"ok\"}\n")),
             Route::Ready => self.with_view(|view| view.readiness()).map(|body| self.momentary(body)),
             Route::OpenapiYaml => Ok(self.document(&self.core.documents.yaml)),
@@ -228,7 +231,7 @@ impl Service {
             // The catalog may be from before a change of the configuration.
             registry.map_or_else(|| "no longer configured".to_owned(), |registry| reason(registry))
         };
-        see(View { catalog: &catalog, is_ready, reason: &reason })
+        see(View { catalog: &catalog, is_ready, reason: &reason, inspections: &self.core.inspections })
     }
 
     /// What became of the configuration; what is wrong with it in full, for those who may know.

@@ -89,15 +89,19 @@ impl Asked {
         ];
         match contradicted.iter().find(|(_, contradicted)| *contradicted) {
             None => Ok(()),
-            Some((key, _)) => Err(Problem::BadRequest(
-                format!("The cursor belongs to a list with another {key}; leave {key} out, or start without a cursor")
-                    .into(),
-            )),
+            Some((key, _)) => Err(contradiction(key)),
         }
     }
 }
 
-fn differs<T: PartialEq>(asked: Option<&T>, walked: Option<&T>) -> bool {
+/// A query says of a filter something else than its cursor.
+pub(in crate::serve) fn contradiction(key: &str) -> Problem {
+    let advice = format!("leave {key} out, or start without a cursor");
+    Problem::BadRequest(format!("The cursor belongs to a list with another {key}; {advice}").into())
+}
+
+/// Whether a query asks for something else than its cursor.
+pub(in crate::serve) fn differs<T: PartialEq>(asked: Option<&T>, walked: Option<&T>) -> bool {
     asked.is_some() && asked != walked
 }
 

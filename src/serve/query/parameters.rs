@@ -6,15 +6,16 @@ use serde_json::Value;
 
 use super::LIST_PARAMETERS;
 use crate::serve::error::InvalidParameter;
+use crate::serve::inspections::{CONFLICT_PARAMETERS, DUPLICATE_PARAMETERS};
 
 const DEFAULT_LIMIT: usize = 30;
 const LIMITS: std::ops::RangeInclusive<i64> = 1..=100;
 
 /// The parameters of a query string.
-pub(super) struct Parameters<'a>(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>);
+pub(in crate::serve) struct Parameters<'a>(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>);
 
 impl<'a> Parameters<'a> {
-    pub(super) fn read(query: Option<&'a str>) -> Self {
+    pub(in crate::serve) fn read(query: Option<&'a str>) -> Self {
         let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).flat_map(|pair| {
             let has_value = pair.contains('=');
             form_urlencoded::parse(pair.as_bytes()).map(move |(key, value)| (key, has_value.then_some(value)))
@@ -23,17 +24,21 @@ impl<'a> Parameters<'a> {
     }
 
     /// The first value; none where it is empty, or the parameter stands without one.
-    pub(super) fn get(&self, key: &str) -> Option<&str> {
+    pub(in crate::serve) fn get(&self, key: &str) -> Option<&str> {
         self.first(key)?.as_deref().filter(|value| !value.is_empty())
     }
 
     fn first(&self, key: &str) -> Option<&Option<Cow<'a, str>>> {
-        debug_assert!(LIST_PARAMETERS.contains(&key), "{key} is read, and not among the parameters");
+        let described = [&LIST_PARAMETERS[..], &CONFLICT_PARAMETERS, &DUPLICATE_PARAMETERS];
+        debug_assert!(
+            described.iter().any(|known| known.contains(&key)),
+            "{key} is read, and not among the parameters"
+        );
         self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
     /// A value of at most `most` characters.
-    pub(super) fn short(&self, key: &str, most: usize, invalid: &mut Vec<InvalidParameter>) -> Option<&str> {
+    pub(in crate::serve) fn short(&self, key: &str, most: usize, invalid: &mut Vec<InvalidParameter>) -> Option<&str> {
         let text = self.get(key)?;
         if text.chars().count() <= most {
             return Some(text);
@@ -43,7 +48,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// One of a few values, as `read` knows them.
-    pub(super) fn one_of<T>(
+    pub(in crate::serve) fn one_of<T>(
         &self,
         key: &str,
         values: &str,
@@ -72,7 +77,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// The page size.
-    pub(super) fn limit(&self, invalid: &mut Vec<InvalidParameter>) -> usize {
+    pub(in crate::serve) fn limit(&self, invalid: &mut Vec<InvalidParameter>) -> usize {
         let Some(text) = self.get("limit") else { return DEFAULT_LIMIT };
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
         let number: Option<i64> = text.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));

@@ -76,6 +76,10 @@ impl Service {
         let catalog = self.core.current.load();
         let known = catalog.server(key.name.as_str());
         let now = Timestamp::now();
+        // By the rules of today, too: the catalog, or the flight, may be from before a change of the configuration.
+        let name = key.name.as_str();
+        let is_claimed = self.registries.iter().any(|registry| registry.rules().claims(name));
+        let may_supply = |registry: &&Arc<Registry>| registry.rules().omission(name, is_claimed).is_none();
         let source = |(position, participant): (usize, &Participant)| {
             let registry = self.registries.iter().find(|registry| registry.name() == &*participant.rules.name);
             let url = registry.map(|registry| registry.url()).unwrap_or_default();
@@ -83,7 +87,7 @@ impl Service {
             let contributions = known.into_iter().flat_map(|known| &known.contributions);
             let known = contributions.filter(|contribution| contribution.registry == position);
             let known = known.flat_map(|contribution| &contribution.listed.entries);
-            let fetched = registry.into_iter().flat_map(|registry| outcome.of(registry));
+            let fetched = registry.filter(may_supply).into_iter().flat_map(|registry| outcome.of(registry));
             known.chain(fetched).for_each(|entry| listing.insert(&key.name, Arc::clone(entry)));
             Source {
                 rules: Arc::clone(&participant.rules),
@@ -100,7 +104,8 @@ impl Service {
 
     /// The answer out of such a catalog, if it has one.
     fn show(&self, request: &CatalogRequest, catalog: &Catalog, outcome: &Outcome, origin: Origin) -> Option<Found> {
-        let body = View { catalog, is_ready: true, reason: &|_| String::new() }.render(request).ok()?;
+        let inspections = &self.core.inspections;
+        let body = View { catalog, is_ready: true, reason: &|_| String::new(), inspections }.render(request).ok()?;
         let representation = outcome.represent(body, catalog.published_at);
         let freshness = self.with_view(|view| self.freshness(view));
         Some(Found { representation, origin, freshness })
