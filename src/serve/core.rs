@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use tokio::sync::{Semaphore, watch};
 
 use super::cache::ResponseCache;
+use super::changes::MAX_FOLLOWERS;
 use super::configuration::{Configuration, Refusal};
 use super::connection::Load;
 use super::documents::Documents;
@@ -28,6 +30,10 @@ pub struct Core {
     pub(super) read_through: Arc<ReadThrough>,
     pub(super) started: Instant,
     pub(super) figures: Figures,
+    /// Changes whenever there is another catalog.
+    pub(super) published: watch::Receiver<u64>,
+    /// Room for those who follow the feed of changes.
+    pub(super) followers: Arc<Semaphore>,
 }
 
 /// What only the metrics show, and others know.
@@ -74,7 +80,15 @@ impl Core {
             read_through,
             started: Instant::now(),
             figures: Figures::default(),
+            published: watch::Sender::new(0).subscribe(),
+            followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
         }
+    }
+
+    /// The same where this changes whenever there is another catalog; else nobody is told.
+    #[must_use]
+    pub fn with_published(self, published: watch::Receiver<u64>) -> Self {
+        Self { published, ..self }
     }
 
     /// The same with figures for the metrics.

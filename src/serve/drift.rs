@@ -30,6 +30,7 @@ described! {
     Route::Build => "/v0.1/version",
     Route::Registries => "/registries",
     Route::Registry { .. } => "/registries/{name}",
+    Route::Changes => "/changes",
     Route::Live => "/livez",
     Route::Ready => "/readyz",
     Route::OpenapiYaml => "/openapi.yaml",
@@ -126,6 +127,7 @@ fn the_described_query_parameters_are_those_that_are_read() {
     for path in PATHS {
         let read: BTreeSet<&str> = match *path {
             "/v0.1/servers" => query::LIST_PARAMETERS.into(),
+            "/changes" => query::CHANGES_PARAMETERS.into(),
             path if path.contains("/versions") => ["include_deleted"].into(),
             _ => BTreeSet::new(),
         };

@@ -5,7 +5,8 @@
 //! certificate, `entrance` which `service` is to answer, `handling` what waits and what does not, `core` what all
 //! services share, `configuration` what became of the configuration, `guard` what is refused before anything else,
 //! `route`, `escapes` and `query` what is asked for, `cursor` where a page begins, `api` and `registries` the bodies,
-//! `documents` and `docs` the API's description, `targets` what was asked for in these words before, `cache` the bodies
+//! `changes` the feed of what
+//! happened, `body` what is sent, `documents` and `docs` the API's description, `targets` what was asked for in these words before, `cache` the bodies
 //! that are there already, `read_through` what no body is there for, `representation` what is known of a body, `coding`
 //! and `condition` what the client wants of it and has of it, `error` the problems, `freshness`, `respond` and `cors`
 //! the headers, `lineage` the one that names us and those whom we mirror; `admin` what only those who run the proxy may
@@ -14,7 +15,9 @@
 mod addresses;
 mod admin;
 mod api;
+mod body;
 mod cache;
+mod changes;
 mod coding;
 mod condition;
 mod config;
@@ -50,9 +53,7 @@ mod service;
 mod targets;
 mod tls;
 
-use bytes::Bytes;
-use http_body_util::Full;
-
+pub use body::Body;
 pub use config::size;
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 pub use configuration::{Configuration, Refusal};
@@ -67,6 +68,3 @@ pub use read_through::{Flight, ReadThrough, ReadThroughCounts, ReadThroughSettin
 pub use respond::Visibility;
 pub use service::{Door, Service, ServiceSettings};
 pub use tls::Tls;
-
-/// A body as it is sent: whole, in memory.
-type Body = Full<Bytes>;

@@ -3,6 +3,7 @@
 //! reported together.
 
 mod asked;
+mod changes;
 mod parameters;
 
 use super::cursor;
@@ -10,6 +11,7 @@ use super::error::Problem;
 use crate::catalog::page::{Filter, Position};
 
 use asked::Asked;
+pub(super) use changes::{CHANGES_PARAMETERS, ChangesQuery, changes};
 use parameters::Parameters;
 
 /// A list request in canonical form: what is asked for, without how it was spelled.

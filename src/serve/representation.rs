@@ -60,6 +60,8 @@ pub(super) struct Representation {
     pub(super) content_type: HeaderValue,
     /// What a browser that shows it may load and run, where that is more than nothing.
     pub(super) policy: Option<HeaderValue>,
+    /// A header of the request that it depends on, besides those that every body depends on.
+    pub(super) varies_by: Option<HeaderValue>,
     pub(super) tag: Tag,
     entity_tags: [HeaderValue; 4],
     modified: SystemTime,
@@ -80,6 +82,7 @@ impl Representation {
         Self {
             content_type,
             policy: None,
+            varies_by: None,
             entity_tags: Coding::ALL.map(|coding| tag.header(coding)),
             tag,
             modified,
@@ -93,6 +96,11 @@ impl Representation {
     /// The same under a `Content-Security-Policy` of its own.
     pub(super) fn under(self, policy: HeaderValue) -> Self {
         Self { policy: Some(policy), ..self }
+    }
+
+    /// The same where it depends on this header of the request too.
+    pub(super) fn varying_by(self, header: HeaderValue) -> Self {
+        Self { varies_by: Some(header), ..self }
     }
 
     /// The body as it is.

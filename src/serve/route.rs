@@ -27,6 +27,8 @@ pub(super) enum Route {
     Registries,
     /// The state of one registry.
     Registry { name: String },
+    /// What happened between catalogs.
+    Changes,
     /// Whether the process runs.
     Live,
     /// Whether the first attempt to fetch each registry has ended.
@@ -100,6 +102,7 @@ fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
         ["servers", ..] => api(segments),
         ["registries"] => read(Route::Registries),
         ["registries", name] => read(Route::Registry { name: decode(name, "registry name")? }),
+        ["changes"] => read(Route::Changes),
         ["livez"] => read(Route::Live),
         ["readyz"] => read(Route::Ready),
         ["openapi.yaml"] => read(Route::OpenapiYaml),

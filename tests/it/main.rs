@@ -8,6 +8,7 @@ mod addresses;
 mod admin;
 mod answers;
 mod api;
+mod changes;
 mod clients;
 mod collapse;
 mod commands;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::LIST_PARAMETERS;
+use super::{CHANGES_PARAMETERS, LIST_PARAMETERS};
 use crate::serve::error::InvalidParameter;
 
 const DEFAULT_LIMIT: usize = 30;
@@ -28,7 +28,8 @@ impl<'a> Parameters<'a> {
     }
 
     fn first(&self, key: &str) -> Option<&Option<Cow<'a, str>>> {
-        debug_assert!(LIST_PARAMETERS.contains(&key), "{key} is read, and not among the parameters");
+        let is_known = LIST_PARAMETERS.contains(&key) || CHANGES_PARAMETERS.contains(&key);
+        debug_assert!(is_known, "{key} is read, and not among the parameters");
         self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
