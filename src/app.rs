@@ -94,7 +94,7 @@ impl App {
         let core = Core::new(current, configuration, read_through, config.cache.max_size.as_u64());
         let listener = bind(config).await?;
         let admin = bind_admin(config).await?;
-        let core = core.with_figures(figures(&listener, keeper.as_ref()));
+        let core = core.with_figures(figures(&listener, keeper.as_ref())).with_published(refresh.published());
         let materials = Materials { core: &core, registries: &registries, config, own_id: &own_id };
         let entrances = Entrances::new(&materials);
         let reloader = Reloader {

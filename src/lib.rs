@@ -28,6 +28,7 @@
 //! | [`Listing`](catalog::listing::Listing): all of one registry, sorted | `Arc` | the registry's status and the merge |
 //! | [`Server`](catalog::Server): one merged name, each version with what it takes to write it | `Arc` | successive catalogs, as long as no contribution changes |
 //! | [`Catalog`](catalog::Catalog): all names sorted, and an index of them in chunks, each an `Arc` that successive catalogs share | `Arc` | every request of its revision |
+//! | [`Feed`](catalog::feed::Feed): what happened on the way to a catalog | `Arc` | successive catalogs, until something happens |
 //! | `Representation`: a rendered body, its tags, its encoded forms | `Arc` | every equal request, and later revisions for as long as its bytes stay the same |
 //! | [`Lineage`](catalog::lineage::Lineage): the ids of the proxies behind the registries | `Arc` | every answer, until one of the registries names others |
 //!

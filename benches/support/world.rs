@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use mcp_registry_proxy::catalog::Catalog;
 use mcp_registry_proxy::catalog::current::Current;
@@ -18,7 +18,7 @@ use mcp_registry_proxy::catalog::merge::{Moment, Policy, Source, merge};
 use mcp_registry_proxy::catalog::rules::RegistryRules;
 use mcp_registry_proxy::registry::wire::{self, Page};
 use mcp_registry_proxy::serve::{
-    Configuration, Core, Door, Entrance, ReadThrough, Service, ServiceSettings, Visibility,
+    Body, Configuration, Core, Door, Entrance, ReadThrough, Service, ServiceSettings, Visibility,
 };
 
 /// When everything here happens, in 2020: past by any clock, so what answers say of it does not depend on one.
@@ -93,13 +93,13 @@ pub(crate) fn get(target: &str, headers: &[(HeaderName, &str)]) -> Parts {
 }
 
 /// Asks. What needs no registry and no encoder is answered at once, in the thread that asks.
-pub(crate) fn ask(entrance: &Entrance, request: Parts) -> Response<Full<Bytes>> {
+pub(crate) fn ask(entrance: &Entrance, request: Parts) -> Response<Body> {
     at_once(entrance.handle(request).response())
 }
 
 /// The bytes of an answer.
 #[must_use]
-pub(crate) fn body(response: Response<Full<Bytes>>) -> Bytes {
+pub(crate) fn body(response: Response<Body>) -> Bytes {
     let Ok(collected) = at_once(response.into_body().collect());
     collected.to_bytes()
 }
@@ -129,6 +129,6 @@ pub(crate) fn new_pages(entrance: &Entrance, query: &str, limit: usize) -> Vec<P
 
 /// Whether an answer was rendered for whoever asked, and not in the cache.
 #[must_use]
-pub(crate) fn is_rendered(response: &Response<Full<Bytes>>) -> bool {
+pub(crate) fn is_rendered(response: &Response<Body>) -> bool {
     response.headers().get("cache-status").is_some_and(|status| status.as_bytes().ends_with(b"detail=rendered"))
 }

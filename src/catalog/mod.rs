@@ -5,12 +5,15 @@
 //! each with what it takes to write it as it is served, and what every registry contributed. A merge reuses, by
 //! pointer, every server of the previous catalog whose contributions did not change. `version=latest` and look-ups by
 //! name need no further index: a server knows its latest version, and names are found by binary search. Searches and
-//! filters read an index in chunks that stands beside the servers, and look only at servers that may match.
+//! filters read an index in chunks that stands beside the servers, and look only at servers that may match. What
+//! happened from one catalog to the next travels with it ([`feed`]).
 
 pub mod current;
+pub mod diff;
 pub mod effects;
 pub mod entry;
 pub mod facets;
+pub mod feed;
 pub mod lineage;
 pub mod listing;
 pub mod merge;
@@ -34,11 +37,13 @@ mod testing;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use effects::Effects;
 use entry::{Entry, Name};
+use feed::Feed;
 use index::Index;
 use listing::{Listed, Listing};
 use rules::{Omission, RegistryRules};
@@ -261,6 +266,9 @@ pub struct Catalog {
     /// Since when versions counted as changed in the process before this one, until clients can have synchronised
     /// with this one.
     restored: Option<Arc<Effects>>,
+    /// What happened on the way to this catalog. Whoever publishes it records that ([`Feed::record`]). It is replaced
+    /// once at most, where the feed has waited for registries to be tried ([`Feed::settle`]).
+    pub changes: ArcSwap<Feed>,
 }
 
 impl Catalog {

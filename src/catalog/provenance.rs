@@ -86,9 +86,8 @@ pub(super) struct Origin<'a> {
 }
 
 /// Our block as it is served (contract §4): what stands before, between and after the two that differ from version
-/// to version. All versions of one origin
-/// share it.
-#[derive(Debug)]
+/// to version. All versions of one origin share it.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Label {
     /// `"key":{"registry":…,"url":…,"fetchedAt":"`
     before: Box<str>,

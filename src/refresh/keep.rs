@@ -17,6 +17,7 @@ use crate::aside::aside;
 use crate::catalog::Catalog;
 use crate::catalog::current::Current;
 use crate::catalog::effects::Effects;
+use crate::catalog::feed::{self, Cursor, Feed};
 use crate::catalog::listing::Listing;
 use crate::registry::Registry;
 use crate::registry::marks::Marks;
@@ -47,6 +48,9 @@ struct Books {
     effects: Pace,
     /// The revision of the catalog whose effects are kept.
     revision: Option<u64>,
+    changes: Pace,
+    /// How far the feed of changes goes that is kept.
+    kept_to: Option<Cursor>,
     /// Whether the last writing is over.
     is_closed: bool,
 }
@@ -113,14 +117,25 @@ pub async fn open(config: &store::Config, registries: &[Arc<Registry>], current:
     let (restoring, registries) = (Arc::clone(&keeper), registries.to_vec());
     aside(move || {
         let effects = store::restore::restore(&restoring.store, &registries, Timestamp::now());
-        if let Some(effects) = effects {
-            restoring.current.publish(Arc::new(Catalog::after(effects)));
+        let changes = store::restore::changes(&restoring.store);
+        if effects.is_some() || changes.is_some() {
+            restoring.current.publish(Arc::new(restored(effects, changes)));
         }
         restoring.books().follow(&registries);
         restoring.follow(registries);
     })
     .await;
     Some(keeper)
+}
+
+/// The empty catalog of a proxy that was started again. Its revisions go on where those of the last one ended.
+fn restored(effects: Option<Effects>, changes: Option<feed::Kept>) -> Catalog {
+    let mut catalog = effects.map(Catalog::after).unwrap_or_default();
+    if let Some(changes) = changes {
+        catalog.revision = changes.revision;
+        catalog.changes.store(Arc::new(Feed::resumed(changes, fastrand::u64(1..))));
+    }
+    catalog
 }
 
 impl Keeper {
@@ -188,12 +203,13 @@ impl Keeper {
 #[derive(Debug, Default)]
 struct Due {
     effects: bool,
+    changes: bool,
     registries: Vec<(Arc<Registry>, Difference)>,
 }
 
 impl Due {
     fn is_empty(&self) -> bool {
-        !self.effects && self.registries.is_empty()
+        !self.effects && !self.changes && self.registries.is_empty()
     }
 }
 
@@ -219,7 +235,14 @@ impl Books {
         let has_effects = current.is_ready() && self.revision != Some(current.load().revision);
         let effects = if has_effects { Difference::Changed } else { Difference::None };
         let followed = registries.iter().filter(|registry| !registry.is_file());
-        Due { effects: is_due(&self.effects, effects), registries: followed.filter_map(differs).collect() }
+        let feed = current.load().changes.load_full();
+        let has_changes = !feed.is_waiting() && self.kept_to != Some(feed.end());
+        let changes = if has_changes { Difference::Changed } else { Difference::None };
+        Due {
+            effects: is_due(&self.effects, effects),
+            changes: is_due(&self.changes, changes),
+            registries: followed.filter_map(differs).collect(),
+        }
     }
 
     /// The effects come first: where a crash leaves newer effects beside older listings, what differs counts as
@@ -232,6 +255,14 @@ impl Books {
             let is_written = writing.as_mut().is_some_and(|writing| writing.effects(&effects()).is_ok());
             self.effects.note(Difference::Changed, is_written, now);
             self.revision = if is_written { Some(catalog.revision) } else { self.revision };
+        }
+        if due.changes {
+            let catalog = current.load().clone();
+            let end = catalog.changes.load().end();
+            let kept = || feed::Kept::of(&catalog);
+            let is_written = writing.as_mut().zip(kept()).is_some_and(|(writing, kept)| writing.changes(&kept).is_ok());
+            self.changes.note(Difference::Changed, is_written, now);
+            self.kept_to = if is_written { Some(end) } else { self.kept_to };
         }
         for (registry, difference) in &due.registries {
             let Some(kept) = self.kept.get_mut(registry.name()) else { continue };

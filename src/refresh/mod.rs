@@ -27,6 +27,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use serde::Deserialize;
 use tokio::sync::Notify;
+use tokio::sync::watch::{Receiver, Sender};
 
 use crate::catalog::current::Current;
 use crate::catalog::merge::Policy;
@@ -103,6 +104,8 @@ pub struct Refresh {
     current: Arc<Current>,
     /// Told by the registries whenever the catalog may have to change.
     changed: Arc<Notify>,
+    /// Counts the catalogs, for those who wait for the next one.
+    published: Sender<u64>,
 }
 
 /// A task of the wing; boxed, because each is another future.
@@ -114,7 +117,13 @@ impl Refresh {
     /// A wing that publishes to `current` whenever `changed` is told.
     #[must_use]
     pub fn new(members: Members, current: Arc<Current>, changed: Arc<Notify>) -> Self {
-        Self { members: ArcSwap::from_pointee(members), current, changed }
+        Self { members: ArcSwap::from_pointee(members), current, changed, published: Sender::new(0) }
+    }
+
+    /// Changes whenever there is another catalog.
+    #[must_use]
+    pub fn published(&self) -> Receiver<u64> {
+        self.published.subscribe()
     }
 
     /// Takes other registries, or another policy, into account from the next catalog on.

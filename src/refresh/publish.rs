@@ -4,25 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::sources::Sources;
 use super::{Members, Refresh};
 use crate::aside::aside;
 use crate::catalog::Catalog;
 use crate::catalog::current::Current;
+use crate::catalog::feed::Bounds;
 use crate::catalog::lineage::Lineage;
 use crate::catalog::merge::{Moment, Policy, Source, merge};
 use crate::registry::Registry;
 
 /// Changes that arrive together become one catalog.
 const SETTLE: Duration = Duration::from_millis(20);
+/// How long after the start the feed of changes waits for registries to be tried, at most: one whose first walk never
+/// ends shall not keep what happens in the others from those who follow it.
+const WAIT_LIMIT: Duration = Duration::from_mins(15);
 
 /// Publishes a new catalog whenever what is known of the registries calls for one.
 pub(super) async fn publish(refresh: Arc<Refresh>) {
-    let Refresh { members, current, changed } = &*refresh;
+    let Refresh { members, current, changed, published } = &*refresh;
     let mut merged: Vec<Source> = Vec::new();
     let mut was_cut = false;
+    let started = Instant::now();
     loop {
         let now = Timestamp::now();
         let members = members.load_full();
@@ -32,6 +37,7 @@ pub(super) async fn publish(refresh: Arc<Refresh>) {
         if sources.differ_from(&merged) {
             let moment = Moment { now, is_ready: current.is_ready() };
             current.publish(Arc::new(merge_aside(policy, &sources.parts, current.load().clone(), moment).await));
+            published.send_modify(|catalogs| *catalogs += 1);
             merged = sources.parts;
         }
         if sources.are_attempted && !current.is_ready() {
@@ -39,11 +45,34 @@ pub(super) async fn publish(refresh: Arc<Refresh>) {
             let catalog = current.load();
             tracing::info!(servers = catalog.servers().len(), versions = catalog.versions(), "ready");
         }
+        let mut settles_in = until_settled(current, started);
+        if settles_in == Some(Duration::ZERO) {
+            settle_aside(current.load().clone()).await;
+            published.send_modify(|catalogs| *catalogs += 1);
+            settles_in = None;
+        }
         // What arrives while this one settles becomes one catalog; what arrived first was published at once.
         sleep(SETTLE).await;
         // Elapsing is as good as being told: the sources are compared again.
-        let _ = timeout(sources.expire_in, changed.notified()).await;
+        let _ = timeout(sources.expire_in.min(settles_in.unwrap_or(Duration::MAX)), changed.notified()).await;
     }
+}
+
+/// How long the feed of changes waits yet for registries to be tried; none where it does not.
+fn until_settled(current: &Current, started: Instant) -> Option<Duration> {
+    let waits = current.load().changes.load().is_waiting();
+    let left = if current.is_ready() { Duration::ZERO } else { WAIT_LIMIT.saturating_sub(started.elapsed()) };
+    waits.then_some(left)
+}
+
+/// Lets the feed of the catalog say what happens from now on. After the catalog is there for all to see: it may read
+/// every entry, and nobody else waits for that.
+async fn settle_aside(catalog: Arc<Catalog>) {
+    aside(move || {
+        let settled = catalog.changes.load().settle(&catalog, Bounds::default());
+        catalog.changes.store(settled);
+    })
+    .await;
 }
 
 /// Names the proxies behind the registries, before anything that came from them is published: whoever sees our
@@ -71,6 +100,8 @@ async fn merge_aside(policy: &Arc<Policy>, sources: &[Source], previous: Arc<Cat
         let mut catalog = merge(&policy, &sources, &previous, moment);
         // Until now, clients got the one before.
         catalog.published_at = Timestamp::now();
+        let feed = previous.changes.load();
+        catalog.changes.store(feed.record(&previous, &catalog, fastrand::u64(1..), Bounds::default()));
         let elapsed_ms = started.elapsed().as_millis();
         tracing::debug!(revision = catalog.revision, versions = catalog.versions(), elapsed_ms, "published a catalog");
         catalog

@@ -116,7 +116,7 @@ fn member(text: &str) -> Option<(&str, u16)> {
 }
 
 /// A weight (RFC 9110 §12.4.2): from 0 to 1, with three decimals at most.
-fn weight(text: &str) -> Option<u16> {
+pub(super) fn weight(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if 3 < decimals.len() || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

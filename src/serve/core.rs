@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use tokio::sync::{Semaphore, watch};
 
 use super::cache::ResponseCache;
+use super::changes::MAX_FOLLOWERS;
 use super::configuration::{Configuration, Refusal};
 use super::connection::Load;
 use super::documents::Documents;
@@ -32,6 +34,10 @@ pub struct Core {
     pub(super) started: Instant,
     pub(super) figures: Figures,
     pub(super) inspections: Arc<Inspections>,
+    /// Changes whenever there is another catalog.
+    pub(super) published: watch::Receiver<u64>,
+    /// Room for those who follow the feed of changes.
+    pub(super) followers: Arc<Semaphore>,
 }
 
 /// What only the metrics show, and others know.
@@ -80,7 +86,15 @@ impl Core {
             started: Instant::now(),
             figures: Figures::default(),
             inspections: Arc::default(),
+            published: watch::Sender::new(0).subscribe(),
+            followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
         }
+    }
+
+    /// The same where this changes whenever there is another catalog; else nobody is told.
+    #[must_use]
+    pub fn with_published(self, published: watch::Receiver<u64>) -> Self {
+        Self { published, ..self }
     }
 
     /// The same with figures for the metrics.

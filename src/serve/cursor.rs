@@ -72,21 +72,27 @@ pub(super) fn encode(filter: &Filter, position: &Position) -> String {
 }
 
 /// A cursor of this payload.
-pub(super) fn seal(json: &[u8]) -> String {
+pub(super) fn seal(payload: &[u8]) -> String {
     let mut bytes = vec![FORMAT];
-    bytes.extend_from_slice(&checksum(json));
-    bytes.extend_from_slice(json);
+    bytes.extend_from_slice(&checksum(payload));
+    bytes.extend_from_slice(payload);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The payload of a cursor that [`seal`] made.
 pub(super) fn open<T: DeserializeOwned>(cursor: &str) -> Option<T> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    let (header, json) = bytes.split_at_checked(1 + CHECKSUM_BYTES)?;
-    if header.first() != Some(&FORMAT) || header.get(1..) != Some(&checksum(json)[..]) {
+    serde_json::from_slice(&unseal(cursor)?).ok()
+}
+
+/// The bytes of a cursor that [`seal`] made.
+pub(super) fn unseal(cursor: &str) -> Option<Vec<u8>> {
+    let mut bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let (header, payload) = bytes.split_at_checked(1 + CHECKSUM_BYTES)?;
+    if header.first() != Some(&FORMAT) || header.get(1..) != Some(&checksum(payload)[..]) {
         return None;
     }
-    serde_json::from_slice(json).ok()
+    bytes.drain(..=CHECKSUM_BYTES);
+    Some(bytes)
 }
 
 /// Reads a cursor that [`encode`] made.
@@ -112,8 +118,8 @@ pub(super) fn decode(cursor: &str) -> Option<(Filter, Position)> {
     Some((filter, Position { name: payload.name, version: payload.version }))
 }
 
-fn checksum(json: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let digest: [u8; 32] = Sha256::digest(json).into();
+fn checksum(payload: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let digest: [u8; 32] = Sha256::digest(payload).into();
     let mut checksum = [0; CHECKSUM_BYTES];
     checksum.copy_from_slice(&digest[..CHECKSUM_BYTES]);
     checksum

@@ -34,6 +34,7 @@ described! {
     Route::Registry { .. } => "/registries/{name}",
     Route::Conflicts => "/conflicts",
     Route::Duplicates => "/duplicates",
+    Route::Changes => "/changes",
     Route::Live => "/livez",
     Route::Ready => "/readyz",
     Route::OpenapiYaml => "/openapi.yaml",
@@ -140,6 +141,7 @@ fn the_described_query_parameters_are_those_that_are_read() {
             "/v0.1/servers" => query::LIST_PARAMETERS.into(),
             "/conflicts" => inspections::CONFLICT_PARAMETERS.into(),
             "/duplicates" => inspections::DUPLICATE_PARAMETERS.into(),
+            "/changes" => query::CHANGES_PARAMETERS.into(),
             path if path.contains("/versions") => ["include_deleted"].into(),
             _ => BTreeSet::new(),
         };

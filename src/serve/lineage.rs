@@ -32,6 +32,11 @@ impl LineageHeader {
         Self { own, made: ArcSwap::from_pointee(made) }
     }
 
+    /// Our own id.
+    pub(super) fn own(&self) -> &ProxyId {
+        &self.own
+    }
+
     /// The value for a lineage.
     pub(super) fn value(&self, lineage: &Arc<Lineage>) -> HeaderValue {
         let made = self.made.load();

@@ -4,9 +4,11 @@
 //! In reading order: `listener`, `limits`, `addresses`, `descriptors` and `connection` who asks, `tls` under which
 //! certificate, `entrance` which `service` is to answer, `handling` what waits and what does not, `core` what all
 //! services share, `configuration` what became of the configuration, `guard` what is refused before anything else,
-//! `route`, `escapes` and `query` what is asked for, `cursor` where a page begins, `api`, `registries` and `inspections` the bodies,
-//! `documents` and `docs` the API's description, `targets` what was asked for in these words before, `cache` the bodies
-//! that are there already, `read_through` what no body is there for, `reading` what requests bring, `validation` what is said of a configuration, `representation` what is known of a body, `coding`
+//! `route`, `escapes` and `query` what is asked for, `cursor` where a page begins, `api`, `registries` and `inspections`
+//! the bodies, `changes` the feed of what happened, `body` what is sent, `documents` and `docs` the API's description,
+//! `targets` what was asked for in these words before, `cache` the bodies that are there already, `read_through` what no
+//! body is there for, `reading` what requests bring, `validation` what is said of a configuration, `representation` what
+//! is known of a body, `coding`
 //! and `condition` what the client wants of it and has of it, `error` the problems, `freshness`, `respond` and `cors`
 //! the headers, `lineage` the one that names us and those whom we mirror; `admin` what only those who run the proxy may
 //! do; `seldom` what the log says no more often than it should.
@@ -14,7 +16,9 @@
 mod addresses;
 mod admin;
 mod api;
+mod body;
 mod cache;
+mod changes;
 mod coding;
 mod condition;
 mod config;
@@ -53,9 +57,7 @@ mod targets;
 mod tls;
 mod validation;
 
-use bytes::Bytes;
-use http_body_util::Full;
-
+pub use body::Body;
 pub use config::size;
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 pub use configuration::{Configuration, Refusal};
@@ -70,6 +72,3 @@ pub use read_through::{Flight, ReadThrough, ReadThroughCounts, ReadThroughSettin
 pub use respond::Visibility;
 pub use service::{Door, Service, ServiceSettings};
 pub use tls::Tls;
-
-/// A body as it is sent: whole, in memory.
-type Body = Full<Bytes>;

@@ -3,6 +3,7 @@
 //! reported together.
 
 mod asked;
+mod changes;
 mod parameters;
 
 use super::cursor;
@@ -11,6 +12,7 @@ use crate::catalog::page::{Filter, Position};
 
 use asked::Asked;
 pub(super) use asked::{contradiction, differs};
+pub(super) use changes::{CHANGES_PARAMETERS, ChangesQuery, changes};
 pub(super) use parameters::Parameters;
 
 /// A list request in canonical form: what is asked for, without how it was spelled.

@@ -63,6 +63,8 @@ pub(super) struct Representation {
     pub(super) policy: Option<HeaderValue>,
     /// Where the cache keeps it, if it does.
     pub(super) place: Option<Place>,
+    /// A header of the request that it depends on, besides those that every body depends on.
+    pub(super) varies_by: Option<HeaderValue>,
     pub(super) tag: Tag,
     entity_tags: [HeaderValue; 4],
     modified: SystemTime,
@@ -84,6 +86,7 @@ impl Representation {
             content_type,
             policy: None,
             place: None,
+            varies_by: None,
             entity_tags: Coding::ALL.map(|coding| tag.header(coding)),
             tag,
             modified,
@@ -102,6 +105,11 @@ impl Representation {
     /// The same in its place of the cache.
     pub(super) fn kept_in(self, place: Place) -> Self {
         Self { place: Some(place), ..self }
+    }
+
+    /// The same where it depends on this header of the request too.
+    pub(super) fn varying_by(self, header: HeaderValue) -> Self {
+        Self { varies_by: Some(header), ..self }
     }
 
     /// The body as it is.

@@ -182,6 +182,9 @@ impl Responder {
         if let Some(policy) = &representation.policy {
             headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
         }
+        if let Some(header) = &representation.varies_by {
+            headers.append(VARY, header.clone());
+        }
         headers.insert(ETAG, representation.entity_tag(coding));
         headers.insert(LAST_MODIFIED, representation.last_modified(SystemTime::now()));
         response
@@ -209,6 +212,15 @@ impl Responder {
         let mut response = self.respond(StatusCode::OK, body.into());
         response.headers_mut().insert(CONTENT_TYPE, JSON);
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        response
+    }
+
+    /// A 200 whose body goes on while it is sent.
+    pub(super) fn streaming(&self, content_type: HeaderValue, body: Body) -> Response<Body> {
+        let mut response = self.respond(StatusCode::OK, Bytes::new()).map(|_| body);
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        response.headers_mut().insert(VARY, self.vary.clone());
         response
     }
 

@@ -32,6 +32,8 @@ pub(super) enum Route {
     Conflicts,
     /// What is likely the same thing under several names.
     Duplicates,
+    /// What happened between catalogs.
+    Changes,
     /// Whether the process runs.
     Live,
     /// Whether the first attempt to fetch each registry has ended.
@@ -116,6 +118,7 @@ fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
         ["registries", name] => read(Route::Registry { name: decode(name, "registry name")? }),
         ["conflicts"] => read(Route::Conflicts),
         ["duplicates"] => read(Route::Duplicates),
+        ["changes"] => read(Route::Changes),
         ["livez"] => read(Route::Live),
         ["readyz"] => read(Route::Ready),
         ["openapi.yaml"] => read(Route::OpenapiYaml),

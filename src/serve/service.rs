@@ -63,7 +63,7 @@ pub struct Service {
     pub(super) core: Core,
     pub(super) registries: Vec<Arc<Registry>>,
     pub(super) responder: Responder,
-    lineage: LineageHeader,
+    pub(super) lineage: LineageHeader,
     /// The rules of the admin listener, if that is what the service is for.
     pub(super) access: Option<Access>,
     pub(super) read_through: Option<ReadThroughSettings>,
@@ -143,6 +143,7 @@ impl Service {
             }
             Route::Conflicts => self.inspect(Inspection::conflicts(query)?),
             Route::Duplicates => self.inspect(Inspection::duplicates(query)?),
+            Route::Changes => self.changes(request),
             Route::Health | Route::Live => Ok(self.momentary("{\"status\":\"ok\"}\n")),
             Route::Ready => self.with_view(|view| view.readiness()).map(|body| self.momentary(body)),
             Route::OpenapiYaml => Ok(self.document(&self.core.documents.yaml)),

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::health::Health;
 use super::problem::Problem;
-use super::{Config, aside, effects, listing};
+use super::{Config, aside, changes, effects, listing};
 use crate::catalog::effects::Effects;
+use crate::catalog::feed::Kept;
 use crate::files::{Signature, private};
 use crate::registry::restore::Stored;
 
@@ -20,6 +21,8 @@ const DIRECTORY: &str = "listings";
 const LOCK: &str = "lock";
 /// The file of the effects. No listing has a name without an extension.
 const EFFECTS: &str = "effects";
+/// The file of the feed of changes, likewise.
+const CHANGES: &str = "changes";
 /// What a file is called while it is written. Only one process writes, and one file at a time: so there is never
 /// more than one left over, and the next write removes it.
 const NEW: &str = "new";
@@ -67,6 +70,12 @@ impl Store {
         self.directory.join(EFFECTS)
     }
 
+    /// Where the feed of changes is.
+    #[must_use]
+    pub fn changes_path(&self) -> PathBuf {
+        self.directory.join(CHANGES)
+    }
+
     /// The listing that was kept of a registry, if one was. So many threads read it.
     ///
     /// # Errors
@@ -81,6 +90,14 @@ impl Store {
     /// When there is a file and it gives none.
     pub fn read_effects(&self) -> Result<Option<Effects>, Problem> {
         self.read(&self.effects_path(), effects::read)
+    }
+
+    /// The feed of changes that was kept, if it was.
+    ///
+    /// # Errors
+    /// When there is a file and it gives none.
+    pub fn read_changes(&self) -> Result<Option<Kept>, Problem> {
+        self.read(&self.changes_path(), changes::read)
     }
 
     fn read<T>(&self, path: &Path, read: impl FnOnce(File) -> Result<T, Problem>) -> Result<Option<T>, Problem> {
@@ -117,7 +134,7 @@ impl Store {
     /// Forgets what is wrong with files of other registries than these.
     pub fn forget_all_but<'a>(&self, registries: impl Iterator<Item = &'a str>) {
         let listings = registries.map(|registry| self.listing_path(registry));
-        let others = [LOCK, EFFECTS, NEW].map(|name| self.directory.join(name));
+        let others = [LOCK, EFFECTS, CHANGES, NEW].map(|name| self.directory.join(name));
         self.health.forget_all_but(listings.chain(others));
     }
 
@@ -160,6 +177,15 @@ impl Writing<'_> {
     pub fn effects(&mut self, effects: &Effects) -> Result<(), Problem> {
         let path = self.store.effects_path();
         self.put(&path, |out| effects::write(effects, out), |file| effects::read(file).map(drop))
+    }
+
+    /// Keeps the feed of changes.
+    ///
+    /// # Errors
+    /// When it cannot be kept; what was kept before is still there.
+    pub fn changes(&mut self, kept: &Kept) -> Result<(), Problem> {
+        let path = self.store.changes_path();
+        self.put(&path, |out| changes::write(kept, out), |file| changes::read(file).map(drop))
     }
 
     /// Forgets what was kept of a registry.

@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Listing,
     /// Since when versions count as changed.
     Effects,
+    /// What happened between catalogs.
+    Changes,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
         match self {
             Self::Listing => "listing",
             Self::Effects => "effects",
+            Self::Changes => "changes",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What must hold of whatever stands in the place of one of our files.
 //!
-//! The first byte says what the rest is: `L` and `E` the content of a listing's or an effects' file, `Z` the
+//! The first byte says what the rest is: `L`, `E` and `C` the content of a listing's, an effects' or a feed's file, `Z` the
 //! compressed stream of one, all of which get a head and a sum that is right; `W` what a registry sends. All else is
 //! a file as it is.
 
@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::format::VERSION;
-use super::{effects, listing};
+use super::{changes, effects, listing};
+use crate::catalog::feed::Feed;
 use crate::registry::marks::Marks;
 use crate::registry::restore::{ListDigest, Stored};
 use crate::registry::wire::fuzzing::{KEY, context, listing as listing_of, merged, now};
@@ -29,14 +30,17 @@ pub fn store(bytes: &[u8]) {
     match kind {
         b'L' => check_listing(&sealed("listing", &compressed())),
         b'E' => check_effects(&sealed("effects", &compressed())),
+        b'C' => check_changes(&sealed("changes", &compressed())),
         b'Z' => {
             check_listing(&sealed("listing", rest));
             check_effects(&sealed("effects", rest));
+            check_changes(&sealed("changes", rest));
         }
         b'W' => check_kept(rest),
         _ => {
             check_listing(bytes);
             check_effects(bytes);
+            check_changes(bytes);
         }
     }
 }
@@ -73,6 +77,19 @@ fn check_listing(bytes: &[u8]) {
 fn check_listing_again(stored: &Stored) {
     let again = listing::encode(stored).and_then(|bytes| listing::decode(&bytes));
     assert_same(again, stored);
+}
+
+fn check_changes(bytes: &[u8]) {
+    match changes::decode(bytes) {
+        Ok(found) => {
+            assert_same(changes::encode(&found).and_then(|bytes| changes::decode(&bytes)), &found);
+            let (last, forgotten) = (found.last, found.forgotten);
+            let feed = Feed::resumed(found, 0);
+            assert_eq!(feed.locate(feed.end()), Some(last));
+            assert!(feed.has_all_after(last) && feed.events().iter().all(|event| forgotten < event.sequence));
+        }
+        Err(problem) => assert!(!problem.to_string().is_empty()),
+    }
 }
 
 fn check_effects(bytes: &[u8]) {

@@ -1,12 +1,13 @@
 //! `[store]` of the configuration: what outlives the process. On disk that is the proxy's [`identity`], and what a
-//! warm restart needs: the last good listing of each registry that is asked over HTTP, and since when versions
-//! count as changed ([`effects`]).
+//! warm restart needs: the last good listing of each registry that is asked over HTTP, since when versions count as
+//! changed ([`effects`]), and what happened between catalogs ([`changes`]).
 //!
 //! | file in `store.path` | what |
 //! |---|---|
 //! | `proxy-id` | see [`identity`] |
 //! | `listings/NAME.listing` | a registry's [`listing`], with the marks of its walks, its refused entries and the proxies behind it |
 //! | `listings/effects` | see [`effects`] |
+//! | `listings/changes` | see [`changes`] |
 //! | `listings/lock` | empty; the process that holds its lock writes, others only read |
 //! | `listings/new` | a file while it is written |
 //! | `listings/….unreadable` | what stood in the place of a file of ours and could not be read; three at most |
@@ -19,6 +20,7 @@
 //! What this does not do: keep files of registries that are files (they are read at each start), keep anything in
 //! Redis, remove what belongs to registries that are no longer configured, or share listings between processes.
 
+pub mod changes;
 pub mod effects;
 pub mod health;
 pub mod identity;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::Store;
 use crate::catalog::effects::Effects;
+use crate::catalog::feed::Kept;
 use crate::registry::Registry;
 
 /// How many files are read at a time.
@@ -47,6 +48,21 @@ pub fn restore(store: &Store, registries: &[Arc<Registry>], now: Timestamp) -> O
             Some(Effects::default())
         }
     }
+}
+
+/// The feed of changes that was kept, if one was and can be read. Without it, those who follow the feed are told to walk
+/// the list again.
+#[must_use]
+pub fn changes(store: &Store) -> Option<Kept> {
+    store.read_changes().unwrap_or_else(|problem| {
+        let path = store.changes_path();
+        tracing::warn!(
+            path = %path.display(),
+            reason = %problem,
+            "the feed of changes cannot be read: it begins anew, and those who follow it walk the list again"
+        );
+        None
+    })
 }
 
 /// Gives one registry the listing that was kept of it, as [`restore`] does, by so many threads. Says whether there was a

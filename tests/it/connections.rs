@@ -107,7 +107,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off() {
     proxy.stop().await;
 }
 
-async fn read_to_end_or_reset(stream: &mut tokio::net::TcpStream) -> usize {
+async fn read_to_end_or_reset(stream: &mut TcpStream) -> usize {
     use tokio::io::AsyncReadExt as _;
     let mut answer = Vec::new();
     let _ = timeout(crate::support::PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end");

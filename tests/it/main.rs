@@ -9,6 +9,7 @@ mod admin;
 mod answers;
 mod api;
 mod bodies;
+mod changes;
 mod clients;
 mod collapse;
 mod commands;

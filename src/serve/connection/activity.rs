@@ -4,12 +4,13 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::load::{Sending, Share};
 
@@ -24,7 +25,7 @@ pub(super) struct Activity {
     leaves_body: AtomicBool,
     has_unsent: AtomicBool,
     is_between_requests: AtomicBool,
-    is_ending: AtomicBool,
+    ending: CancellationToken,
     /// The answers of HTTP/1 that hyper is done with, and the peer perhaps not.
     unsent: Mutex<Vec<Sending>>,
     share: Arc<Share>,
@@ -41,7 +42,7 @@ impl Activity {
             leaves_body: AtomicBool::new(false),
             has_unsent: AtomicBool::new(false),
             is_between_requests: AtomicBool::new(false),
-            is_ending: AtomicBool::new(false),
+            ending: CancellationToken::new(),
             unsent: Mutex::default(),
             share,
         })
@@ -110,12 +111,17 @@ impl Activity {
 
     /// The connection is to end with what is in flight: no request need be finished that has not arrived.
     pub(super) fn end(&self) {
-        self.is_ending.store(true, Ordering::Relaxed);
+        self.ending.cancel();
     }
 
     /// Whether the connection is to end.
     pub(super) fn is_ending(&self) -> bool {
-        self.is_ending.load(Ordering::Relaxed)
+        self.ending.is_cancelled()
+    }
+
+    /// Waits until the connection is to end: an answer that would go on for ever ends with it.
+    pub(super) fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.ending.clone().cancelled_owned()
     }
 
     /// A request's body stays unread, or nobody knows what follows it, so the connection ends with that request.
@@ -179,7 +185,11 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         if self.part.is_empty() {
             let Some(body) = &mut self.body else { return Poll::Ready(None) };
-            match ready!(Pin::new(body).poll_frame(context)) {
+            let Poll::Ready(frame) = Pin::new(body).poll_frame(context) else {
+                super::streams::waits();
+                return Poll::Pending;
+            };
+            match frame {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.part = data,
                     Err(frame) => return Poll::Ready(Some(Ok(frame))),

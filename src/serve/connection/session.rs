@@ -212,11 +212,12 @@ impl Answering {
         if asked.is_health {
             return self.dress(response, asked, in_flight);
         }
-        let Some(sending) = self.activity.share().admit(response.body().size_hint().exact().unwrap_or_default()) else {
+        let Some(sending) = self.activity.share().admit(response.body().weight()) else {
             let origin = asked.origin.clone().map(|origin| (ORIGIN, origin));
             return self.dress(self.entrance.refuse(&origin.into_iter().collect()), asked, in_flight);
         };
         in_flight.hold(sending, asked.is_http1);
+        let response = response.map(|body| body.until(|| self.activity.ended()));
         self.dress(response, asked, in_flight)
     }
 

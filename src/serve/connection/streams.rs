@@ -40,6 +40,11 @@ pub(super) fn progressed() {
     let _ = PROGRESS.try_with(|progress| progress.swap(&Progress::now(true)));
 }
 
+/// The next part of the answer is not there yet: it is not the client that is waited for.
+pub(super) fn waits() {
+    let _ = PROGRESS.try_with(|progress| progress.set(Progress { is_answered: false, ..progress.get() }));
+}
+
 /// Where hyper runs the requests of a connection.
 #[derive(Clone, Debug)]
 pub(super) struct Streams {
@@ -162,5 +167,24 @@ mod tests {
         let watched = unless_stalled(answer, Deadlines::default(), share());
         PROGRESS.scope(Progress::now(false), watched).await;
         assert_eq!(started.elapsed().as_secs(), 12);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_others_find_no_room_it_is_not_given_up_while_it_waits_for_something_to_happen() {
+        let load = Arc::new(Load::new(&Limits::default()));
+        let share = || Share::of(Arc::clone(&load));
+        let _all = share().admit(u64::MAX).expect("it goes alone");
+        let started = Instant::now();
+        let answer = async {
+            progressed();
+            waits();
+            for _ in 0..10 {
+                sleep(Duration::from_secs(1)).await;
+                assert!(share().admit(1).is_none());
+            }
+        };
+        let watched = unless_stalled(answer, Deadlines::default(), share());
+        PROGRESS.scope(Progress::now(false), watched).await;
+        assert_eq!(started.elapsed().as_secs(), 10);
     }
 }

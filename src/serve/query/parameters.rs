@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::LIST_PARAMETERS;
+use super::{CHANGES_PARAMETERS, LIST_PARAMETERS};
 use crate::serve::error::InvalidParameter;
 use crate::serve::inspections::{CONFLICT_PARAMETERS, DUPLICATE_PARAMETERS};
 
@@ -29,7 +29,7 @@ impl<'a> Parameters<'a> {
     }
 
     fn first(&self, key: &str) -> Option<&Option<Cow<'a, str>>> {
-        let described = [&LIST_PARAMETERS[..], &CONFLICT_PARAMETERS, &DUPLICATE_PARAMETERS];
+        let described = [&LIST_PARAMETERS[..], &CONFLICT_PARAMETERS, &DUPLICATE_PARAMETERS, &CHANGES_PARAMETERS];
         debug_assert!(
             described.iter().any(|known| known.contains(&key)),
             "{key} is read, and not among the parameters"
