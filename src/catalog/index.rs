@@ -2,8 +2,9 @@
 //! what it does not name has nothing of it.
 //!
 //! The sorted servers are cut into chunks, each indexed by itself. A merge keeps every chunk of the previous
-//! catalog whose servers all stay as they were, and the columns of those that stay in the others: so its cost is
-//! a pass of pointer comparisons and work in the chunks that changed.
+//! catalog whose servers all stay as they were, in the others the columns of servers that stay, and of servers that
+//! change the columns of versions that stay: so its cost is a pass of pointer comparisons and work in the chunks that
+//! changed, where only the texts that changed are read.
 //!
 //! Texts are indexed as in `BitFunnel` (Goodwin et al., SIGIR 2017): each is hashed to a signature, and the
 //! signatures stand side by side ([`matrix`]). The texts themselves are in the entries and not here.

@@ -1,11 +1,12 @@
-//! Makes chunks: of servers that are new, of servers that a chunk has, and of those that a chunk has in an earlier form.
+//! Makes chunks: of servers that are new, of servers that a chunk has, and of those that a chunk has in an earlier
+//! form. Where they begin and end, the index decides.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::super::search::push_lowercase;
-use super::super::{Participant, Server};
+use super::super::{Participant, Server, Version};
 use super::chunk::{Chunk, Texts, hash_of_version, posting};
 use super::grams::{Commonness, Presence, Signature};
 use super::lines::{Lines, lines_of};
@@ -125,7 +126,7 @@ impl<'a> Builder<'a> {
                 continue;
             }
             // Most versions repeat their predecessor's texts.
-            let is_news = last.is_none_or(|last: &super::super::Version| !version.entry.has_texts_of(&last.entry));
+            let is_news = last.is_none_or(|last: &Version| !version.entry.has_texts_of(&last.entry));
             if is_news {
                 self.text.clear();
                 version.entry.push_search_text(&mut self.text);

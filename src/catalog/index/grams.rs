@@ -233,7 +233,7 @@ impl Presence {
     fn bits(hash: u64) -> [usize; 3] {
         // The third multiplier of `SplitMix64`.
         let hash = (hash ^ hash >> 29).wrapping_mul(0x94d0_49bb_1331_11eb);
-        [hash >> 49, hash >> 34, hash >> 19].map(|part| below(Self::BITS, part))
+        [below(Self::BITS, hash >> 49), below(Self::BITS, hash >> 34), below(Self::BITS, hash >> 19)]
     }
 
     #[inline]
