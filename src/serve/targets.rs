@@ -40,7 +40,7 @@ impl Known {
 
     /// Whether it is time to ask the cache for it, this time.
     pub(super) fn is_due(&self) -> bool {
-        self.answers.fetch_add(1, Ordering::Relaxed) % ANSWERS_BETWEEN == 0
+        self.answers.fetch_add(1, Ordering::Relaxed).is_multiple_of(ANSWERS_BETWEEN)
     }
 }
 
