@@ -143,6 +143,8 @@ impl Service {
         let CatalogRequest::Inspection(inspection) = &*request else { return Err(Problem::Internal) };
         let turn = self.core.inspections.turn(inspection).await?;
         let (catalog, cache) = (Arc::clone(&self.core.current.load()), self.core.cache.clone());
+        // Of the catalog that is looked at: a later one may be fresher than what is found.
+        let freshness = self.with_view(|view| self.freshness(View { catalog: &catalog, ..view }));
         let (inspections, asked) = (Arc::clone(&self.core.inspections), Arc::clone(&request));
         let made = spawn_blocking(move || {
             // Held to the end, also when the request has gone away: whoever comes next finds the result.
@@ -156,7 +158,6 @@ impl Service {
             tracing::error!(error = %panicked, "an inspection of the catalog panicked");
             Problem::Internal
         })??;
-        let freshness = self.with_view(|view| self.freshness(view));
         Ok(Found { representation, origin, freshness })
     }
 }

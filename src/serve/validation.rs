@@ -17,12 +17,16 @@ use crate::inspect::validate::{InputError, Lookup, Syntax, read};
 
 /// How many bodies may be judged at the same time.
 const MAX_AT_ONCE: usize = 2;
+/// How many bodies wait for their turn, at most: a small part of the requests that may be answered at a time, which
+/// these shall not take up.
+const MAX_WAITING: usize = 32;
 /// How long a body waits for its turn, at most.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// What bodies are judged by.
 #[derive(Debug)]
 pub(super) struct Validation {
+    seats: Arc<Semaphore>,
     turns: Arc<Semaphore>,
     kept: Mutex<Option<Kept>>,
 }
@@ -36,7 +40,8 @@ struct Kept {
 
 impl Default for Validation {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(MAX_AT_ONCE)), kept: Mutex::default() }
+        let room = |most| Arc::new(Semaphore::new(most));
+        Self { seats: room(MAX_WAITING), turns: room(MAX_AT_ONCE), kept: Mutex::default() }
     }
 }
 
@@ -79,6 +84,7 @@ impl Service {
     pub(super) async fn validate(&self, media: Media, body: Bytes) -> Result<Answered, Problem> {
         self.with_view(|view| view.check_available())?;
         let validation = Arc::clone(&self.core.validation);
+        let seat = Arc::clone(&validation.seats).try_acquire_owned().map_err(|_| Problem::Overloaded)?;
         let turn = timeout(MAX_WAIT, Arc::clone(&validation.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(Problem::Overloaded) };
         let catalog = Arc::clone(&self.core.current.load());
@@ -88,7 +94,7 @@ impl Service {
         };
         // A lookup takes a pass over the whole catalog: not for the runtime's threads.
         let judging = spawn_blocking(move || {
-            let _held = turn;
+            let _held = (turn, seat);
             validation.answer(&catalog, &body, syntax)
         });
         match judging.await {

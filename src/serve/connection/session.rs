@@ -46,6 +46,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// After how long without a request a connection rests (HTTP/1), and how often it is looked at until then.
 const REST_AFTER: Duration = Duration::from_millis(250);
 
+/// For how long after a sign of life a request is expected to end soon.
+const LIVELY_FOR: Duration = Duration::from_secs(1);
+
 /// One connection's requests.
 pub(super) struct Session {
     pub(super) entrance: Arc<Entrance>,
@@ -79,7 +82,7 @@ impl Session {
                 Supervised::Rests(connection) => Pin::into_inner(connection).into_parts(),
             };
             stream = resting.io.into_inner();
-            stream.give_again(resting.read_buf);
+            stream.give_again(&resting.read_buf);
             // Whatever ends the rest, hyper finds out what it was, or is told.
             tokio::select! {
                 biased;
@@ -323,8 +326,9 @@ async fn supervise<C: Future<Output = hyper::Result<()>>>(
     let quiet = tokio::select! {
         biased;
         ended = connection.as_mut() => return Supervised::Ended(ended),
-        quiet = watch.until_quiet(watch.may_rest) => quiet,
+        // Before the next: what is to end does not rest.
         () = stopped => Quiet::Ends(watch.deadlines.finish),
+        quiet = watch.until_quiet(watch.may_rest) => quiet,
     };
     let Quiet::Ends(most) = quiet else { return Supervised::Rests(connection) };
     watch.activity.end();
@@ -399,7 +403,9 @@ impl Watch {
             }
             // A request that begins meanwhile may stall before an idle connection would be looked at again.
             let look_again = if is_busy { quiet_at } else { quiet_at.min(now + deadlines.stall) };
-            let look_again = if may_rest { look_again.min(now + REST_AFTER) } else { look_again };
+            // An answer that has been on its way for long is let go on in peace.
+            let is_lively = !is_busy || now < activity.last_progress() + LIVELY_FOR;
+            let look_again = if may_rest && is_lively { look_again.min(now + REST_AFTER) } else { look_again };
             sleep_until(look_again.min(*retires_at)).await;
         }
     }

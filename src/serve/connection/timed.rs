@@ -41,8 +41,9 @@ impl<S> Timed<S> {
     }
 
     /// Lets what was read and not understood be read once more.
-    pub(super) fn give_again(&mut self, bytes: Bytes) {
-        self.again = bytes;
+    pub(super) fn give_again(&mut self, bytes: &[u8]) {
+        // Not the buffer that they were read into, which is larger.
+        self.again = Bytes::copy_from_slice(bytes);
     }
 
     /// The peer takes nothing. An error once that has lasted too long.
