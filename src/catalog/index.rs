@@ -149,8 +149,14 @@ impl Sampled {
 fn in_halves(servers: &[Arc<Server>], make: impl Fn(&[Arc<Server>]) -> Vec<Placed> + Sync) -> Vec<Placed> {
     let (left, right) = servers.split_at(servers.len() / 2);
     let (mut chunks, others) = std::thread::scope(|scope| {
-        let others = scope.spawn(|| make(right));
-        (make(left), others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        let others = std::thread::Builder::new().spawn_scoped(scope, || make(right));
+        let chunks = make(left);
+        // Where there is no thread to be had, this one does it all.
+        let others = others.map_or_else(
+            |_| make(right),
+            |others| others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        );
+        (chunks, others)
     });
     chunks.extend(others.into_iter().map(|Placed { first, chunk }| Placed { first: left.len() + first, chunk }));
     chunks
@@ -243,6 +249,9 @@ impl<'a> Succession<'a> {
         let stands_alone = MANY_VERSIONS < server.versions.len();
         if stands_alone && self.builder.columns() > 0 {
             self.finish();
+            if let Some(before) = &before {
+                self.builder.expect(before.chunk);
+            }
         }
         self.builder.push(server, before);
         self.at += 1;

@@ -246,7 +246,7 @@ impl Books {
     }
 
     /// The effects come first: where a crash leaves newer effects beside older listings, what differs counts as
-    /// changed at the restart, as it would the other way round.
+    /// changed at the restart, as it would the other way round. The feed comes last: it is right beside whatever there is.
     fn write(&mut self, due: &Due, store: &Store, current: &Current, now: Instant) {
         let mut writing = store.begin().ok();
         if due.effects {
@@ -256,18 +256,20 @@ impl Books {
             self.effects.note(Difference::Changed, is_written, now);
             self.revision = if is_written { Some(catalog.revision) } else { self.revision };
         }
-        if due.changes {
-            let catalog = current.load().clone();
-            let end = catalog.changes.load().end();
-            let kept = || feed::Kept::of(&catalog);
-            let is_written = writing.as_mut().zip(kept()).is_some_and(|(writing, kept)| writing.changes(&kept).is_ok());
-            self.changes.note(Difference::Changed, is_written, now);
-            self.kept_to = if is_written { Some(end) } else { self.kept_to };
-        }
         for (registry, difference) in &due.registries {
             let Some(kept) = self.kept.get_mut(registry.name()) else { continue };
             let is_written = writing.as_mut().is_some_and(|writing| kept.write(registry, writing));
             kept.pace.note(*difference, is_written, now);
+        }
+        if due.changes {
+            let catalog = current.load().clone();
+            let end = catalog.changes.load().end();
+            // What is kept of the feed vouches for every entry, which takes a look at each of them.
+            let is_written = writing
+                .as_mut()
+                .is_some_and(|writing| feed::Kept::of(&catalog).is_some_and(|kept| writing.changes(&kept).is_ok()));
+            self.changes.note(Difference::Changed, is_written, now);
+            self.kept_to = if is_written { Some(end) } else { self.kept_to };
         }
     }
 }

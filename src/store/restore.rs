@@ -26,14 +26,17 @@ pub fn restore(store: &Store, registries: &[Arc<Registry>], now: Timestamp) -> O
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = processors.div_ceil(files).min(THREADS);
     let (next, was_used) = (AtomicUsize::new(0), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        for _ in 0..files {
-            scope.spawn(|| {
-                while let Some(registry) = registries.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    was_used.fetch_or(restore_one(store, registry, now, threads), Ordering::Relaxed);
-                }
-            });
+    let read = || {
+        while let Some(registry) = registries.get(next.fetch_add(1, Ordering::Relaxed)) {
+            was_used.fetch_or(restore_one(store, registry, now, threads), Ordering::Relaxed);
         }
+    };
+    std::thread::scope(|scope| {
+        // With fewer threads than there should be, and with this one alone, it takes longer.
+        for _ in 1..files {
+            let _ = std::thread::Builder::new().spawn_scoped(scope, read);
+        }
+        read();
     });
     match store.read_effects() {
         Ok(Some(effects)) => Some(effects),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Catalog, Event, Feed, Incarnation, MAX_EVENTS, MAX_INCARNATIONS, Phase};
+use super::{Bounds, Catalog, Event, Feed, Incarnation, MAX_EVENTS, MAX_INCARNATIONS, Phase};
 use crate::catalog::diff::fingerprint;
 
 /// What is kept of a feed.
@@ -76,6 +76,8 @@ impl Feed {
         forgotten = forgotten.max(incarnations.first().map_or(last, |oldest| oldest.begins));
         events.retain(|event| forgotten < event.sequence);
         let bytes = events.iter().map(|event| event.bytes()).sum();
-        Self { incarnations, events, bytes, last, forgotten, phase: Phase::Resuming(fingerprint) }
+        let mut feed = Self { incarnations, events, bytes, last, forgotten, phase: Phase::Resuming(fingerprint) };
+        feed.forget_beyond(Bounds::default());
+        feed
     }
 }

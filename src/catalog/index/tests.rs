@@ -332,3 +332,35 @@ fn many_texts(rng: &mut fastrand::Rng, count: usize) -> Vec<Arc<Entry>> {
         })
         .collect()
 }
+
+#[test]
+fn a_server_of_many_versions_is_found_however_it_came_to_a_chunk_of_its_own() {
+    const NEEDLE: &str = "a needle in a haystack";
+    let mut world = World::new();
+    let list = |world: &mut World, name: &str, versions: usize, text: &str| {
+        let name = Name::new(name).expect("a name");
+        let mut entries = world.listed.get(&name).map_or_else(Vec::new, |listed| listed.entries.clone());
+        let more = entries.len()..versions;
+        entries.extend(more.map(|version| entry_of(&format!("1.{version:05}"), text, 0, &Status::Active)));
+        world.listed.insert(name.clone(), Arc::new(Listed { name, entries }));
+    };
+    list(&mut world, "b/few", 3, "something else");
+    list(&mut world, "m/many", MANY_VERSIONS, NEEDLE);
+    list(&mut world, "z/few", 3, "something else");
+    let mut catalog = world.merge(&Catalog::default());
+    // It outgrows the chunk that it shares; then others come before it, and it changes once more.
+    for (name, versions, text) in [
+        ("m/many", MANY_VERSIONS + 1, NEEDLE),
+        ("a/new", 1, "something else"),
+        ("c/new", 1, "something else"),
+        ("m/many", MANY_VERSIONS + 2, NEEDLE),
+    ] {
+        list(&mut world, name, versions, text);
+        catalog = world.merge(&catalog);
+        for term in ["needle in a hay", "m/many", "hayst"] {
+            let filter = Filter { search: Some(term.into()), ..Filter::default() };
+            assert_eq!(catalog.page(&filter, None, 1).versions.len(), 1, "{term} after {name} has {versions}");
+        }
+        check(&catalog).expect("a sound index");
+    }
+}

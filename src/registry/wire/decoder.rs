@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::element::{self, Decoded, Failure};
 use super::json::Raw;
 use super::quick::{Take, Wrapped};
@@ -51,6 +53,10 @@ impl<'c> Decoder<'c> {
 }
 
 impl<'a> Take<'a> for Decoder<'_> {
+    fn max_element_size(&self) -> usize {
+        self.context.max_entry_size
+    }
+
     fn take_known(&mut self, text: &'a str) -> Option<usize> {
         let previous = self.context.previous?;
         let place = self.expected?;
@@ -75,13 +81,23 @@ impl<'a> Take<'a> for Decoder<'_> {
 
 /// Reports an element that was left out, with whatever name and version it has.
 fn refused(element: Raw<'_>, reason: &str) -> Refused {
-    let tree = serde_json::from_str::<serde_json::Value>(element.get()).ok();
-    let field = |field: &str| {
-        let server = tree.as_ref().map(|tree| tree.get("server").unwrap_or(tree))?;
-        let text = server.get(field)?.as_str()?;
-        Some(text.chars().take(200).collect())
-    };
-    Refused { name: field("name"), version: field("version"), reason: shortened(reason) }
+    /// What is looked at of it. The rest, which may be refused for its size, is passed over.
+    #[derive(Clone, Copy, Default, Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        server: Option<Raw<'a>>,
+        #[serde(borrow)]
+        name: Option<Raw<'a>>,
+        #[serde(borrow)]
+        version: Option<Raw<'a>>,
+    }
+    fn named(raw: Raw<'_>) -> Named<'_> {
+        serde_json::from_str(raw.get()).unwrap_or_default()
+    }
+    let outer = named(element);
+    let server = outer.server.map_or(outer, named);
+    let shown = |field: Option<Raw<'_>>| field.and_then(Raw::text).map(|text| text.chars().take(200).collect());
+    Refused { name: shown(server.name), version: shown(server.version), reason: shortened(reason) }
 }
 
 #[cfg(test)]
@@ -100,6 +116,24 @@ mod tests {
         let at = "2026-01-01T00:00:00Z";
         let times = format!(r#""statusChangedAt":"{at}","publishedAt":"{at}","updatedAt":"{at}""#);
         format!(r#""status":"active",{times},"isLatest":{is_latest}"#)
+    }
+
+    #[test]
+    fn what_is_refused_is_named_and_not_read() {
+        let name = |element: &str| {
+            let element = serde_json::from_str::<Raw<'_>>(element).expect("JSON");
+            let Refused { name, version, .. } = refused(element, "for no reason");
+            (name, version)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let large = "0,".repeat(1_000);
+        assert_eq!(
+            name(&format!(r#"{{"server":{{"name":"a\/b","x":[{large}0],"version":"1"}}}}"#)),
+            (text("a/b"), text("1"))
+        );
+        assert_eq!(name(r#"{"name":"a/b","version":1}"#), (text("a/b"), None));
+        assert_eq!(name(r#"{"server":5,"name":"a/b"}"#), (None, None));
+        assert_eq!(name("[5]"), (None, None));
     }
 
     #[test]

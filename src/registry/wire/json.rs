@@ -226,7 +226,7 @@ pub(super) struct Growing<'a, V> {
 
 impl<'a, V> Growing<'a, V> {
     pub(super) fn new() -> Self {
-        Self { members: Vec::with_capacity(USUAL_OBJECT), seen: HashSet::new() }
+        Self { members: Vec::new(), seen: HashSet::new() }
     }
 
     /// Whether there was no such key before.
@@ -239,6 +239,9 @@ impl<'a, V> Growing<'a, V> {
     }
 
     pub(super) fn push(&mut self, key: Cow<'a, str>, value: V) {
+        if self.members.is_empty() {
+            self.members.reserve(USUAL_OBJECT);
+        }
         if self.members.len() == SMALL_OBJECT {
             self.seen.extend(self.members.iter().map(|(known, _)| known.clone()));
         }

@@ -14,6 +14,9 @@ use super::element::MAX_DEPTH;
 use super::json::{Growing, Json, MAX_ELEMENTS, Members, Raw, RawMembers, end_of_text};
 use crate::catalog::entry::OFFICIAL_KEY;
 
+/// The most bytes of a usual document's metadata: a cursor and a count take less than a thousand.
+const MAX_METADATA_BYTES: usize = 64 << 10;
+
 /// An element in the current format: an object of `server` and, perhaps, `_meta`, each an object that is sound.
 #[derive(Debug)]
 pub(super) struct Wrapped<'a> {
@@ -41,6 +44,8 @@ impl Meta<'_> {
 
 /// Takes the elements of a list as they are read.
 pub(super) trait Take<'a> {
+    /// The most bytes of an element that is worth reading.
+    fn max_element_size(&self) -> usize;
     /// How much of this text, which begins with an element, is one that needs no reading.
     fn take_known(&mut self, text: &'a str) -> Option<usize>;
     /// Takes one in the current format.
@@ -59,7 +64,7 @@ pub(super) struct Usual {
 /// Reads a document and gives its elements to `take`. None where it is not a usual one: then what was taken does not
 /// count.
 pub(super) fn read<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Option<Usual> {
-    let mut reader = Reader { text: std::str::from_utf8(body).ok()?, at: 0 };
+    let mut reader = Reader { text: std::str::from_utf8(body).ok()?, at: 0, limit: usize::MAX };
     let (mut has_servers, mut has_metadata, mut next_cursor) = (false, false, None);
     reader.expect(b'{')?;
     loop {
@@ -71,6 +76,7 @@ pub(super) fn read<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Option<Usual
                 has_servers = true;
             }
             "metadata" if !has_metadata => {
+                reader.limit = reader.at.saturating_add(MAX_METADATA_BYTES);
                 next_cursor = document::next_cursor(&reader.raw_members(MAX_DEPTH)?).ok()?;
                 has_metadata = true;
             }
@@ -81,7 +87,7 @@ pub(super) fn read<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Option<Usual
         }
         reader.expect(b',')?;
     }
-    let is_whole = reader.rest().trim_ascii_end().is_empty();
+    let is_whole = reader.rest().trim_end_matches([' ', '\t', '\n', '\r']).is_empty();
     (has_servers && is_whole).then_some(Usual { next_cursor })
 }
 
@@ -89,6 +95,8 @@ pub(super) fn read<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Option<Usual
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Behind this no value begins that is worth reading: a tree takes many times the room of its text.
+    limit: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -113,6 +121,7 @@ impl<'a> Reader<'a> {
             return Some(());
         }
         let start = self.at;
+        self.limit = start.saturating_add(take.max_element_size());
         if let Some(wrapped) = self.wrapped() {
             take.take_wrapped(wrapped);
             return Some(());
@@ -204,6 +213,9 @@ impl<'a> Reader<'a> {
 
     /// A value that may have so many levels.
     fn value(&mut self, levels: usize) -> Option<Json<'a>> {
+        if self.limit < self.at {
+            return None;
+        }
         match self.peek()? {
             b'"' => self.string().map(Json::Text),
             b'{' => self.object(levels).map(Json::Object),

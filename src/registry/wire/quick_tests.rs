@@ -13,7 +13,14 @@ struct Taken {
     raw: Vec<String>,
 }
 
+/// The most bytes of an element here.
+const MOST: usize = 64 << 10;
+
 impl<'a> Take<'a> for Taken {
+    fn max_element_size(&self) -> usize {
+        MOST
+    }
+
     fn take_known(&mut self, _text: &'a str) -> Option<usize> {
         None
     }
@@ -42,6 +49,22 @@ fn taken(document: &str) -> Option<(Taken, Option<String>)> {
     let mut taken = Taken::default();
     let Usual { next_cursor } = read(document.as_bytes(), &mut taken)?;
     Some((taken, next_cursor))
+}
+
+#[test]
+fn of_what_is_too_large_no_tree_is_made() {
+    let list = |bytes: usize| format!("[{}{{}}]", "{},".repeat(bytes / 3));
+    for (bytes, is_read) in [(MOST / 2, true), (2 * MOST, false)] {
+        for element in [
+            format!(r#"{{"server":{{"a":{}}}}}"#, list(bytes)),
+            format!(r#"{{"server":{{}},"_meta":{{"a":{}}}}}"#, list(bytes)),
+        ] {
+            let (found, _) = taken(&format!(r#"{{"servers":[{element}]}}"#)).expect("it is usual");
+            assert_eq!((found.wrapped.len(), found.raw.len()), if is_read { (1, 0) } else { (0, 1) });
+        }
+        let document = format!(r#"{{"servers":[],"metadata":{{"a":{}}}}}"#, list(bytes));
+        assert_eq!(taken(&document).is_some(), is_read, "then it is read the other way");
+    }
 }
 
 #[test]
