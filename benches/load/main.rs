@@ -26,6 +26,7 @@ mod processes;
 mod proxy;
 mod refreshes;
 mod registry;
+mod release;
 mod report;
 mod requests;
 mod rounds;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::processes::{Process, free_port};
-use crate::{Outcome, measure, stop};
+use crate::{Outcome, measure, release, stop};
 
 /// How long a first walk may take.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -101,7 +101,7 @@ impl Proxy {
 }
 
 fn spawn(configuration: &Path) -> Outcome<Process> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-registry-proxy"));
+    let mut command = Command::new(release::PROGRAM);
     // Settings of the machine shall not count, nor a proxy that it has.
     command.env_clear().arg("serve").arg("--config").arg(configuration);
     command.current_dir(configuration.parent().ok_or("the configuration lies in no directory")?);

@@ -11,7 +11,7 @@ use crate::proxy::Proxy;
 use crate::rounds::Measured;
 use crate::sample::Sample;
 use crate::wrk::Wrk;
-use crate::{Outcome, idle, processes, refreshes, report, scenarios, stop, upkeep};
+use crate::{Outcome, idle, processes, refreshes, release, report, scenarios, stop, upkeep};
 
 /// What is measured besides requests, on registries of either size.
 const UPKEEP: [&str; 2] = ["memory", "warm-start"];
@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
     processes::require("wrk", "wrk")?;
     processes::require("nginx", "nginx")?;
     processes::require("h2load", "nghttp2-client")?;
+    release::build()?;
     let directory = tempfile::tempdir()?;
     let (client, wrk) = (Client::new()?, Wrk::new(directory.path())?);
     eprintln!("making up a registry of {} versions", arguments.size().versions);
