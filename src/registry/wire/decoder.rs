@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::element::{self, Decoded, Failure};
 use super::json::Raw;
@@ -82,21 +83,23 @@ impl<'a> Take<'a> for Decoder<'_> {
 /// Reports an element that was left out, with whatever name and version it has.
 fn refused(element: Raw<'_>, reason: &str) -> Refused {
     /// What is looked at of it. The rest, which may be refused for its size, is passed over.
-    #[derive(Clone, Copy, Default, Deserialize)]
+    #[derive(Default, Deserialize)]
     struct Named<'a> {
         #[serde(borrow)]
-        server: Option<Raw<'a>>,
+        server: Option<&'a RawValue>,
         #[serde(borrow)]
-        name: Option<Raw<'a>>,
+        name: Option<&'a RawValue>,
         #[serde(borrow)]
-        version: Option<Raw<'a>>,
+        version: Option<&'a RawValue>,
     }
-    fn named(raw: Raw<'_>) -> Named<'_> {
-        serde_json::from_str(raw.get()).unwrap_or_default()
+    fn named(json: &str) -> Named<'_> {
+        serde_json::from_str(json).unwrap_or_default()
     }
-    let outer = named(element);
-    let server = outer.server.map_or(outer, named);
-    let shown = |field: Option<Raw<'_>>| field.and_then(Raw::text).map(|text| text.chars().take(200).collect());
+    let outer = named(element.get());
+    let server = outer.server.map_or(outer, |server| named(server.get()));
+    let shown = |field: Option<&RawValue>| {
+        field.and_then(|field| Raw::of(field.get()).text()).map(|text| text.chars().take(200).collect())
+    };
     Refused { name: shown(server.name), version: shown(server.version), reason: shortened(reason) }
 }
 
