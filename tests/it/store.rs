@@ -234,7 +234,9 @@ async fn a_full_disk_leaves_what_was_kept_and_is_told_once() {
     let line = serving.until_logged("the store cannot be written").await;
     assert!(text_of(&line, "reason").contains("make room on the disk"), "{line}");
     assert!(text_of(&line, "path").contains("alpha.listing"), "{line}");
-    assert!(!file(&disk.store(), "new").exists(), "what could not be finished is gone");
+    // The feed of changes is written next, and may be in the making.
+    let unfinished = file(&disk.store(), "new");
+    eventually("what could not be finished was gone", async || check(!unfinished.exists(), &unfinished)).await;
     drop(serving);
     assert_kept(&workplace, &fake, &entries).await;
 
@@ -284,6 +286,8 @@ async fn a_directory_that_is_removed_is_made_and_locked_anew() {
     let serving = serve(&workplace).await;
     until_listed(&serving, &entries).await;
     until_file(&file(&store, "alpha.listing")).await;
+    // The last one to be written.
+    until_file(&file(&store, "changes")).await;
     fs::remove_dir_all(&store).expect("a directory");
     // A registry that comes later is written at once.
     let more = format!("{}[[registries]]\nname = \"beta\"\nurl = {:?}\n", workplace.read("proxy.toml"), fake.url());

@@ -88,13 +88,13 @@ async fn a_connection_rests_between_two_requests_if_it_may() {
         sleep(Duration::from_secs(5)).await;
         let in_flight = activity.begin();
         activity.set_between_requests(true);
-        sleep(Duration::from_secs(5)).await;
+        sleep(Duration::from_millis(900)).await;
         drop(in_flight);
         std::future::pending::<()>().await;
     };
     tokio::select! {
         () = events => {}
-        (quiet, at) = quiet(true) => assert_eq!((quiet, at), (Quiet::Rests, 10), "not before the answer is over"),
+        (quiet, at) = quiet(true) => assert_eq!((quiet, at), (Quiet::Rests, 6), "not before the answer is over"),
     }
-    assert_eq!(quiet(false).await, (Quiet::Ends(watch.deadlines.farewell), 85));
+    assert_eq!(quiet(false).await, (Quiet::Ends(watch.deadlines.farewell), 80));
 }
