@@ -49,7 +49,7 @@ fn source(name: &str, is_usable: bool, claims: &[&str], rows: Option<Vec<Row>>) 
         Arc::new(builder.snapshot())
     });
     let rules = RegistryRules::new(name, &claims, &[], &[]).expect("valid patterns");
-    Source { rules: Arc::new(rules), usable: is_usable, stale_since: None, listing }
+    Source { rules: Arc::new(rules), usable: is_usable, stale_since: None, is_partial: false, listing }
 }
 
 fn package(kind: &str, identifier: &str, version: &str) -> Value {
