@@ -1,6 +1,7 @@
 //! What people write, and what is to be thought of it: every client, every runner, every verdict.
 
 mod clients;
+mod doubts;
 mod runners;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::catalog::facets::Facets;
 use crate::catalog::listing::ListingBuilder;
 use crate::catalog::merge::{Moment, Policy, Source, merge};
 use crate::catalog::rules::RegistryRules;
-use Verdict::{Ambiguous, Known, LookAlike, Outdated, Unknown, Unverified, WrongSource};
+use Verdict::{Ambiguous, Known, LookAlike, Outdated, Unknown, UnlistedVersion, Unverified, WrongSource};
 
 fn entry(server: &Value, status: &str) -> Arc<Entry> {
     let at = Timestamp::UNIX_EPOCH;
