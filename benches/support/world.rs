@@ -56,7 +56,7 @@ pub(crate) fn walk(pages: impl IntoIterator<Item = impl AsRef<str>>) -> Listing 
 #[must_use]
 pub(crate) fn source(name: &str, listing: impl Into<Arc<Listing>>) -> Source {
     let rules = RegistryRules::new(name, &[], &[], &[]).expect("no patterns, none wrong");
-    Source { rules: Arc::new(rules), usable: true, stale_since: None, listing: Some(listing.into()) }
+    Source { rules: Arc::new(rules), usable: true, stale_since: None, is_partial: false, listing: Some(listing.into()) }
 }
 
 /// The catalog that follows `previous`, while clients synchronise.

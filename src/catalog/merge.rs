@@ -27,6 +27,8 @@ pub struct Source {
     pub usable: bool,
     /// Since when nobody has confirmed them, where they are served stale.
     pub stale_since: Option<Timestamp>,
+    /// Whether the listing is only what a first walk has brought so far.
+    pub is_partial: bool,
     /// Its last good listing (or what a first walk has brought so far).
     pub listing: Option<Arc<Listing>>,
 }
@@ -122,12 +124,13 @@ fn successor(context: &Context<'_>, name: &Name, listed: &[Head<'_>], before: Op
 }
 
 fn participant(source: &Source) -> Participant {
-    let Source { rules, usable, stale_since, listing } = source;
+    let Source { rules, usable, stale_since, is_partial, listing } = source;
     Participant {
         rules: Arc::clone(rules),
         usable: *usable,
         stale_since: *stale_since,
         listed: listing.is_some(),
+        is_whole: listing.is_some() && !is_partial,
         counts: Counts::default(),
     }
 }

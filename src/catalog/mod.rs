@@ -78,6 +78,8 @@ pub struct Participant {
     pub stale_since: Option<Timestamp>,
     /// Whether it has anything to list, even a part.
     pub listed: bool,
+    /// Whether it has said all that it lists: what a first walk has brought so far is not that.
+    pub is_whole: bool,
     /// What became of what it lists.
     pub counts: Counts,
 }

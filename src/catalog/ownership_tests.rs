@@ -139,7 +139,7 @@ proptest! {
                 let (rows, usable) = &member.moments[moment];
                 // A registry with nothing to list yet is one whose first walk has not begun.
                 let listing = (!rows.is_empty()).then(|| Arc::new(listing(rows, index)));
-                Source { rules: Arc::clone(&rules[index]), usable: *usable, stale_since: None, listing }
+                Source { rules: Arc::clone(&rules[index]), usable: *usable, stale_since: None, is_partial: false, listing }
             };
             let sources: Vec<Source> = members.iter().enumerate().map(source).collect();
             catalog = merge(&policy, &sources, &catalog, Moment { now: second(10), is_ready });
@@ -152,7 +152,7 @@ proptest! {
                     let of_name = |(known, _): &&(String, usize)| known == name;
                     let rows: Vec<_> = rows.iter().chain(&member.answers).filter(of_name).cloned().collect();
                     let listing = (!rows.is_empty()).then(|| Arc::new(listing(&rows, index)));
-                    Source { rules: Arc::clone(&rules[index]), usable: *usable, stale_since: None, listing }
+                    Source { rules: Arc::clone(&rules[index]), usable: *usable, stale_since: None, is_partial: false, listing }
                 };
                 let sources: Vec<Source> = members.iter().enumerate().map(with_answer).collect();
                 check(&merge(&policy, &sources, &Catalog::default(), START), &members)?;
@@ -169,7 +169,7 @@ proptest! {
             let listing = Some(Arc::new(listing(&member.moments[0].0, index)));
             // Whoever claims anything is down.
             let usable = member.claims.is_empty();
-            Source { rules: Arc::clone(&rules[index]), usable, stale_since: None, listing }
+            Source { rules: Arc::clone(&rules[index]), usable, stale_since: None, is_partial: false, listing }
         };
         let sources: Vec<Source> = members.iter().enumerate().map(source).collect();
         let catalog = merge(&Policy::default(), &sources, &Catalog::default(), START);

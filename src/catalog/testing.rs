@@ -115,7 +115,7 @@ pub(super) fn sources(setup: &Setup) -> Vec<Source> {
         let namespaces = if *claims { vec!["com.acme/*".to_owned()] } else { Vec::new() };
         let rules = RegistryRules::new(&format!("r{index}"), &namespaces, &[], &[]).expect("valid patterns");
         let listing = Some(Arc::new(listing(rows)));
-        Source { rules: Arc::new(rules), usable: *usable, stale_since: None, listing }
+        Source { rules: Arc::new(rules), usable: *usable, stale_since: None, is_partial: false, listing }
     };
     setup.iter().enumerate().map(source).collect()
 }

@@ -62,6 +62,9 @@ struct Checked {
 
 pub(super) async fn run(config: Config, command: Validate) -> Result<ExitCode, Failure> {
     let inputs = command.files.iter().map(|file| open(file)).collect::<Result<Vec<_>, _>>()?;
+    for Input { name, .. } in inputs.iter().filter(|input| input.servers.is_empty()) {
+        super::warn(&format!("{name} configures no servers"));
+    }
     let reports = if let Some(proxy) = &command.url {
         ask(&config, proxy, &inputs).await?
     } else {
@@ -120,7 +123,7 @@ async fn ask(config: &Config, proxy: &str, inputs: &[Input]) -> Result<Vec<Repor
         .map_err(|(key, problem)| ConfigError::of_key(&format!("network.{key}"), &problem))?;
     let mut reports = Vec::new();
     for Input { servers, .. } in inputs {
-        let reduced: Vec<_> = servers.iter().map(|server| &server.reduced).collect();
+        let reduced: Vec<_> = servers.iter().map(Configured::sent).collect();
         let body = serde_json::json!({ "configured": reduced }).to_string().into_bytes();
         let unavailable = |problem: String| Failure::Unavailable(format!("the proxy could not be asked: {problem}"));
         let answer = peer::post(&network, &url, body, TIMEOUT).await.map_err(|error| unavailable(error.to_string()))?;

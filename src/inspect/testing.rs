@@ -86,6 +86,7 @@ pub(super) fn catalog(registries: &[Registry<'_>]) -> Catalog {
             rules: Arc::new(RegistryRules::new(name, &namespaces, &[], &[]).expect("valid patterns")),
             usable: *usable,
             stale_since: None,
+            is_partial: false,
             listing: Some(Arc::new(listing.snapshot())),
         }
     };

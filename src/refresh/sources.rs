@@ -51,6 +51,7 @@ fn are_same(ours: &[Source], theirs: &[Source]) -> bool {
             Arc::ptr_eq(&ours.rules, &theirs.rules)
                 && ours.usable == theirs.usable
                 && ours.stale_since == theirs.stale_since
+                && ours.is_partial == theirs.is_partial
                 && same_listing(ours, theirs)
         })
 }

@@ -195,7 +195,8 @@ impl Registry {
         let status = self.status();
         let (usable, _) = status.usable(&self.settings.health, now);
         let stale_since = status.listed_at.filter(|_| usable && status.health.state == health::State::Unhealthy);
-        Source { rules: Arc::clone(&self.rules), usable, stale_since, listing: status.served_listing().cloned() }
+        let (is_partial, listing) = (status.listing.is_none(), status.served_listing().cloned());
+        Source { rules: Arc::clone(&self.rules), usable, stale_since, is_partial, listing }
     }
 
     /// Where a walk begins now; it stays there to its end. A file has no such place.

@@ -190,3 +190,17 @@ async fn an_owner_that_is_served_stale_is_still_the_only_one() {
     );
     proxy.stop().await;
 }
+
+#[tokio::test]
+async fn a_claim_by_a_file_that_lists_nothing_blocks_a_namespace() {
+    let (_, public) = start().await;
+    let setup = Setup::new().settings(ONE_WALK).settings(ON);
+    std::fs::write(setup.path("nothing.json"), r#"{"servers": []}"#).expect("a writable directory");
+    let blocked = "file = \"nothing.json\"\nnamespaces = [\"com.acme/*\", \"io.github.acme/*\"]";
+    let proxy = setup.registry_with("blocked", blocked).registry("public", &public.url()).start_ready().await;
+    assert_eq!(nothing_is_forged(&proxy).await, ["com.acmes/honest@1.0.0"]);
+    assert_eq!(proxy.get("/v0.1/servers/com.acme%2Fsearch/versions/latest").await.status, 404);
+    assert_eq!(proxy.registry("blocked").await["usable"], true);
+    proxy.stop().await;
+    nothing_was_asked(&public);
+}

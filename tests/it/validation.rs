@@ -1,6 +1,8 @@
 //! Validation of what people have configured: over HTTP, and on the command line against registries and against a
 //! running proxy. What is secret in a file must not get anywhere.
 
+use std::collections::BTreeSet;
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -8,7 +10,7 @@ use crate::support::binary::{Finished, Workplace};
 use crate::support::entry::{Entry, list};
 use crate::support::http::{post, send};
 use crate::support::proxy::{Proxy, Setup};
-use crate::support::raw::nobody;
+use crate::support::raw::{Recorder, nobody};
 
 const SECRET: &str = "s3cret";
 const TARGET: &str = "/validate";
@@ -230,6 +232,8 @@ async fn findings_are_written_as_code_scanning_reads_them() {
     for rule in rules {
         let texts = ["/shortDescription/text", "/fullDescription/text", "/help/text", "/id"];
         assert!(texts.iter().all(|text| rule.pointer(text).is_some_and(Value::is_string)), "{rule:#}");
+        let severity = rule["properties"]["security-severity"].as_str().and_then(|text| text.parse::<f64>().ok());
+        assert!(severity.is_some_and(|severity| (0.0..=10.0).contains(&severity)), "{rule:#}");
     }
     let results = run["results"].as_array().expect("results");
     let found: Vec<_> = results.iter().map(|result| (result["ruleId"].as_str(), result["level"].as_str())).collect();
@@ -244,8 +248,73 @@ async fn findings_are_written_as_code_scanning_reads_them() {
         let place = &result["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], "mcp.json");
         assert!(place["region"]["startLine"].as_u64().is_some_and(|line| line > 4), "{result:#}");
-        assert_eq!(result["partialFingerprints"]["mcpServer/v1"].as_str().map(str::len), Some(32));
+        assert_eq!(result["partialFingerprints"]["primaryLocationLineHash"].as_str().map(str::len), Some(34));
     }
     let again = json(&validate(&workplace, &["mcp.json", "--format", "sarif"]).await);
     assert_eq!(log, again, "findings have to be recognised the next time");
+}
+
+/// The members of an object, and of all that it holds.
+fn members(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            found.extend(object.keys().cloned());
+            object.values().for_each(|value| members(value, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| members(value, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_is_sent_the_allowed_members_and_nothing_else() {
+    let workplace = workplace();
+    workplace.write("proxy.toml", workplace.read("proxy.toml") + "[network]\nproxy = \"off\"\n");
+    workplace.write(
+        "labels.json",
+        json!({"mcpServers": {
+            "customer/secret-project": {"command": "npx", "args": ["-y", format!("files-server@1.0.0 --key {SECRET}")]},
+            "customer/other-project": {"command": "npx", "args": ["-y", "files-server@1.0.0", SECRET]},
+            "customer/remote": {"url": format!("https://me:{SECRET}@weather.example.com/sse?key={SECRET}")},
+            "customer/file": {"command": "/home/me/server", "args": [SECRET]},
+        }})
+        .to_string(),
+    );
+    workplace.write("names.txt", "com.example/files@1.0.0\n");
+    let recorder = Recorder::start().await;
+    for file in ["mcp.json", "labels.json", "names.txt"] {
+        let finished = validate(&workplace, &[file, "--url", &recorder.url()]).await;
+        assert_eq!(finished.code(), Some(69), "it answers nothing: {}", finished.stderr());
+    }
+    let sent = recorder.bodies();
+    assert_eq!(sent.len(), 3, "{sent:?}");
+    let allowed = ["configured", "name", "version", "runner", "packages", "type", "identifier", "urls", "transport"];
+    for body in &sent {
+        for private in [SECRET, "customer", "project", "/home/me", "KEY"] {
+            assert!(!body.contains(private), "{private}: {body}");
+        }
+        let mut found = BTreeSet::new();
+        members(&serde_json::from_str(body).expect("JSON"), &mut found);
+        assert!(found.iter().all(|member| allowed.contains(&member.as_str())), "{found:?}");
+    }
+    let named: Vec<bool> = sent.iter().map(|body| body.contains("\"name\"")).collect();
+    assert_eq!(named, [false, false, true]);
+    assert!(sent[1].contains("files-server") && sent[1].contains("https://weather.example.com/sse"), "{}", sent[1]);
+}
+
+#[tokio::test]
+async fn a_file_without_servers_is_said_and_is_no_failure() {
+    let workplace = workplace();
+    workplace.write("empty.json", "{}");
+    workplace.write("config.toml", "model = \"x\"\n");
+    let finished = validate(&workplace, &["empty.json", "config.toml", "good.json", "--format", "json"]).await;
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr());
+    assert_eq!(json(&finished)["metadata"]["count"], 1);
+    for file in ["empty.json", "config.toml"] {
+        assert!(finished.stderr().contains(&format!("warning: {file} configures no servers")), "{}", finished.stderr());
+    }
+    let proxy = proxy().await;
+    let reply = post(proxy.address(), TARGET, &[], "{}").await;
+    assert_eq!((reply.status, &reply.json()["metadata"]["count"]), (200, &json!(0)), "{}", reply.text());
+    proxy.stop().await;
 }

@@ -111,6 +111,7 @@ impl World {
             rules: Arc::clone(&self.rules[number]),
             usable,
             stale_since: None,
+            is_partial: false,
             listing: listing(number + 1),
         };
         merge(&Policy::default(), &[source(0, true), source(1, self.usable)], previous, START)

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::catalog::Catalog;
+use crate::inspect::validate::{Package, PackageType, image_with_host};
 
 /// Where Claude Code's file is.
 pub(super) const CLAUDE_CODE: &str = "claude-code/managed-settings.json";
@@ -95,20 +96,52 @@ fn commands(package: &Value) -> Result<Vec<Vec<String>>, &'static str> {
     if arguments.any(|argument| argument["isRequired"] == true || argument.get("value").is_some()) {
         return Err("it is run with arguments, and only exact commands can be allowed");
     }
-    let with = |separator: &str| format!("{identifier}{separator}{version}");
-    let (before, pinned, after): (&[&str], _, &[&str]) = match text("registryType") {
-        "npm" => (&["npx", "-y"], with("@"), &[]),
-        "pypi" => (&["uvx"], with("@"), &[]),
-        "nuget" => (&["dnx"], with("@"), &["--yes"]),
-        "oci" => (&["docker", "run", "-i", "--rm"], with(":"), &[]),
+    let base = package["registryBaseUrl"].as_str();
+    let kind = PackageType::from_wire(text("registryType"));
+    if let (Some(kind), Some(base)) = (kind, base)
+        && kind.unusual_host(base).is_some_and(|host| !is_placeholder(&host))
+    {
+        return Err("its package is of another package registry than the command would ask");
+    }
+    let (before, separator, after): (&[&str], _, &[&str]) = match kind {
+        Some(PackageType::Npm) => (&["npx", "-y"], "@", &[]),
+        Some(PackageType::Pypi) => (&["uvx"], "@", &[]),
+        Some(PackageType::Nuget) => (&["dnx"], "@", &["--yes"]),
+        Some(PackageType::Oci) => (&["docker", "run", "-i", "--rm"], ":", &[]),
         _ => return Err("nobody knows the command that runs this type of package"),
     };
-    let words = if version.is_empty() { vec![identifier.to_owned()] } else { vec![identifier.to_owned(), pinned] };
+    let (identifier, has_version) = match kind {
+        Some(PackageType::Oci) => image(identifier, base)?,
+        _ => (identifier.to_owned(), false),
+    };
+    let pinned = (!version.is_empty() && !has_version).then(|| format!("{identifier}{separator}{version}"));
+    let words: Vec<String> = [Some(identifier), pinned].into_iter().flatten().collect();
     let command = |word: String| {
         let word = [word.as_str()];
         before.iter().chain(&word).chain(after).map(|part| (*part).to_owned()).collect()
     };
     Ok(words.into_iter().map(command).collect())
+}
+
+/// An image as it is pulled, and whether it has a tag or a digest. Docker's own host is the one that goes without saying.
+fn image(identifier: &str, base: Option<&str>) -> Result<(String, bool), &'static str> {
+    let said = base.filter(|base| !is_of_docker(base) && !host(base).is_some_and(|host| is_placeholder(&host)));
+    let image = image_with_host(identifier, said);
+    let parsed = Package::parse(PackageType::Oci, &image).ok_or("its package is no image")?;
+    Ok((image, parsed.version.is_some()))
+}
+
+fn host(base: &str) -> Option<String> {
+    Some(Url::parse(base).ok()?.host_str()?.to_owned())
+}
+
+fn is_of_docker(base: &str) -> bool {
+    host(base).is_some_and(|host| host == "hub.docker.com" || host == "docker.io" || host.ends_with(".docker.io"))
+}
+
+/// Whether a host is one that nobody can have (RFC 2606), and so stands for none: some registries fill in such.
+fn is_placeholder(host: &str) -> bool {
+    host.ends_with(".example")
 }
 
 /// Whether this is one word of a command, and no option.
@@ -163,7 +196,27 @@ mod tests {
         }
         let bare = json!({ "registryType": "oci", "identifier": "ghcr.io/example/x:1.0", "packageArguments": [{ "type": "named" }] });
         assert_eq!(commands(bare).expect("a command"), ["docker run -i --rm ghcr.io/example/x:1.0"]);
+        for (identifier, base, expected) in [
+            ("acme/tool", "https://ghcr.io", &["ghcr.io/acme/tool", "ghcr.io/acme/tool:1.0.0"][..]),
+            ("acme/tool", "https://docker.io", &["acme/tool", "acme/tool:1.0.0"]),
+            ("acme/tool:2", "https://ghcr.io", &["ghcr.io/acme/tool:2"]),
+            ("acme/tool@sha256:ab12", "https://ghcr.io", &["ghcr.io/acme/tool@sha256:ab12"]),
+            ("quay.io/acme/tool:2@sha256:ab12", "https://ghcr.io", &["quay.io/acme/tool:2@sha256:ab12"]),
+            ("localhost:5000/tool", "https://ghcr.io", &["localhost:5000/tool", "localhost:5000/tool:1.0.0"]),
+        ] {
+            let package =
+                json!({ "registryType": "oci", "identifier": identifier, "version": "1.0.0", "registryBaseUrl": base });
+            let expected: Vec<String> = expected.iter().map(|image| format!("docker run -i --rm {image}")).collect();
+            assert_eq!(commands(package).expect("a command"), expected);
+        }
+        for base in ["https://registry.npmjs.org", "https://npm.example"] {
+            let package = json!({ "registryType": "npm", "identifier": "a", "registryBaseUrl": base });
+            assert_eq!(commands(package).expect("a command"), ["npx -y a"]);
+        }
         for package in [
+            json!({ "registryType": "npm", "identifier": "a", "registryBaseUrl": "https://npm.acme.com" }),
+            json!({ "registryType": "pypi", "identifier": "a", "registryBaseUrl": "https://pypi.acme.com/simple" }),
+            json!({ "registryType": "oci", "identifier": "Not/An-Image" }),
             json!({ "registryType": "mcpb", "identifier": "https://example.com/x.mcpb" }),
             json!({ "registryType": "npm", "identifier": "--registry=https://evil.example" }),
             json!({ "registryType": "npm", "identifier": "a b" }),

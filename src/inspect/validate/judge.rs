@@ -13,7 +13,7 @@ use super::report::{Found, Judged, Report, Verdict};
 use super::{Configured, near};
 use crate::catalog::entry::Status;
 use crate::catalog::version::Rank;
-use crate::catalog::{Catalog, Contribution, Server, Version};
+use crate::catalog::{Catalog, Contribution, Participant, Server, Standing, Version};
 
 /// The most names that an answer gives for one server.
 pub(super) const MAX_NAMES: usize = 16;
@@ -142,7 +142,7 @@ impl<'a> Judge<'a> {
             return match (named, name) {
                 (_, None) => Judged::new(configured, Verdict::Unknown).with("It has no name, no package and no URL."),
                 (Some(server), _) => self.judge_one(configured, server, &targets),
-                (None, _) => near::judge(self, configured, &targets),
+                (None, _) => near::judge(self, configured, &targets, &[]),
             };
         }
         if let Some(server) = named {
@@ -159,7 +159,10 @@ impl<'a> Judge<'a> {
         }
         self.keep_current(&mut servers, &targets);
         match servers.as_slice() {
-            [] => near::judge(self, configured, &targets),
+            // A package makes nobody the server whose name it has not: another name may say anything of it.
+            owners if owners.is_empty() || configured.name_that_counts().is_some() => {
+                near::judge(self, configured, &targets, owners)
+            }
             [server] => self.judge_one(configured, server, &targets),
             several => {
                 let what: Vec<String> = targets.iter().map(|target| target.describe()).collect();
@@ -201,6 +204,36 @@ impl<'a> Judge<'a> {
         Arc::clone(self.unserved.entry((server.name.as_str(), contribution.registry)).or_insert_with(read))
     }
 
+    /// The registries that cannot be used, and list what is configured under this name; with those that may supply the
+    /// name and have not said all that they list, where only the version is missing.
+    fn withheld(
+        &mut self,
+        configured: &Configured,
+        server: &'a Server,
+        targets: &[Target<'_>],
+        is_version_alone: bool,
+    ) -> Vec<&'a str> {
+        let registries = &self.catalog.registries;
+        let wanted = configured.reduced.version.as_deref();
+        let withheld = server.contributions.iter().filter(|contribution| contribution.standing == Standing::Withheld);
+        let having = withheld.filter(|contribution| {
+            let records = self.contributed(server, contribution);
+            contribution.listed.entries.iter().zip(records.iter()).any(|(entry, record)| {
+                wanted.is_none_or(|wanted| entry.version() == wanted)
+                    && targets.iter().all(|target| !target.accepted(record).is_empty())
+            })
+        });
+        let having: Vec<usize> = having.map(|contribution| contribution.registry).collect();
+        let may_have = |at: usize, registry: &Participant| {
+            having.contains(&at)
+                || is_version_alone
+                    && !registry.is_whole
+                    && near::may_supply(self.catalog, registry, Some(server.name.as_str()))
+        };
+        let found = registries.iter().enumerate().filter(|(at, registry)| may_have(*at, registry));
+        found.map(|(_, registry)| &*registry.rules.name).collect()
+    }
+
     /// The verdict where it is known which name it is.
     fn judge_one(&mut self, configured: &Configured, server: &'a Server, targets: &[Target<'_>]) -> Judged {
         let records = self.records(server);
@@ -220,9 +253,18 @@ impl<'a> Judge<'a> {
             .collect();
         let listed = versions().filter(|(_, record)| targets.iter().any(|target| target.is_in(record)));
         let shown = best(listed).or_else(|| best(versions()));
-        let (verdict, evidence) = if missing.is_empty() {
-            let what: Vec<String> = targets.iter().map(|target| target.describe()).collect();
-            let what = if what.is_empty() { "That version".to_owned() } else { what.join(", ") };
+        let what: Vec<String> = targets.iter().map(|target| target.describe()).collect();
+        let what = if what.is_empty() { "That version".to_owned() } else { what.join(", ") };
+        let elsewhere = self.withheld(configured, server, targets, missing.is_empty());
+        let (verdict, evidence) = if !elsewhere.is_empty() {
+            let evidence = format!(
+                "{what} is not among the versions of {} that are served, and may be listed by {}, which cannot be used \
+                 at the moment.",
+                server.name,
+                elsewhere.join(", ")
+            );
+            (Verdict::Unverified, evidence)
+        } else if missing.is_empty() {
             (Verdict::UnlistedVersion, format!("{what} is not among the versions of {}.", server.name))
         } else {
             (Verdict::WrongSource, format!("{} does not list {}.", server.name, missing.join(", ")))

@@ -22,13 +22,18 @@ use serde::{Deserialize, Serialize};
 
 pub use input::{InputError, Syntax, read};
 pub use lookup::Lookup;
-pub use package::{Package, PackageType};
+pub use package::{Package, PackageType, image_with_host};
 pub use report::{Found, Judged, Metadata, Report, Verdict};
 
 /// The longest input, in bytes.
 pub const MAX_INPUT_BYTES: usize = 1 << 20;
 /// The most servers of one input.
 pub const MAX_SERVERS: usize = 1000;
+
+/// The kind of input that is a `server.json`.
+const SERVER_JSON: &str = "server.json";
+/// The kind of input that another command line has made.
+const REDUCED: &str = "reduced";
 
 /// What tells which server is configured, and nothing else of it: all that a command line sends to a proxy, and all of
 /// an input that an answer shows.
@@ -68,8 +73,8 @@ pub struct Configured {
     pub reduced: Reduced,
     /// Why that cannot be told, where it cannot.
     unclear: Option<Cow<'static, str>>,
-    /// The host of the package registry, where it is another than the usual one.
-    host: Option<String>,
+    /// Which package registry is asked.
+    origin: package::Origin,
     /// The names, in lower case, of the variables and headers that are set; none where that cannot be told.
     secrets: Option<BTreeSet<String>>,
 }
@@ -77,6 +82,21 @@ pub struct Configured {
 impl Configured {
     fn new(label: &str, client: &'static str, reduced: Reduced) -> Self {
         Self { label: label.to_owned(), line: 1, client, reduced, ..Self::default() }
+    }
+
+    /// What a proxy is sent of it. What a client calls a server is its user's own; it is sent only where there is
+    /// nothing else to know the server by, and a `server.json` is known by its name.
+    #[must_use]
+    pub fn sent(&self) -> Reduced {
+        let name = self.name_that_counts().filter(|_| self.unclear.is_none()).map(str::to_owned);
+        Reduced { name, ..self.reduced.clone() }
+    }
+
+    /// Its name, where that decides which server it is: of a `server.json`, and where there is neither package nor URL.
+    fn name_that_counts(&self) -> Option<&str> {
+        let is_document = matches!(self.client, SERVER_JSON | REDUCED);
+        let is_alone = self.reduced.packages.is_empty() && self.reduced.urls.is_empty();
+        self.reduced.name.as_deref().filter(|_| is_document || is_alone)
     }
 }
 

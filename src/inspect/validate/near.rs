@@ -8,10 +8,16 @@ use super::records::Record;
 use super::report::{Judged, Verdict};
 use super::{Configured, Package};
 use crate::catalog::rules::Omission;
-use crate::catalog::{Server, Standing};
+use crate::catalog::{Catalog, Participant, Server, Standing};
 use crate::inspect::likeness::Likeness;
 
-pub(super) fn judge(judge: &mut Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> Judged {
+/// The verdict. `owners` are the servers that list what is configured under other names than its own.
+pub(super) fn judge(
+    judge: &mut Judge<'_>,
+    configured: &Configured,
+    targets: &[Target<'_>],
+    owners: &[&Server],
+) -> Judged {
     if targets.iter().all(|target| matches!(target, Target::Url(url) if address::is_local(url))) && !targets.is_empty()
     {
         return Judged::new(configured, Verdict::Unknown).with("It leads to this machine, of which no registry knows.");
@@ -21,10 +27,49 @@ pub(super) fn judge(judge: &mut Judge<'_>, configured: &Configured, targets: &[T
         let evidence = format!("Listed by {}, which cannot be used at the moment.", withheld.join(", "));
         return Judged::new(configured, Verdict::Unverified).with(evidence);
     }
-    let judged = elsewhere(judge, configured, targets).or_else(|| alike(judge, configured, targets));
-    let mut judged = judged.unwrap_or_else(|| unlisted(judge, configured, targets));
+    let missing = missing(judge.catalog, configured.name_that_counts());
+    let judged = if owners.is_empty() {
+        elsewhere(judge, configured, targets).or_else(|| alike(judge, configured, targets))
+    } else {
+        let owned = owned(configured, targets, owners);
+        let judged = alike_by_name(judge, configured).map(|judged| judged.with(owned.evidence.join(" ")));
+        Some(judged.unwrap_or(owned))
+    };
+    let mut judged = judged.unwrap_or_else(|| unlisted(configured, targets, &missing));
+    // Who cannot be asked may list it just so.
+    if !missing.is_empty() && (judged.verdict == Verdict::LookAlike || !owners.is_empty()) {
+        judged.verdict = Verdict::Unverified;
+        let registries = missing.join(", ");
+        judged = judged.with(format!("It may be listed by {registries}, which cannot be used at the moment."));
+    }
     judged.evidence.extend(refused);
     judged
+}
+
+/// A `server.json` whose name nobody lists, and whose package or URL others do.
+fn owned(configured: &Configured, targets: &[Target<'_>], owners: &[&Server]) -> Judged {
+    let names: Vec<String> =
+        owners.iter().take(super::judge::MAX_NAMES).map(|server| server.name.to_string()).collect();
+    let what: Vec<String> = targets.iter().map(|target| target.describe()).collect();
+    let name = configured.reduced.name.as_deref().unwrap_or_default();
+    let evidence = format!("{name} is listed by no registry, and {} is of {}.", what.join(", "), names.join(", "));
+    let mut judged = Judged::new(configured, Verdict::WrongSource).with(evidence);
+    judged.candidates = names;
+    judged
+}
+
+/// Whether the rules let a registry supply a name; all names where none is given.
+pub(super) fn may_supply(catalog: &Catalog, registry: &Participant, name: Option<&str>) -> bool {
+    name.is_none_or(|name| {
+        let is_claimed = catalog.claimants(name).next().is_some();
+        registry.rules.omission(name, is_claimed).is_none()
+    })
+}
+
+/// The registries that may list it, and cannot be used or have not said all that they list.
+fn missing<'c>(catalog: &'c Catalog, name: Option<&str>) -> Vec<&'c str> {
+    let missing = catalog.registries.iter().filter(|registry| !registry.usable || !registry.is_whole);
+    missing.filter(|registry| may_supply(catalog, registry, name)).map(|registry| &*registry.rules.name).collect()
 }
 
 /// The registries that list it and cannot be used, and what is said of those that may not supply it.
@@ -33,12 +78,15 @@ fn held_back(judge: &mut Judge<'_>, configured: &Configured, targets: &[Target<'
     let registries = &catalog.registries;
     let (mut withheld, mut refused) = (Vec::new(), Vec::new());
     let mut found: Vec<(&Server, Option<Target<'_>>)> = Vec::new();
-    for target in targets {
-        let servers = target.with_key(|key| lookup.servers(catalog, key));
-        found.extend(servers.into_iter().map(|server| (server, Some(*target))));
+    match configured.name_that_counts() {
+        Some(name) => found.extend(catalog.server(name).map(|server| (server, None))),
+        None => {
+            for target in targets {
+                let servers = target.with_key(|key| lookup.servers(catalog, key));
+                found.extend(servers.into_iter().map(|server| (server, Some(*target))));
+            }
+        }
     }
-    let named = configured.reduced.name.as_deref().and_then(|name| catalog.server(name));
-    found.extend(named.filter(|_| targets.is_empty()).map(|server| (server, None)));
     for (server, target) in found {
         for contribution in &server.contributions {
             let registry = registries.get(contribution.registry).map_or("", |registry| &registry.rules.name);
@@ -117,10 +165,14 @@ fn alike(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> 
                 let like = texts.identifiers.like(&package.identifier, |at| identifier(&texts.packages[at]));
                 let same_kind = |key: &str| key.starts_with(&format!("{}:", package.kind.as_str()));
                 let like = like.into_iter().map(|(at, likeness)| (texts.packages[at].to_string(), likeness));
-                like.filter(|(key, _)| same_kind(key)).collect()
+                let same_owner = |key: &str| has_same_owner(&package.identifier, identifier(key));
+                like.filter(|(key, _)| same_kind(key) && !same_owner(key)).collect()
             }
             Target::Url(url) => {
                 let host = address::host(url);
+                if texts.hosts.binary_search_by(|known| known.as_ref().cmp(host)).is_ok() {
+                    continue;
+                }
                 let like = texts.host_names.like(host, |at| &texts.hosts[at]);
                 like.into_iter().map(|(at, likeness)| (texts.hosts[at].to_string(), likeness)).collect()
             }
@@ -138,14 +190,36 @@ fn alike(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> 
             return Some(judged);
         }
     }
+    alike_by_name(judge, configured)
+}
+
+fn alike_by_name(judge: &Judge<'_>, configured: &Configured) -> Option<Judged> {
     let name = configured.reduced.name.as_deref()?;
-    let servers = catalog.servers();
-    let like = texts.names.like(name, |at| servers.get(at).map_or("", |server| server.name.as_str()));
+    let servers = judge.catalog.servers();
+    let names = &judge.lookup.texts(judge.catalog).names;
+    let mut like = names.like(name, |at| servers.get(at).map_or("", |server| server.name.as_str()));
+    like.retain(|(at, _)| !has_same_owner(name, servers[*at].name.as_str()));
     let (_, likeness) = like.first()?;
     let mut judged = Judged::new(configured, Verdict::LookAlike);
     judged.candidates = like.iter().map(|(at, _)| servers[*at].name.to_string()).collect();
     let evidence = format!("{name} is not listed, and {} is: {}.", judged.candidates[0], in_words(*likeness));
     Some(judged.with(evidence))
+}
+
+/// Whether two names, or two packages, are of one publisher, by what stands before the last slash: who owns that does
+/// not pass for somebody else.
+fn has_same_owner(one: &str, other: &str) -> bool {
+    owner(one).is_some_and(|one| Some(one) == owner(other))
+}
+
+fn owner(text: &str) -> Option<&str> {
+    /// Hosts of many publishers, whose first folders are theirs.
+    const SHARED: [&str; 4] = ["github.com", "gitlab.com", "codeberg.org", "bitbucket.org"];
+    let Some(begin) = text.find("://").map(|at| at + 3) else { return text.rsplit_once('/').map(|(owner, _)| owner) };
+    let mut slashes = text[begin..].match_indices('/').map(|(at, _)| begin + at);
+    let host_end = slashes.next()?;
+    let end = if SHARED.contains(&&text[begin..host_end]) { slashes.next()? } else { host_end };
+    Some(&text[..end])
 }
 
 fn in_words(likeness: Likeness) -> String {
@@ -157,17 +231,14 @@ fn in_words(likeness: Likeness) -> String {
     }
 }
 
-/// Not listed at all; for certain only where every registry has said what it lists, and can be used.
-fn unlisted(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> Judged {
-    let registries = &judge.catalog.registries;
-    let missing = registries.iter().filter(|registry| !registry.usable || !registry.listed);
-    let missing: Vec<&str> = missing.map(|registry| &*registry.rules.name).collect();
+/// Not listed at all; for certain only where every registry that may list it has said what it lists, and can be used.
+fn unlisted(configured: &Configured, targets: &[Target<'_>], missing: &[&str]) -> Judged {
     let mut what: Vec<String> = targets.iter().map(|target| target.describe()).collect();
     if what.is_empty() {
         what.extend(configured.reduced.name.clone());
     }
     let what = if what.is_empty() { "It".to_owned() } else { what.join(", ") };
-    if registries.is_empty() || missing.is_empty() {
+    if missing.is_empty() {
         return Judged::new(configured, Verdict::Unknown).with(format!("{what} is listed by no registry."));
     }
     let evidence = format!("{what} may be listed by {}, which cannot be used at the moment.", missing.join(", "));

@@ -68,12 +68,55 @@ impl PackageType {
         }
     }
 
+    /// Where the values of a runner's options say that packages come from. uv's have a name before the URL.
+    pub(super) fn origin<'a>(self, urls: impl IntoIterator<Item = &'a str>) -> Origin {
+        let mut origin = Origin::Unsaid;
+        for url in urls.into_iter().flat_map(str::split_whitespace) {
+            let url = match url.split_once("://").and_then(|(before, _)| before.rfind('=')) {
+                Some(at) => &url[at + 1..],
+                None => url,
+            };
+            match self.unusual_host(url) {
+                Some(host) => match &mut origin {
+                    Origin::Others(hosts) => hosts.push(host),
+                    _ => origin = Origin::Others(vec![host]),
+                },
+                None if origin == Origin::Unsaid && url.contains("://") => origin = Origin::Usual,
+                None => {}
+            }
+        }
+        origin
+    }
+
     /// The host of a package registry, at its URL; none where it is the usual one, or no URL of one.
     #[must_use]
     pub fn unusual_host(self, base: &str) -> Option<String> {
         let host = Url::parse(base).ok()?.host_str()?.to_owned();
         let is_usual = self == Self::Oci || self == Self::Mcpb || self.usual_hosts().contains(&host.as_str());
         (!is_usual).then_some(host)
+    }
+}
+
+/// Which package registry a configuration asks, by its hosts. Never shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It does not say.
+    #[default]
+    Unsaid,
+    /// It names the usual one.
+    Usual,
+    /// It names these, alone or besides the usual one.
+    Others(Vec<String>),
+}
+
+impl Origin {
+    /// Whether it is another than that of a listed package: at this host, or the usual one where there is none.
+    pub(super) fn is_other_than(&self, listed: Option<&str>) -> bool {
+        match self {
+            Self::Unsaid => false,
+            Self::Usual => listed.is_some(),
+            Self::Others(hosts) => hosts.iter().any(|host| Some(host.as_str()) != listed),
+        }
     }
 }
 
@@ -85,7 +128,8 @@ pub struct Package {
     pub kind: PackageType,
     /// What it is called there, as the registry compares names; an image with its host, without tag and digest.
     pub identifier: String,
-    /// Its version, a range of versions, or its tag; for an image with a digest, the digest.
+    /// Its version, a range of versions, or the tag and the digest of an image, as
+    /// they stand after its name: `1.2`, `sha256:…`, `1.2@sha256:…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
@@ -94,7 +138,13 @@ impl Package {
     fn new(kind: PackageType, identifier: String, version: Option<&str>) -> Option<Self> {
         let version = version.map(str::trim).filter(|version| !version.is_empty());
         let fits = identifier.len() + version.map_or(0, str::len) <= MAX_BYTES;
-        fits.then(|| Self { kind, identifier, version: version.map(str::to_owned) })
+        let is_version = version.is_none_or(|version| is_version(kind, version));
+        (fits && is_version).then(|| Self { kind, identifier, version: version.map(str::to_owned) })
+    }
+
+    /// The same in another version. None where that is no version.
+    pub(super) fn with_version(self, version: &str) -> Option<Self> {
+        Self::new(self.kind, self.identifier, Some(version))
     }
 
     /// A package in the words of a runner: with its version, if there is one. None where it is no name of a package but a
@@ -123,14 +173,15 @@ impl Package {
     #[must_use]
     pub fn listed(kind: &str, identifier: &str, version: Option<&str>, base: Option<&str>) -> Option<Self> {
         let kind = PackageType::from_wire(kind)?;
-        let host = || Url::parse(base?).ok()?.host_str().map(str::to_owned);
-        let with_host = match (kind, host()) {
-            (PackageType::Oci, Some(host)) if !has_host(identifier) => format!("{host}/{identifier}"),
-            _ => identifier.to_owned(),
+        let package = match kind {
+            PackageType::Oci => Self::parse(kind, &image_with_host(identifier, base))?,
+            _ => Self::parse(kind, identifier)?,
         };
-        let package = Self::parse(kind, &with_host)?;
-        let version = version.map(str::trim).filter(|version| !version.is_empty() && kind != PackageType::Mcpb);
-        Some(Self { version: package.version.or_else(|| version.map(str::to_owned)), ..package })
+        let version = version.filter(|_| kind != PackageType::Mcpb && package.version.is_none());
+        match version {
+            Some(version) => package.with_version(version),
+            None => Some(package),
+        }
     }
 
     /// What tells it from other packages, whatever the version.
@@ -145,6 +196,36 @@ impl Package {
         let (_, path) = self.identifier.split_once('/').filter(|_| self.kind == PackageType::Oci)?;
         Some(path)
     }
+}
+
+/// An image as it stands in a `server.json`, with the host that its `registryBaseUrl` names where it has none itself.
+#[must_use]
+pub fn image_with_host(identifier: &str, base: Option<&str>) -> String {
+    let host = || Url::parse(base?).ok()?.host_str().map(str::to_owned);
+    match host().filter(|_| !has_host(identifier)) {
+        Some(host) => format!("{host}/{identifier}"),
+        None => identifier.to_owned(),
+    }
+}
+
+/// Whether a text is a version, a range or a tag, and can hold no arguments: what follows a package on a command line
+/// gets into answers only as this.
+fn is_version(kind: PackageType, text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let is_plain = |word: &str| {
+        let is_hyphen = word == "-";
+        let is_of_image = |char: char| kind == PackageType::Oci && matches!(char, ':' | '@');
+        (is_hyphen || !word.starts_with('-'))
+            && word
+                .chars()
+                .all(|char| char.is_ascii_alphanumeric() || ".+*^~<>=!|,_-".contains(char) || is_of_image(char))
+    };
+    words.all(is_plain) && (text.split_whitespace().nth(1).is_none() || super::pin::is_range(text))
+}
+
+/// Whether a text is one version, as registries have them, and nothing besides.
+pub(super) fn is_single_version(text: &str) -> bool {
+    !text.contains(char::is_whitespace) && text.len() <= MAX_BYTES && is_version(PackageType::Npm, text)
 }
 
 /// At the last `@` that is not the first character: `@scope/name@1.2`.
@@ -228,7 +309,7 @@ fn oci(text: &str) -> Option<Package> {
         None => (text, None),
     };
     let (name, tag) = match name.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag).filter(|tag| !tag.is_empty())),
         _ => (name, None),
     };
     let (host, path) = if has_host(name) { name.split_once('/')? } else { ("docker.io", name) };
@@ -246,7 +327,11 @@ fn oci(text: &str) -> Option<Package> {
         !hexadecimal.is_empty() && hexadecimal.chars().all(|char| char.is_ascii_hexdigit())
     });
     let is_image = path.split('/').all(is_part) && is_tag && is_digest;
-    is_image.then(|| Package::new(PackageType::Oci, format!("{host}/{path}"), digest.or(tag)))?
+    let version = match (tag, digest) {
+        (Some(tag), Some(digest)) => Some(format!("{tag}@{digest}")),
+        (tag, digest) => tag.or(digest).map(str::to_owned),
+    };
+    is_image.then(|| Package::new(PackageType::Oci, format!("{host}/{path}"), version.as_deref()))?
 }
 
 #[cfg(test)]
@@ -273,7 +358,11 @@ mod tests {
             (Oci, "redis", "docker.io/library/redis", None),
             (Oci, "mcp/fetch:1.2", "docker.io/mcp/fetch", Some("1.2")),
             (Oci, "index.docker.io/mcp/fetch", "docker.io/mcp/fetch", None),
-            (Oci, "GHCR.io/owner/name:v1@sha256:ab12", "ghcr.io/owner/name", Some("sha256:ab12")),
+            (Oci, "GHCR.io/owner/name:v1@sha256:ab12", "ghcr.io/owner/name", Some("v1@sha256:ab12")),
+            (Oci, "ghcr.io/owner/name@sha256:ab12", "ghcr.io/owner/name", Some("sha256:ab12")),
+            (Npm, "server@>=1.2 <2", "server", Some(">=1.2 <2")),
+            (Npm, "server@1.2 - 1.4", "server", Some("1.2 - 1.4")),
+            (Npm, "server@1.x || 3.x", "server", Some("1.x || 3.x")),
             (Oci, "localhost:5000/name", "localhost:5000/name", None),
             (Oci, "registry.acme.example:8443/team/name:2", "registry.acme.example:8443/team/name", Some("2")),
             (Nuget, "Acme.Mcp@1.0.0", "acme.mcp", Some("1.0.0")),
@@ -287,7 +376,7 @@ mod tests {
 
     #[test]
     fn what_names_no_package_is_none() {
-        use PackageType::{Npm, Nuget, Oci, Pypi};
+        use PackageType::{Cargo, Jsr, Npm, Nuget, Oci, Pypi};
         for (kind, text) in [
             (Npm, ""),
             (Npm, "./server"),
@@ -303,10 +392,45 @@ mod tests {
             (Oci, "name:a b"),
             (Oci, "$IMAGE"),
             (Nuget, "--yes"),
+            // An argument is no part of a version.
+            (Npm, "@scope/pkg@1.0.0 --api-key sk-s3cret"),
+            (Npm, "pkg@1.0.0 sk-s3cret"),
+            (Npm, "pkg@--token"),
+            (Npm, "pkg@1.0.0;s3cret"),
+            (Pypi, "pkg==1.0 --token s3cret"),
+            (Pypi, "pkg==1.0 s3cret"),
+            (Pypi, "pkg@1.0 $TOKEN"),
+            (Nuget, "Pkg@1.0.0 --token s3cret"),
+            (Cargo, "pkg@1.0.0 --token s3cret"),
+            (Jsr, "@scope/pkg@1.0.0 --token s3cret"),
+            (Jsr, "@scope/pkg@s3cret?x=/y"),
+            (Oci, "name:1.0 --token s3cret"),
+            (Oci, "name@sha 256:ab12"),
+            (Oci, "name@sha256:ab12 s3cret"),
         ] {
             assert_eq!(parsed(kind, text), None, "{kind:?} {text}");
         }
         assert_eq!(parsed(Npm, &"x".repeat(MAX_BYTES + 1)), None);
+    }
+
+    #[test]
+    fn options_say_which_package_registry_is_asked() {
+        use PackageType::{Npm, Pypi};
+        let hosts = |hosts: &[&str]| Origin::Others(hosts.iter().map(ToString::to_string).collect());
+        assert_eq!(Npm.origin([]), Origin::Unsaid);
+        assert_eq!(Npm.origin(["https://registry.npmjs.org/"]), Origin::Usual);
+        assert_eq!(Pypi.origin(["https://pypi.org/simple", "mine=https://a.example/simple"]), hosts(&["a.example"]));
+        assert_eq!(Pypi.origin(["https://a.example https://b.example", "./dir"]), hosts(&["a.example", "b.example"]));
+        for (origin, listed, is_other) in [
+            (Origin::Unsaid, Some("a.example"), false),
+            (Origin::Usual, Some("a.example"), true),
+            (Origin::Usual, None, false),
+            (hosts(&["a.example"]), Some("a.example"), false),
+            (hosts(&["a.example"]), None, true),
+            (hosts(&["a.example", "b.example"]), Some("a.example"), true),
+        ] {
+            assert_eq!(origin.is_other_than(listed), is_other, "{origin:?} {listed:?}");
+        }
     }
 
     #[test]
@@ -319,6 +443,7 @@ mod tests {
         let image = listed("oci", "docker.io/owner/name:1.3", None, None);
         assert_eq!((image.key().as_str(), image.version.as_deref()), ("oci:docker.io/owner/name", Some("1.3")));
         assert_eq!(Package::listed("unheard-of", "x", None, None), None);
+        assert_eq!(Package::listed("npm", "x", Some("1.0.0 --token s3cret"), None), None);
         assert_eq!(PackageType::Npm.unusual_host("https://registry.npmjs.org/"), None);
         assert_eq!(PackageType::Npm.unusual_host("https://npm.acme.example/x"), Some("npm.acme.example".to_owned()));
     }

@@ -56,11 +56,51 @@ impl Pin {
 fn ranges(text: &str) -> Option<Pin> {
     let range = |text: &str| {
         let is_partial = text.starts_with(|char: char| char.is_ascii_digit());
-        let text = if is_partial { format!("={text}") } else { text.replace("~=", "^") };
-        let parts = text.split([',', ' ']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",");
+        if let Some((first, last)) = text.split_once(" - ") {
+            return VersionReq::parse(&format!(">={},<={}", first.trim(), last.trim())).ok();
+        }
+        let text = if is_partial { format!("={text}") } else { text.to_owned() };
+        let mut parts = String::new();
+        for part in text.split([',', ' ']).filter(|part| !part.is_empty()) {
+            // An operator may stand apart from its version: `>= 1.2`.
+            let is_begun = parts.ends_with(['<', '>', '=', '~', '^']);
+            parts.push_str(if parts.is_empty() || is_begun { "" } else { "," });
+            parts.push_str(&part.strip_prefix("~=").map_or_else(|| Some(part.to_owned()), compatible)?);
+        }
         VersionReq::parse(&parts).ok()
     };
     text.split("||").map(|text| range(text.trim())).collect::<Option<Vec<_>>>().map(Pin::Range)
+}
+
+/// What `~=` means of a version (PEP 440): `1.4.2` is `>=1.4.2,<1.5`, and `1.4` is `>=1.4,<2`.
+fn compatible(version: &str) -> Option<String> {
+    let (kept, _) = version.rsplit_once('.')?;
+    let (before, last) = kept.rsplit_once('.').map_or((None, kept), |(before, last)| (Some(before), last));
+    let next = last.parse::<u64>().ok()?.checked_add(1)?;
+    let end = before.map_or_else(|| next.to_string(), |before| format!("{before}.{next}"));
+    Some(format!(">={version},<{end}"))
+}
+
+/// Whether a text is a range of versions.
+pub(super) fn is_range(text: &str) -> bool {
+    ranges(text).is_some()
+}
+
+/// Whether two images are the same, by what stands after their names: by the digests where both have one, else by the
+/// tags.
+fn is_same_image(one: &str, other: &str) -> bool {
+    let parts = |text: &str| -> (Option<String>, Option<String>) {
+        let some = |text: &str| Some(text.to_owned());
+        match text.split_once('@') {
+            Some((tag, digest)) => (some(tag), some(digest)),
+            None if text.contains(':') => (None, some(text)),
+            None => (some(text), None),
+        }
+    };
+    match (parts(one), parts(other)) {
+        ((_, Some(one)), (_, Some(other))) | ((Some(one), _), (Some(other), _)) => one == other,
+        _ => false,
+    }
 }
 
 /// A version of two numbers, or of one, is one of three.
@@ -76,7 +116,8 @@ fn padded(text: &str) -> Option<Version> {
 pub(super) fn is_same(kind: PackageType, one: &str, other: &str) -> bool {
     let same = |form: fn(&str) -> String| form(one) == form(other);
     match kind {
-        PackageType::Oci | PackageType::Mcpb => one == other,
+        PackageType::Oci => is_same_image(one, other),
+        PackageType::Mcpb => one == other,
         PackageType::Npm | PackageType::Jsr | PackageType::Cargo => same(|text| {
             let text = text.trim_start_matches(['=', 'v']);
             text.split('+').next().unwrap_or_default().to_owned()
@@ -121,7 +162,15 @@ mod tests {
             (Pypi, "~=1.4", "1.5.0"),
             (Pypi, "!=1", "2"),
             (Nuget, "1.0.0-Beta", "1.0.0-beta"),
+            (Pypi, "~=1.4.2", "1.4.9"),
+            (Pypi, "~=0.4", "0.9"),
+            (Pypi, ">= 1.2, < 2", "1.4"),
+            (Npm, "1.2 - 1.4", "1.3.0"),
             (Oci, "v1", "v1"),
+            (Oci, "1.2@sha256:ab", "1.2"),
+            (Oci, "1.2", "1.2@sha256:ab"),
+            (Oci, "1.2@sha256:ab", "sha256:ab"),
+            (Oci, "1.2@sha256:ab", "1.3@sha256:ab"),
         ] {
             assert!(accepts(kind, version, listed), "{kind:?} {version} {listed}");
         }
@@ -132,7 +181,13 @@ mod tests {
             (Npm, "^1.2", "not-a-version"),
             (Pypi, "1.1", "1.1.1"),
             (Pypi, "1.0", "1.0rc1"),
+            (Pypi, "~=1.4.2", "1.5.0"),
+            (Pypi, "~=1.4.2", "1.4.1"),
+            (Npm, "1.2 - 1.4", "1.5.0"),
             (Oci, "1", "v1"),
+            (Oci, "1.2@sha256:ab", "1.2@sha256:cd"),
+            (Oci, "sha256:ab", "1.2"),
+            (Oci, "1.3@sha256:ab", "1.2"),
         ] {
             assert!(!accepts(kind, version, listed), "{kind:?} {version} {listed}");
         }

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::address::{self, Template};
@@ -71,7 +72,7 @@ struct RawPackage {
     version: Option<String>,
     registry_base_url: Option<String>,
     transport: Option<RawTransport>,
-    environment_variables: Option<Vec<Input>>,
+    environment_variables: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +84,7 @@ struct RawTransport {
 struct RawRemote {
     r#type: String,
     url: String,
-    headers: Option<Vec<Input>>,
+    headers: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -117,9 +118,12 @@ fn each<T: DeserializeOwned>(parts: Option<Vec<&RawValue>>) -> impl Iterator<Ite
 }
 
 /// The inputs that users have to give, and keep to themselves.
-fn secrets(inputs: Option<Vec<Input>>) -> Vec<String> {
-    let inputs = inputs.unwrap_or_default().into_iter();
+fn secrets(inputs: Option<Value>) -> Vec<String> {
+    // One that is not as it should be says nothing of the others.
+    let Some(Value::Array(inputs)) = inputs else { return Vec::new() };
     inputs
+        .into_iter()
+        .filter_map(|input| serde_json::from_value::<Input>(input).ok())
         .filter(|input| {
             input.is_required && input.is_secret && input.value.as_deref().is_none_or(|value| value.contains('{'))
         })

@@ -217,6 +217,7 @@ impl Judged {
         }
         self.name.clone_from(&configured.label);
         self.line = configured.line;
+        self.configured.clone_from(&configured.reduced);
         let Some(found) = self.server.as_ref().filter(|_| self.candidates.is_empty()) else { return self };
         let mut evidence = Vec::new();
         if let Some(set) = &configured.secrets {
@@ -224,8 +225,8 @@ impl Judged {
             evidence
                 .extend(missing.map(|name| format!("The server needs the secret {name}, which is not configured.")));
         }
-        if !configured.reduced.packages.is_empty() && configured.host != found.package_host && configured.host.is_some()
-        {
+        let listed_at = found.package_host.as_deref();
+        if !configured.reduced.packages.is_empty() && configured.origin.is_other_than(listed_at) {
             evidence.push("The package is taken from another package registry than the server's.".to_owned());
         }
         let is_worse =

@@ -39,7 +39,7 @@ pub(crate) fn listing(entries: &[(Name, Arc<Entry>)]) -> Arc<Listing> {
 /// The catalog of one registry.
 pub(crate) fn merged(listing: Arc<Listing>) -> Catalog {
     let rules = Arc::new(RegistryRules::new("r", &[], &[], &[]).expect("no pattern"));
-    let source = Source { rules, usable: true, stale_since: None, listing: Some(listing) };
+    let source = Source { rules, usable: true, stale_since: None, is_partial: false, listing: Some(listing) };
     merge(&Policy::default(), &[source], &Catalog::default(), Moment { now: now(), is_ready: false })
 }
 

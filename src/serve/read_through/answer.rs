@@ -94,6 +94,7 @@ impl Service {
                 // As it is now, and not when the catalog was published.
                 usable: registry.is_some_and(|registry| registry.usable(now).0),
                 stale_since: participant.stale_since,
+                is_partial: !participant.is_whole,
                 listing: (listing.versions() > 0).then(|| Arc::new(listing.snapshot())),
             }
         };

@@ -1,6 +1,7 @@
 //! A server that answers every connection with the same bytes, whether they are HTTP or not.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -66,6 +67,56 @@ async fn answer_with(mut stream: TcpStream, answer: Bytes, interval: Option<Dura
         }
     }
     let _ = stream.shutdown().await;
+}
+
+/// A server that keeps the body of each request, and refuses it. Runs until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    address: SocketAddr,
+    bodies: Arc<Mutex<Vec<String>>>,
+    _task: JoinSet<()>,
+}
+
+impl Recorder {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&bodies);
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // A client that goes away has sent nothing.
+                let _ = refuse(stream, &kept).await;
+            }
+        });
+        Self { address, bodies, _task: task }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The bodies of all requests, in order.
+    pub(crate) fn bodies(&self) -> Vec<String> {
+        self.bodies.lock().expect("nobody panicked").clone()
+    }
+}
+
+/// Reads a request whose head says how long its body is, and answers with an error.
+async fn refuse(mut stream: TcpStream, kept: &Mutex<Vec<String>>) -> Option<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).ok()?.to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"))?.trim().parse().ok()?;
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    // Before it is answered: who has the answer can look.
+    kept.lock().expect("nobody panicked").push(String::from_utf8(body).ok()?);
+    let answer = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    stream.write_all(answer).await.ok()
 }
 
 /// A URL at which nobody listens: the port was free a moment ago, and is held by nobody.

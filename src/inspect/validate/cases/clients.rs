@@ -95,6 +95,21 @@ pub(super) const CASES: &[(&str, &[Expected])] = &[
     ),
     (r#"["com.acme/search", "com.acme/secret"]"#, &[("com.acme/search", 1, Known), ("com.acme/secret", 1, Unknown)]),
     (r#"{"servers":["com.acme/search"]}"#, &[("com.acme/search", 1, Known)]),
+    (
+        "com.acme/search@1.4.0;s3cret\ncom.acme/search\n",
+        &[("com.acme/search", 1, Unknown), ("com.acme/search", 2, Known)],
+    ),
     (r#"{"mcpServers":{}}"#, &[]),
+    // Without servers.
+    ("{}", &[]),
+    (r#"{"globalShortcut":"","preferences":{"menuBarEnabled":false}}"#, &[]),
+    // Gemini
+    (r#"{"mcpServers":{"w":{"httpUrl":"https://weather.example.com/sse"}}}"#, &[("w", 1, WrongSource)]),
+    // Of several members of one name the last one counts.
+    (
+        r#"{"mcpServers":{"x":{"command":"npx","args":["-y","gone-server"]},
+                "x":{"command":"npx","args":["-y","unheard-of"],"args":["-y","old-server"]}}}"#,
+        &[("x", 2, Deprecated)],
+    ),
     (r#"{"mcpServers":{"x":{"disabled":true}}}"#, &[("x", 1, Unknown)]),
 ];

@@ -1,6 +1,7 @@
 //! What people write, and what is to be thought of it: every client, every runner, every verdict.
 
 mod clients;
+mod doubts;
 mod runners;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::catalog::facets::Facets;
 use crate::catalog::listing::ListingBuilder;
 use crate::catalog::merge::{Moment, Policy, Source, merge};
 use crate::catalog::rules::RegistryRules;
-use Verdict::{Ambiguous, Known, LookAlike, Outdated, Unknown, Unverified, WrongSource};
+use Verdict::{Ambiguous, Known, LookAlike, Outdated, Unknown, UnlistedVersion, Unverified, WrongSource};
 
 fn entry(server: &Value, status: &str) -> Arc<Entry> {
     let at = Timestamp::UNIX_EPOCH;
@@ -49,7 +50,7 @@ fn source(name: &str, is_usable: bool, claims: &[&str], rows: Option<Vec<Row>>) 
         Arc::new(builder.snapshot())
     });
     let rules = RegistryRules::new(name, &claims, &[], &[]).expect("valid patterns");
-    Source { rules: Arc::new(rules), usable: is_usable, stale_since: None, listing }
+    Source { rules: Arc::new(rules), usable: is_usable, stale_since: None, is_partial: false, listing }
 }
 
 fn package(kind: &str, identifier: &str, version: &str) -> Value {

@@ -1,6 +1,7 @@
 //! JSON as people write it, and TOML, in one form that knows in which line a member stands.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged as _;
@@ -48,6 +49,11 @@ impl Map {
     fn push(&mut self, line: usize, name: String, node: Node) {
         self.members.push((name, node));
         self.lines.push(line);
+    }
+
+    fn replace(&mut self, at: usize, line: usize, node: Node) {
+        self.members[at].1 = node;
+        self.lines[at] = line;
     }
 }
 
@@ -114,9 +120,18 @@ fn node(value: ast::Value<'_>, lines: &Lines) -> Node {
             Node::List(list.elements.into_iter().map(|value| (lines.at(value.start()), node(value, lines))).collect())
         }
         ast::Value::Object(object) => {
-            let mut map = Map::default();
+            let (mut map, mut places) = (Map::default(), HashMap::new());
             for property in object.properties {
-                map.push(lines.at(property.range.start), property.name.into_string(), node(property.value, lines));
+                let (line, name) = (lines.at(property.range.start), property.name.into_string());
+                let value = node(property.value, lines);
+                match places.entry(name.clone()) {
+                    // Of several members of one name the last one counts, as it does for the clients.
+                    Entry::Occupied(place) => map.replace(*place.get(), line, value),
+                    Entry::Vacant(place) => {
+                        place.insert(map.members.len());
+                        map.push(line, name, value);
+                    }
+                }
             }
             Node::Map(map)
         }

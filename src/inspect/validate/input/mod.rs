@@ -4,7 +4,7 @@
 mod document;
 mod server;
 
-use super::{Configured, MAX_SERVERS, Reduced};
+use super::{Configured, MAX_SERVERS, REDUCED, Reduced};
 use document::{Map, Node};
 
 /// The form of an input.
@@ -18,6 +18,21 @@ pub enum Syntax {
     /// TOML.
     Toml,
 }
+
+/// The members in which clients have servers.
+const SERVERS: [&str; 4] = ["mcpServers", "amp.mcpServers", "context_servers", "servers"];
+/// Members by which a client's file is known that has no servers: Claude Desktop's, VS Code's, Claude Code's.
+const WITHOUT_SERVERS: [&str; 9] = [
+    "globalShortcut",
+    "preferences",
+    "isUsingBuiltInNodeForMcp",
+    "isDxtAutoUpdatesEnabled",
+    "userThemeMode",
+    "inputs",
+    "mcp",
+    "numStartups",
+    "projects",
+];
 
 /// Why an input cannot be read. Says where and never what stands there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,8 +83,8 @@ fn any(text: &str) -> Result<Vec<Configured>, InputError> {
 }
 
 fn toml(text: &str) -> Result<Vec<Configured>, InputError> {
-    let servers = document::toml(text)?.ok_or(InputError::Unknown)?;
-    Ok(configured(&servers, "codex"))
+    // A file without servers is one all the same.
+    Ok(document::toml(text)?.map(|servers| configured(&servers, "codex")).unwrap_or_default())
 }
 
 fn json(text: &str) -> Result<Vec<Configured>, InputError> {
@@ -109,7 +124,8 @@ fn of_map(map: &Map) -> Result<Vec<Configured>, InputError> {
     if let Some(opencode) = map.get("mcp").filter(|mcp| mcp.map().is_some_and(|mcp| mcp.get("servers").is_none())) {
         take(Some(opencode), "opencode");
     }
-    if is_one {
+    let is_of_client = || map.members().iter().any(|(member, _)| WITHOUT_SERVERS.contains(&member.as_str()));
+    if is_one || map.members().is_empty() || SERVERS.iter().all(|name| map.get(name).is_none()) && is_of_client() {
         return Ok(found);
     }
     server::of_server_json(map, 1).map(|server| vec![server]).ok_or(InputError::Unknown)
@@ -136,14 +152,16 @@ fn names(text: &str) -> Result<Vec<Configured>, InputError> {
 fn name_of(text: &str, line: usize) -> Option<Configured> {
     let text = text.trim();
     let (name, version) = match text.rsplit_once('@').filter(|(name, _)| name.contains('/')) {
-        Some((name, version)) => (name, Some(version.to_owned())),
+        Some((name, version)) => (name, Some(version)),
         None => (text, None),
     };
     let is_name = !name.is_empty()
         && name.len() <= crate::catalog::entry::MAX_KEY_BYTES
-        && name.chars().all(|char| char.is_alphanumeric() || "-._/ ".contains(char));
+        && name.chars().all(|char| char.is_alphanumeric() || "-._/ ".contains(char))
+        && !name.split(' ').any(|word| word.starts_with('-'));
+    let (version, unclear) = server::version(version);
     let reduced = Reduced { name: Some(name.to_owned()), version, ..Reduced::default() };
-    is_name.then(|| Configured { line, ..Configured::new(name, "names", reduced) })
+    is_name.then(|| Configured { line, unclear, ..Configured::new(name, "names", reduced) })
 }
 
 fn configured(servers: &Map, client: &'static str) -> Vec<Configured> {
@@ -153,9 +171,9 @@ fn configured(servers: &Map, client: &'static str) -> Vec<Configured> {
 
 /// What another proxy's command line made of a file.
 fn of_reduced(line: usize, node: &Node) -> Result<Configured, InputError> {
-    let reduced = server::of_reduced(node.map().ok_or(InputError::Unknown)?);
+    let (reduced, unclear) = server::of_reduced(node.map().ok_or(InputError::Unknown)?);
     let label = reduced.name.clone().unwrap_or_default();
-    Ok(Configured { line, ..Configured::new(&label, "reduced", reduced) })
+    Ok(Configured { line, unclear, ..Configured::new(&label, REDUCED, reduced) })
 }
 
 #[cfg(test)]

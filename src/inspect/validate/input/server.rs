@@ -1,11 +1,12 @@
 //! One server of a client's configuration, and one `server.json`, taken down to what tells which server it is.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::document::{Map, Node};
-use crate::inspect::validate::launch::{self, Launch, Target, VARIABLE};
-use crate::inspect::validate::package::Package;
-use crate::inspect::validate::{Configured, Reduced, address};
+use crate::inspect::validate::launch::{self, Launch, NO_VERSION, Target, VARIABLE};
+use crate::inspect::validate::package::{Package, is_single_version};
+use crate::inspect::validate::{Configured, Reduced, SERVER_JSON, address};
 
 const NOT_A_SERVER: &str = "It has neither a command nor a URL";
 const NO_URL: &str = "Its URL is none of http or https";
@@ -18,15 +19,18 @@ const VARIABLES: [&str; 5] = ["env", "environment", "headers", "http_headers", "
 /// One server as a client has it.
 pub(super) fn of_client(label: &str, line: usize, map: &Map, client: &'static str) -> Configured {
     let mut launch = launched(map);
+    let name = is_name(label).then(|| label.to_owned());
     let transport = map.text("type").or_else(|| map.text("transport")).or_else(|| map.text("transportType"));
     let mut reduced = Reduced {
-        name: is_name(label).then(|| label.to_owned()),
+        name,
         runner: launch.runner.map(str::to_owned),
         transport: launch.transport.or_else(|| transport.and_then(known_transport)).map(str::to_owned),
         ..Reduced::default()
     };
     // VS Code notes which version it installed from a registry. What others call a version is something else.
-    reduced.version = map.get("gallery").and(map.text("version")).filter(|_| reduced.name.is_some()).map(str::to_owned);
+    let noted = map.get("gallery").and(map.text("version")).filter(|_| reduced.name.is_some());
+    let (version, no_version) = version(noted);
+    reduced.version = version;
     let unclear = match std::mem::take(&mut launch.target) {
         Target::Package(package) => {
             reduced.packages.push(package);
@@ -39,7 +43,8 @@ pub(super) fn of_client(label: &str, line: usize, map: &Map, client: &'static st
         Target::Unclear(reason) => Some(reason.into()),
     };
     let secrets = names(map, &launch);
-    Configured { line, unclear, host: launch.host, secrets, ..Configured::new(label, client, reduced) }
+    let (origin, unclear) = (launch.origin, unclear.or(no_version));
+    Configured { line, unclear, origin, secrets, ..Configured::new(label, client, reduced) }
 }
 
 /// What a server of a client's configuration runs, or connects to.
@@ -59,14 +64,17 @@ fn launched(map: &Map) -> Launch {
     if let Some(command) = command.filter(|command| !command.trim().is_empty()) {
         return launch::launch(&command, &arguments);
     }
-    let target = match URLS.iter().find_map(|name| map.text(name)) {
+    let found = URLS.iter().find_map(|name| Some((*name, map.text(name)?)));
+    // Gemini has this member for the one, and `url` for SSE.
+    let transport = found.filter(|(name, _)| *name == "httpUrl").map(|_| "streamable-http");
+    let target = match found.map(|(_, url)| url) {
         Some(url) if url.split('?').next().is_some_and(|url| url.contains("${") || url.contains("{{")) => {
             Target::Unclear(VARIABLE)
         }
         Some(url) => address::normalised(url).map_or(Target::Unclear(NO_URL), Target::Remote),
         None => Target::Unclear(NOT_A_SERVER),
     };
-    Launch { target, ..Launch::default() }
+    Launch { target, transport, ..Launch::default() }
 }
 
 /// The names of what is set; none where more may be set than stands here.
@@ -102,14 +110,23 @@ pub(super) fn of_server_json(map: &Map, line: usize) -> Option<Configured> {
         let base = package.text("registryBaseUrl").or_else(|| package.text("registry_base_url"));
         Package::listed(kind, package.text("identifier")?, package.text("version"), base)
     };
+    let (version, unclear) = version(map.text("version"));
     let reduced = Reduced {
         name: Some(name.to_owned()),
-        version: map.text("version").map(str::to_owned),
+        version,
         packages: lists("packages").filter_map(package).collect(),
         urls: lists("remotes").filter_map(|remote| address::normalised(remote.text("url")?)).collect(),
         ..Reduced::default()
     };
-    is_one.then(|| Configured { line, ..Configured::new(name, "server.json", reduced) })
+    is_one.then(|| Configured { line, unclear, ..Configured::new(name, SERVER_JSON, reduced) })
+}
+
+/// The version that an input says, or why it cannot be told: where something else stands in its place.
+pub(super) fn version(said: Option<&str>) -> (Option<String>, Option<Cow<'static, str>>) {
+    match said {
+        Some(text) if !is_single_version(text) => (None, Some(NO_VERSION.into())),
+        said => (said.map(str::to_owned), None),
+    }
 }
 
 /// Whether what a client calls a server is what a registry would: `com.example/name`.
@@ -131,18 +148,20 @@ fn known_transport(text: &str) -> Option<&'static str> {
 }
 
 /// What the command line of another proxy made of one server.
-pub(super) fn of_reduced(map: &Map) -> Reduced {
+pub(super) fn of_reduced(map: &Map) -> (Reduced, Option<Cow<'static, str>>) {
+    let (version, unclear) = version(map.text("version"));
     let text = |name: &str| map.text(name).map(str::to_owned);
     let package = |package: &Map| {
         Package::listed(package.text("type")?, package.text("identifier")?, package.text("version"), None)
     };
     let lists = |member: &str| map.get(member).and_then(Node::list).unwrap_or_default().iter();
-    Reduced {
+    let reduced = Reduced {
         name: text("name"),
-        version: text("version"),
+        version,
         runner: text("runner"),
         packages: lists("packages").filter_map(|(_, node)| package(node.map()?)).collect(),
         urls: lists("urls").filter_map(|(_, node)| address::normalised(node.text()?)).collect(),
         transport: text("transport").and_then(|transport| known_transport(&transport)).map(str::to_owned),
-    }
+    };
+    (reduced, unclear)
 }

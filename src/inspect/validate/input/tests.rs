@@ -9,9 +9,9 @@ fn what_cannot_be_read_is_refused_without_being_quoted() {
     for (text, syntax, line) in [
         ("{\n\"mcpServers\": {\n  secret\n}}", Syntax::Any, 3),
         ("[mcp_servers.x]\ncommand = secret\n", Syntax::Any, 2),
-        ("{}", Syntax::Any, 0),
+        (r#"{"other":"secret"}"#, Syntax::Any, 0),
+        (r#"{"preferences":{},"servers":"secret"}"#, Syntax::Any, 0),
         ("[1]", Syntax::Any, 0),
-        ("model = 'x'\n", Syntax::Toml, 0),
         ("", Syntax::Any, 0),
         ("{{{", Syntax::Any, 1),
         ("<html></html>", Syntax::Any, 0),
@@ -39,7 +39,38 @@ fn depth_has_an_end() {
 }
 
 #[test]
-fn duplicate_members_are_both_looked_at() {
+fn of_members_with_one_name_the_last_one_counts() {
     let text = r#"{"mcpServers":{"a":{"command":"npx","args":["x"]},"a":{"command":"npx","args":["y"]}}}"#;
-    assert_eq!(read(text, Syntax::Any).map(|servers| servers.len()), Ok(2));
+    let servers = read(text, Syntax::Any).expect("an input");
+    let identifiers: Vec<_> = servers.iter().map(|server| &*server.reduced.packages[0].identifier).collect();
+    assert_eq!(identifiers, ["y"]);
+}
+
+#[test]
+fn a_file_without_servers_is_one_all_the_same() {
+    for (text, syntax) in [
+        ("{}", Syntax::Any),
+        ("{}", Syntax::Json),
+        (r#"{"globalShortcut":"Ctrl+Space"}"#, Syntax::Json),
+        ("model = 'x'\n", Syntax::Toml),
+        ("", Syntax::Toml),
+    ] {
+        assert_eq!(read(text, syntax), Ok(Vec::new()), "{text}");
+    }
+}
+
+#[test]
+fn a_proxy_is_sent_a_name_only_where_it_says_which_server_it_is() {
+    let sent = |text: &str| -> Vec<Option<String>> {
+        read(text, Syntax::Any).expect("an input").iter().map(|server| server.sent().name).collect()
+    };
+    let client = r#"{"mcpServers":{
+        "customer/a":{"command":"npx","args":["x"]},
+        "customer/b":{"url":"https://x.example"},
+        "customer/c":{"command":"/bin/x"}}}"#;
+    assert_eq!(sent(client), [None, None, None]);
+    assert_eq!(sent("com.acme/search"), [Some("com.acme/search".to_owned())]);
+    let document =
+        r#"{"name":"com.acme/search","version":"1.0.0","packages":[{"registryType":"npm","identifier":"x"}]}"#;
+    assert_eq!(sent(document), [Some("com.acme/search".to_owned())]);
 }

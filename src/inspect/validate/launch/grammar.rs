@@ -36,6 +36,12 @@ impl Read {
         self.options.iter().filter(|(name, _)| names.contains(&name.as_str())).filter_map(|(_, value)| value.as_deref())
     }
 
+    /// The same, after options that were given before.
+    pub(super) fn after(mut self, before: Self) -> Self {
+        self.options.splice(0..0, before.options);
+        self
+    }
+
     /// Whether one of these options is given.
     pub(super) fn has(&self, names: &[&str]) -> bool {
         self.options.iter().any(|(name, _)| names.contains(&name.as_str()))
@@ -76,6 +82,29 @@ impl Grammar {
     }
 }
 
+impl Grammar {
+    /// The options among what follows the operand, up to `--`. Others that are not known are somebody else's, and so
+    /// are words.
+    pub(super) fn after_operand(&self, arguments: &[String]) -> Read {
+        let mut read = Read::default();
+        let mut words = arguments.iter().take_while(|word| *word != "--");
+        while let Some(word) = words.next() {
+            let Some(option) = word.strip_prefix("--") else { continue };
+            let (name, value) = match option.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (option, None),
+            };
+            if self.with_value.contains(&name) {
+                let value = value.or_else(|| words.next().cloned());
+                read.options.push((name.to_owned(), value));
+            } else if self.bare.contains(&name) {
+                read.options.push((name.to_owned(), value));
+            }
+        }
+        read
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +123,14 @@ mod tests {
         assert_eq!(image.rest, ["-e", "E"]);
         assert!(image.has(&["t"]) && !image.has(&["v"]));
         assert_eq!(read("-- -image").expect("known options").operand.as_deref(), Some("-image"));
+    }
+
+    #[test]
+    fn what_follows_an_operand_may_be_somebody_elses() {
+        let words = ["--label", "x", "word", "--env=A", "-z", "--env", "B", "--", "--env=C"].map(str::to_owned);
+        let read = GRAMMAR.after_operand(&words);
+        assert_eq!(read.values(&["env"]).collect::<Vec<_>>(), ["A", "B"]);
+        assert!(!read.has(&["label"]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod python;
 mod shell;
 
 use super::address;
-use super::package::{Package, PackageType};
+use super::package::{Origin, Package, PackageType};
 
 /// How many commands may be inside of one another: `cmd /c npx supergateway --stdio "npx …"`.
 const MAX_DEPTH: usize = 6;
@@ -24,6 +24,9 @@ pub(super) const VARIABLE: &str = "What it runs or connects to stands in a varia
 pub(super) const DEEP: &str = "It runs commands inside of commands, deeper than is followed";
 pub(super) const SEVERAL: &str = "It runs one of several packages, and which one cannot be told";
 
+/// What stands in the place of a version and is none; it may be anything, so it is not shown.
+pub(super) const NO_VERSION: &str = "What stands in the place of its version is none";
+
 /// What a command line comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Launch {
@@ -33,8 +36,8 @@ pub(super) struct Launch {
     pub(super) target: Target,
     /// How the bridge is told to speak to the remote server.
     pub(super) transport: Option<&'static str>,
-    /// The host of the package registry, where it is another than the usual one.
-    pub(super) host: Option<String>,
+    /// Which package registry it asks.
+    pub(super) origin: Origin,
     /// The names of the variables and headers that it sets.
     pub(super) names: Vec<String>,
     /// Whether others may be set that do not stand in it: by a file, or by what comes before the runner.
@@ -153,16 +156,18 @@ fn dotnet(name: &str, arguments: &[String]) -> Launch {
     };
     let Ok(read) = GRAMMAR.read(arguments) else { return Launch::unclear(Some("dnx"), OPTIONS) };
     let Some(package) = &read.operand else { return Launch::unclear(Some("dnx"), NOTHING) };
-    // Options may follow the package.
-    let Ok(after) = GRAMMAR.read(&read.rest) else { return Launch::unclear(Some("dnx"), OPTIONS) };
+    // Options may follow the package, and those of the tool as well.
+    let after = GRAMMAR.after_operand(&read.rest);
     let mut launch = Launch::of_package("dnx", PackageType::Nuget, package);
-    if let (Target::Package(package), Some(version)) =
-        (&mut launch.target, read.value(&["version"]).or_else(|| after.value(&["version"])))
-    {
-        package.version = Some(version.to_owned());
-    }
-    let source = read.value(&["source", "add-source"]).or_else(|| after.value(&["source", "add-source"]));
-    launch.host = source.and_then(|source| PackageType::Nuget.unusual_host(source));
+    let version = read.value(&["version"]).or_else(|| after.value(&["version"]));
+    launch.target = match (launch.target, version) {
+        (Target::Package(package), Some(version)) => {
+            package.with_version(version).map_or(Target::Unclear(NO_VERSION), Target::Package)
+        }
+        (target, _) => target,
+    };
+    let sources = ["source", "add-source"];
+    launch.origin = PackageType::Nuget.origin(read.values(&sources).chain(after.values(&sources)));
     launch
 }
 

@@ -2,7 +2,7 @@
 
 use super::grammar::{Grammar, Read};
 use super::{LOCAL, Launch, NOTHING, OPTIONS, SEVERAL, SOURCE, at_depth, bridge, shell};
-use crate::inspect::validate::package::PackageType;
+use crate::inspect::validate::package::{Origin, PackageType};
 
 /// npm's, pnpm's, yarn's and bun's in one: no two of them differ in whether one takes a value.
 const NPM: Grammar = Grammar {
@@ -118,13 +118,13 @@ const DENO: Grammar = Grammar {
 pub(super) fn launch(name: &str, arguments: &[String], depth: usize) -> Launch {
     let first = arguments.first().map(String::as_str);
     match (name, first) {
-        ("npx", _) => package("npx", arguments, depth),
-        ("bunx", _) => package("bunx", arguments, depth),
-        ("pnpx", _) => package("pnpm dlx", arguments, depth),
+        ("npx", _) => package("npx", Read::default(), arguments, depth),
+        ("bunx", _) => package("bunx", Read::default(), arguments, depth),
+        ("pnpx", _) => package("pnpm dlx", Read::default(), arguments, depth),
         ("deno" | "dx", _) => deno(name, arguments, depth),
         // How Windows installers run it: node, and the script that is npx.
         ("node" | "nodejs", Some(script)) if script.replace('\\', "/").ends_with("/npx-cli.js") => {
-            package("npx", &arguments[1..], depth)
+            package("npx", Read::default(), &arguments[1..], depth)
         }
         ("node" | "nodejs" | "tsx", _) => Launch::unclear(Some("node"), LOCAL),
         _ => manager(name, arguments, depth),
@@ -139,18 +139,21 @@ fn manager(name: &str, arguments: &[String], depth: usize) -> Launch {
         "yarn" => "yarn dlx",
         _ => "bunx",
     };
-    let Ok(global) = NPM.read(arguments) else { return Launch::unclear(Some(runner), OPTIONS) };
+    let Ok(mut global) = NPM.read(arguments) else { return Launch::unclear(Some(runner), OPTIONS) };
+    let rest = std::mem::take(&mut global.rest);
     match (name, global.operand.as_deref()) {
         ("npm", Some("exec" | "x")) | ("pnpm" | "yarn", Some("dlx")) | ("bun", Some("x")) => {
-            package(runner, &global.rest, depth)
+            package(runner, global, &rest, depth)
         }
         // Scripts of a project.
         _ => Launch::unclear(Some(runner), LOCAL),
     }
 }
 
-fn package(runner: &'static str, arguments: &[String], depth: usize) -> Launch {
+/// `before` are the options that stand before the command: they count as those after it do.
+fn package(runner: &'static str, before: Read, arguments: &[String], depth: usize) -> Launch {
     let Ok(read) = NPM.read(arguments) else { return Launch::unclear(Some(runner), OPTIONS) };
+    let read = read.after(before);
     let asked_for: Vec<&str> = read.values(&["p", "package"]).collect();
     let named = match asked_for.as_slice() {
         [package] => Some(*package),
@@ -164,12 +167,15 @@ fn package(runner: &'static str, arguments: &[String], depth: usize) -> Launch {
     let Some(named) = named else { return Launch::unclear(Some(runner), NOTHING) };
     // `npm exec package -- arguments`, and options of npm's after the package, are the package's business.
     let mut launch = Launch::of_package(runner, PackageType::Npm, named);
-    launch.host = registry(&read);
+    launch.origin = origin(&read);
     bridge::followed(launch, &read.rest, depth)
 }
 
-fn registry(read: &Read) -> Option<String> {
-    PackageType::Npm.unusual_host(read.value(&["registry"])?)
+/// `--registry`, and `--@scope:registry`.
+fn origin(read: &Read) -> Origin {
+    let is_registry = |name: &str| name == "registry" || name.ends_with(":registry");
+    let options = read.options.iter().filter(|(name, _)| is_registry(name));
+    PackageType::Npm.origin(options.filter_map(|(_, value)| value.as_deref()))
 }
 
 /// `deno run -A npm:package@1.2`, `deno x npm:package`, `jsr:@scope/package`.

@@ -94,6 +94,9 @@ const UV: Grammar = Grammar {
     ],
 };
 
+/// The options that say where packages come from; each of them can bring another package of the same name.
+const INDEXES: &[&str] = &["index-url", "i", "default-index", "index", "extra-index-url"];
+
 const PIPX: Grammar = Grammar {
     with_value: &["spec", "python", "pip-args", "i", "index-url", "with", "backend"],
     bare: &["no-cache", "q", "quiet", "v", "verbose", "system-site-packages", "fetch-missing-python", "pypackages"],
@@ -108,7 +111,7 @@ pub(super) fn is_interpreter(name: &str) -> bool {
 
 pub(super) fn launch(name: &str, arguments: &[String], depth: usize) -> Launch {
     match name {
-        "uvx" => uvx(arguments, depth),
+        "uvx" => uvx(Read::default(), arguments, depth),
         "pipx" => pipx(arguments, depth),
         _ => uv(arguments, depth),
     }
@@ -116,12 +119,14 @@ pub(super) fn launch(name: &str, arguments: &[String], depth: usize) -> Launch {
 
 /// `uv tool run …`, `uv x …`, `uv run --with PACKAGE …`, `uv run python -m …`.
 fn uv(arguments: &[String], depth: usize) -> Launch {
-    let Ok(global) = UV.read(arguments) else { return Launch::unclear(Some("uv"), OPTIONS) };
-    match (global.operand.as_deref(), global.rest.first().map(String::as_str)) {
-        (Some("tool"), Some("run")) => uvx(&global.rest[1..], depth),
-        (Some("x"), _) => uvx(&global.rest, depth),
+    let Ok(mut global) = UV.read(arguments) else { return Launch::unclear(Some("uv"), OPTIONS) };
+    let (command, rest) = (global.operand.take(), std::mem::take(&mut global.rest));
+    match (command.as_deref(), rest.first().map(String::as_str)) {
+        (Some("tool"), Some("run")) => uvx(global, &rest[1..], depth),
+        (Some("x"), _) => uvx(global, &rest, depth),
         (Some("run"), _) => {
-            let Ok(read) = UV.read(&global.rest) else { return Launch::unclear(Some("uv"), OPTIONS) };
+            let Ok(read) = UV.read(&rest) else { return Launch::unclear(Some("uv"), OPTIONS) };
+            let read = read.after(global);
             // What is run has to be one of the packages that are asked for; else it is a project or a file of this machine.
             let command = read.operand.as_deref().and_then(|command| Package::parse(PackageType::Pypi, command));
             let with = read.values(&["w", "with"]).find(|with| {
@@ -137,8 +142,10 @@ fn uv(arguments: &[String], depth: usize) -> Launch {
     }
 }
 
-fn uvx(arguments: &[String], depth: usize) -> Launch {
+/// `before` are the options that stand before the command: they count as those after it do.
+fn uvx(before: Read, arguments: &[String], depth: usize) -> Launch {
     let Ok(read) = UV.read(arguments) else { return Launch::unclear(Some("uvx"), OPTIONS) };
+    let read = read.after(before);
     let package = read.value(&["from"]).or(read.operand.as_deref());
     package.map_or(Launch::unclear(Some("uvx"), NOTHING), |package| finished(&read, "uvx", package, depth))
 }
@@ -154,10 +161,24 @@ fn pipx(arguments: &[String], depth: usize) -> Launch {
 
 fn finished(read: &Read, runner: &'static str, package: &str, depth: usize) -> Launch {
     let mut launch = Launch::of_package(runner, PackageType::Pypi, package);
-    let index = read.value(&["index-url", "i", "default-index"]);
-    launch.host = index.and_then(|index| PackageType::Pypi.unusual_host(index));
+    let for_pip: Vec<String> =
+        read.values(&["pip-args"]).flat_map(|text| shlex::split(text).unwrap_or_default()).collect();
+    launch.origin = PackageType::Pypi.origin(read.values(INDEXES).chain(indexes_of_pip(&for_pip)));
     launch.has_other_names = read.has(&["env-file"]);
     bridge::followed(launch, &read.rest, depth)
+}
+
+/// `pipx run --pip-args '--index-url URL'`.
+fn indexes_of_pip(words: &[String]) -> impl Iterator<Item = &str> {
+    let is_index = |option: &str| INDEXES.contains(&option.trim_start_matches('-')) && option.starts_with('-');
+    words.iter().enumerate().filter_map(move |(at, word)| match word.split_once('=') {
+        Some((option, value)) if is_index(option) => Some(value),
+        _ => at
+            .checked_sub(1)
+            .and_then(|before| words.get(before))
+            .filter(|before| is_index(before))
+            .map(|_| word.as_str()),
+    })
 }
 
 /// `python -m module`: packages mostly have the name of their module. A file is one of this machine.
