@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_mins(10);
 pub(crate) const FIRST_PAGE: &str = "/v0.1/servers?limit=50&version=latest";
 
 /// What differs from the defaults besides addresses, for the report.
-pub(crate) const SETTINGS: &str = "`refresh.max_rate = 1000`, `admin.listen = \"off\"`, `log.level = \"error\"`";
+pub(crate) const SETTINGS: &str =
+    "`refresh.max_rate = 1000`, `refresh.interval = \"1h\"`, `admin.listen = \"off\"`, `log.level = \"error\"`";
 /// The same for the proxy that is refreshed all the time.
 pub(crate) const REFRESHING: &str = "`refresh.interval = \"2s\"`, an admin listener, `store.path = \"off\"`";
 
@@ -38,7 +39,7 @@ impl Proxy {
         let special = if is_refreshing {
             format!("[admin]\nlisten = \"{admin}\"\n[store]\npath = \"off\"\n[refresh]\ninterval = \"2s\"\n")
         } else {
-            "[admin]\nlisten = \"off\"\n[store]\npath = \"state\"\n[refresh]\n".to_owned()
+            "[admin]\nlisten = \"off\"\n[store]\npath = \"state\"\n[refresh]\ninterval = \"1h\"\n".to_owned()
         };
         let text = format!(
             "[server]\nlisten = \"{address}\"\n{special}max_rate = 1000\n[log]\nlevel = \"error\"\n\
