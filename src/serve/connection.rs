@@ -12,6 +12,7 @@ mod session;
 mod sniff;
 mod streams;
 mod timed;
+mod watch;
 
 use std::io::{Error, ErrorKind, Result};
 use std::pin::{Pin, pin};
