@@ -27,8 +27,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Snapshot {
     /// What those list that could be fetched whole.
     pub catalog: Arc<Catalog>,
-    /// All configured registries, in configuration order, with what is known of them.
-    pub registries: Vec<Arc<Registry>>,
     /// Those of which nothing could be fetched, or not all.
     pub missing: Vec<Missing>,
 }
@@ -71,7 +69,7 @@ pub async fn fetch_once(config: &Config) -> Result<Snapshot, AppError> {
     let policy = Arc::clone(&surroundings.policy);
     let moment = Moment { now, is_ready: false };
     let catalog = aside(move || merge(&policy, &sources, &Catalog::default(), moment)).await;
-    Ok(Snapshot { catalog: Arc::new(catalog), registries, missing })
+    Ok(Snapshot { catalog: Arc::new(catalog), missing })
 }
 
 async fn all_attempted(registries: &[Arc<Registry>], changed: &Notify) {

@@ -2,24 +2,20 @@
 
 use std::sync::Arc;
 
-use super::Failure;
+use super::{Failure, warn};
 use crate::app::{self, Snapshot};
 use crate::catalog::Catalog;
 use crate::config::Config;
 
-/// Fetches all configured registries once, and merges what they list. Says which ones could not be used.
+/// Fetches all configured registries once, and merges what they list. Says on standard error which ones are left out,
+/// and why. None where that is all of them.
 ///
 /// # Errors
-/// When the configuration is wrong, and when none of the registries could be used.
-pub(super) async fn catalog(config: &Config) -> Result<Arc<Catalog>, Failure> {
-    let Snapshot { catalog, missing, .. } = app::fetch_once(config).await?;
-    if !catalog.is_available() {
-        let reasons: Vec<String> =
-            missing.iter().map(|missing| format!("{}: {}", missing.name, missing.reason)).collect();
-        return Err(Failure::Unavailable(format!("no registry could be asked: {}", reasons.join("; "))));
-    }
+/// When the configuration is wrong.
+pub(super) async fn catalog(config: &Config) -> Result<Option<Arc<Catalog>>, Failure> {
+    let Snapshot { catalog, missing } = app::fetch_once(config).await?;
     for missing in missing {
-        super::warn(&format!("a registry could not be asked: {}: {}", missing.name, missing.reason));
+        warn(&missing.to_string());
     }
-    Ok(catalog)
+    Ok(Some(catalog).filter(|catalog| catalog.is_available()))
 }

@@ -69,6 +69,7 @@ pub(super) async fn run(config: Config, command: Validate) -> Result<ExitCode, F
         ask(&config, proxy, &inputs).await?
     } else {
         let catalog = fetch::catalog(&config).await?;
+        let catalog = catalog.ok_or_else(|| Failure::Unavailable("no registry could be asked".to_owned()))?;
         let lookup = Lookup::new(&catalog);
         inputs.iter().map(|input| lookup.validate(&catalog, &input.servers)).collect()
     };

@@ -14,8 +14,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use url::Url;
 
-use super::{Failure, report, warn};
-use crate::app::{self, Snapshot};
+use super::{Failure, fetch, report, warn};
 use crate::catalog::Catalog;
 use crate::config::{Config, ConfigError};
 
@@ -58,14 +57,10 @@ pub(super) async fn run(config: Config, command: Export) -> Result<ExitCode, Fai
     }
     // Before anything is fetched: a directory that cannot be written to shall cost nobody a walk.
     let staging = directory.as_deref().map(Staging::begin).transpose()?;
-    let Snapshot { catalog, missing, .. } = app::fetch_once(&config).await?;
-    for missing in &missing {
-        warn(&missing.to_string());
-    }
-    if !catalog.is_available() {
+    let Some(catalog) = fetch::catalog(&config).await? else {
         report("nothing could be fetched, so nothing is exported");
         return Ok(ExitCode::FAILURE);
-    }
+    };
     match staging {
         Some(staging) => {
             write_files(&catalog, format, registry_url.as_ref(), &staging)?;

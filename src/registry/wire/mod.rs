@@ -15,6 +15,8 @@ mod legacy;
 mod official;
 mod quick;
 mod shape;
+#[cfg(test)]
+mod testing;
 mod time;
 
 mod upstream;

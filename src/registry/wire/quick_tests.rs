@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::json::compact;
+use super::super::testing::values;
 use super::*;
 
 /// What is taken, to be looked at.
@@ -127,27 +128,12 @@ fn another_document_is_left_alone() {
     }
 }
 
-fn values() -> impl Strategy<Value = Value> {
-    let text = || "[a-c\u{1}-\u{20}\"\\\\é\u{7f}\u{10000}]{0,12}";
-    let leaf = prop_oneof![
-        Just(json!(null)),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        text().prop_map(Value::from),
-    ];
-    leaf.prop_recursive(5, 40, 20, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(text(), inner, 0..20)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
-        ]
-    })
-}
+/// Of what texts and keys are made.
+const TEXT: &str = "[a-c\u{1}-\u{20}\"\\\\é\u{7f}\u{10000}]{0,12}";
 
 proptest! {
     #[test]
-    fn whatever_is_read_is_what_is_read_otherwise(values in prop::collection::vec(values(), 0..4)) {
+    fn whatever_is_read_is_what_is_read_otherwise(values in prop::collection::vec(values(TEXT), 0..4)) {
         let elements: Vec<Value> = values
             .into_iter()
             .map(|value| if value.is_object() { json!({"server": value.clone(), "_meta": value}) } else { value })
