@@ -67,8 +67,8 @@
 //!   `serve`.
 //! - Every loop, buffer, queue, body, connection count and wait has a bound, named where it is enforced. What a
 //!   peer says (`Retry-After`, lengths, counts, cursors) is clamped to ours.
-//! - Tasks are spawned through [`shutdown::Lifecycle`] and end with it. A panic in any of them is seen, and costs
-//!   one request or one restart of that task.
+//! - Tasks are spawned through [`shutdown::Lifecycle`] and end with it; those that `rmcp` spawns for a message of MCP
+//!   end with that message. A panic in any of them is seen, and costs one request or one restart of that task.
 //! - Whoever sees content of another proxy sees its id: it is named before what came from it is published. A
 //!   registry that names us lists what we serve (a loop), and nothing of it is taken or shown.
 //! - Status codes of errors are decided in one `match` (`serve::error`). Errors classify by type, never by text.

@@ -57,13 +57,13 @@ impl Config {
         vec![("level", format!("{found:?} is not a log level; write error, warn, info or debug"))]
     }
 
-    /// A plain level is ours; what libraries have to say below a warning is theirs. Those that speak HTTP warn of
-    /// what peers do, once for every time, so that any client could fill the log.
+    /// A plain level is ours; what libraries have to say below a warning is theirs. Those that speak HTTP
+    /// and MCP warn of what peers do, once for every time, so that any client could fill the log.
     fn filter(&self) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
         let directives = if self.level.contains(['=', ',']) {
             self.level.clone()
         } else {
-            format!("warn,h2=error,hyper=error,hyper_util=error,mcp_registry_proxy={}", self.level)
+            format!("warn,h2=error,hyper=error,hyper_util=error,rmcp=off,mcp_registry_proxy={}", self.level)
         };
         EnvFilter::builder().parse(directives)
     }

@@ -13,6 +13,7 @@ use super::configuration::{Configuration, Refusal};
 use super::connection::Load;
 use super::documents::Documents;
 use super::inspections::Inspections;
+use super::mcp::MAX_AT_ONCE;
 use super::read_through::ReadThrough;
 use super::representation::Encoders;
 use super::targets::Targets;
@@ -38,6 +39,8 @@ pub struct Core {
     pub(super) published: watch::Receiver<u64>,
     /// Room for those who follow the feed of changes.
     pub(super) followers: Arc<Semaphore>,
+    /// Room for messages of MCP.
+    pub(super) conversations: Arc<Semaphore>,
 }
 
 /// What only the metrics show, and others know.
@@ -88,6 +91,7 @@ impl Core {
             inspections: Arc::default(),
             published: watch::Sender::new(0).subscribe(),
             followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
+            conversations: Arc::new(Semaphore::new(MAX_AT_ONCE)),
         }
     }
 

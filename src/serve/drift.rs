@@ -42,6 +42,7 @@ described! {
     Route::Docs => "/docs",
     Route::Posted(Reading::ServerJson) => "/v0.1/validate",
     Route::Posted(Reading::Configuration) => "/validate",
+    Route::Posted(Reading::Message) => "/mcp",
 }
 
 const METHODS: [Method; 8] = [

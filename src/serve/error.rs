@@ -30,6 +30,8 @@ pub(super) enum Problem {
     MethodNotAllowed { allow: String },
     /// The client takes no form that there is.
     NotAcceptable,
+    /// The client does not take JSON, where there is nothing else.
+    OnlyJson,
     /// What the client insists on is not what there is.
     PreconditionFailed,
     /// The URL is over the limit.
@@ -88,7 +90,7 @@ impl Problem {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NotListed | Self::NotListedYet => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::NotAcceptable | Self::OnlyJson => StatusCode::NOT_ACCEPTABLE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -117,6 +119,15 @@ impl Problem {
         bytes
     }
 
+    /// The same as a sentence, for who sees no status and no members.
+    pub(super) fn sentence(&self) -> String {
+        let Self::Validation(errors) = self else { return self.detail().into_owned() };
+        let told = errors.iter().map(|InvalidParameter { message, location, .. }| {
+            format!("{}: {message}", location.strip_prefix("query.").unwrap_or(location))
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+
     fn detail(&self) -> Cow<'_, str> {
         match self {
             Self::Validation(_) => "validation failed".into(),
@@ -128,6 +139,7 @@ impl Problem {
             Self::NotListed | Self::NotListedYet => "Server not found".into(),
             Self::MethodNotAllowed { allow } => format!("Method not allowed. Use one of {allow}.").into(),
             Self::NotAcceptable => "Accept-Encoding refuses identity and takes none of zstd, br and gzip.".into(),
+            Self::OnlyJson => "The answer is application/json, which Accept does not take.".into(),
             Self::PreconditionFailed => "The representation is not the one that the request insists on.".into(),
             Self::UriTooLong => format!("The URL is longer than {} bytes.", super::guard::MAX_URI_BYTES).into(),
             Self::HeadTooLarge => {

@@ -125,7 +125,7 @@ impl Service {
     }
 
     async fn wait(
-        &self,
+        self: &Arc<Self>,
         request: &Parts,
         mut posted: Option<Box<Posted>>,
         wait: Wait,
@@ -139,7 +139,7 @@ impl Service {
                     self.represent_now(request, self.read_through(*awaited).await?)?
                 }
                 Begun::Waits(Wait::Body(reading)) => {
-                    self.settle(request, self.read(&request.headers, posted.take(), reading).await?)?
+                    self.settle(request, self.read(request, posted.take(), reading).await?)?
                 }
                 Begun::Waits(Wait::Inspection(asked)) => self.represent_now(request, self.inspected(asked).await?)?,
                 Begun::Waits(Wait::Coding(found, coding)) => return self.encode(found, coding).await,
@@ -182,7 +182,10 @@ impl Service {
 }
 
 /// Lets a panic be one request's alone, whatever it waited for before.
-async fn guarded<T>(path: &str, mut answer: Pin<&mut impl Future<Output = Result<T, Problem>>>) -> Result<T, Problem> {
+pub(super) async fn guarded<T>(
+    path: &str,
+    mut answer: Pin<&mut impl Future<Output = Result<T, Problem>>>,
+) -> Result<T, Problem> {
     poll_fn(|context| {
         // Nobody looks at the future again that a panic left as it was.
         let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));

@@ -1,7 +1,10 @@
 //! The routes that take a body: what is refused before it is read, and who reads it. What its bytes mean, others know.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
 use super::connection::{Posted, Unread};
@@ -19,6 +22,8 @@ pub(super) enum Reading {
     ServerJson,
     /// Verdicts on the servers of a client's configuration.
     Configuration,
+    /// A message to the MCP server that the catalog is.
+    Message,
 }
 
 /// What a body is written in.
@@ -32,7 +37,7 @@ impl Reading {
     /// The types of bodies that it reads.
     fn media(self) -> &'static [Media] {
         match self {
-            Self::ServerJson => &[Media::Json],
+            Self::ServerJson | Self::Message => &[Media::Json],
             Self::Configuration => &[Media::Json, Media::Toml],
         }
     }
@@ -78,12 +83,15 @@ impl From<Unread> for Problem {
 impl Service {
     /// Reads the body that a route takes, and answers.
     pub(super) async fn read(
-        &self,
-        headers: &HeaderMap,
+        self: &Arc<Self>,
+        request: &Parts,
         posted: Option<Box<Posted>>,
         reading: Reading,
     ) -> Result<Answered, Problem> {
-        let media = judge(headers, reading.media())?;
+        let media = judge(&request.headers, reading.media())?;
+        if reading == Reading::Message {
+            self.admit_message(request)?;
+        }
         let collected = match posted {
             Some(posted) => Some(posted.collect(MAX_BODY_BYTES).await?),
             None => None,
@@ -93,6 +101,7 @@ impl Service {
         match reading {
             Reading::ServerJson => self.answer_to(bytes),
             Reading::Configuration => self.validate(media, bytes.clone()).await,
+            Reading::Message => self.converse(request, bytes.clone()).await,
         }
     }
 

@@ -215,6 +215,17 @@ impl Responder {
         response
     }
 
+    /// An answer of a protocol that is spoken over ours, and has errors of its own: true only now.
+    pub(super) fn spoken(&self, status: StatusCode, body: Option<Bytes>) -> Response<Body> {
+        let is_said = body.is_some();
+        let mut response = self.respond(status, body.unwrap_or_default());
+        if is_said {
+            response.headers_mut().insert(CONTENT_TYPE, JSON);
+        }
+        response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        response
+    }
+
     /// A 200 whose body goes on while it is sent.
     pub(super) fn streaming(&self, content_type: HeaderValue, body: Body) -> Response<Body> {
         let mut response = self.respond(StatusCode::OK, Bytes::new()).map(|_| body);

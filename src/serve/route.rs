@@ -115,6 +115,7 @@ fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
         ["servers", ..] => api(segments),
         ["registries"] => read(Route::Registries),
         ["validate"] => Ok(Recognised { posted: Some(Reading::Configuration), ..Recognised::default() }),
+        ["mcp"] => Ok(Recognised { posted: Some(Reading::Message), ..Recognised::default() }),
         ["registries", name] => read(Route::Registry { name: decode(name, "registry name")? }),
         ["conflicts"] => read(Route::Conflicts),
         ["duplicates"] => read(Route::Duplicates),
@@ -248,6 +249,9 @@ mod tests {
         assert_eq!(status(Method::GET, "/v0/validate"), Some(405));
         assert_eq!(route(&Method::POST, "/validate/"), Ok(Route::Posted(Reading::Configuration)));
         assert_eq!(allow("/v0.1/validate"), "POST, OPTIONS");
+        assert_eq!(route(&Method::POST, "/mcp"), Ok(Route::Posted(Reading::Message)));
+        assert_eq!(status(Method::GET, "/mcp"), Some(405), "there is no stream of ours to listen to");
+        assert_eq!(status(Method::DELETE, "/mcp"), Some(405), "there are no sessions");
         assert_eq!(status(Method::POST, "/v0/servers"), Some(405));
         assert_eq!(status(Method::GET, "/v0/publish"), Some(405));
     }

@@ -18,6 +18,7 @@ use super::freshness::Freshness;
 use super::handling::{Answered, Found};
 use super::inspections::Inspection;
 use super::lineage::LineageHeader;
+use super::mcp::Pages;
 use super::registries::{Registries, reason};
 use super::representation::Representation;
 use super::respond::Responder;
@@ -68,6 +69,8 @@ pub struct Service {
     pub(super) access: Option<Access>,
     pub(super) read_through: Option<ReadThroughSettings>,
     shows_urls: bool,
+    /// Whose pages may speak MCP.
+    pub(super) pages: Pages,
     /// Made anew only when there is another catalog, or another lineage.
     freshness: ArcSwap<Freshness>,
     /// That of what no catalog has a part in.
@@ -78,9 +81,9 @@ impl Service {
     /// A service of the registries, in configuration order.
     #[must_use]
     pub fn new(core: Core, registries: Vec<Arc<Registry>>, settings: &ServiceSettings) -> Self {
-        let (origins, access) = match &settings.door {
-            Door::Public(origins) => (Cors::new(origins), None),
-            Door::Admin(config) => (Cors::Nobody, Some(Access::new(config))),
+        let (origins, pages, access) = match &settings.door {
+            Door::Public(origins) => (Cors::new(origins), Pages::new(origins), None),
+            Door::Admin(config) => (Cors::Nobody, Pages::Known, Some(Access::new(config))),
         };
         let responder = Responder::new(origins, settings.max_age, settings.visibility);
         let timeless = Arc::new(Freshness::timeless(&responder));
@@ -93,6 +96,7 @@ impl Service {
             lineage: LineageHeader::new(settings.own_id.clone()),
             read_through: settings.read_through.clone(),
             shows_urls: settings.shows_urls,
+            pages,
             freshness: ArcSwap::default(),
         }
     }
@@ -244,13 +248,18 @@ impl Service {
         state
     }
 
+    /// Whether registries' URLs are shown: to those who run the proxy, always.
+    pub(super) fn shows_urls_here(&self) -> bool {
+        self.shows_urls || self.access.is_some()
+    }
+
     fn describe<T>(&self, show: impl FnOnce(Registries<'_>) -> T) -> T {
         let catalog = self.core.current.load();
         show(Registries {
             known: &self.registries,
             catalog: &catalog,
             configuration: &self.configuration(),
-            shows_urls: self.shows_urls || self.access.is_some(),
+            shows_urls: self.shows_urls_here(),
         })
     }
 }

@@ -13,7 +13,7 @@ use super::error::{InvalidParameter, Problem};
 use super::reading::Media;
 use super::{Answered, Service};
 use crate::catalog::Catalog;
-use crate::inspect::validate::{InputError, Lookup, Syntax, read};
+use crate::inspect::validate::{InputError, Lookup, Report, Syntax, read};
 
 /// How many bodies may be judged at the same time.
 const MAX_AT_ONCE: usize = 2;
@@ -58,11 +58,10 @@ impl Validation {
         lookup
     }
 
-    fn answer(&self, catalog: &Arc<Catalog>, body: &[u8], syntax: Syntax) -> Result<Bytes, Problem> {
+    fn report(&self, catalog: &Arc<Catalog>, body: &[u8], syntax: Syntax) -> Result<Report, Problem> {
         let text = std::str::from_utf8(body).map_err(|_| Problem::BadRequest("The body is not UTF-8.".into()))?;
         let configured = read(text, syntax).map_err(|error| refused(&error))?;
-        let report = self.lookup(catalog).validate(catalog, &configured);
-        Ok(super::registries::to_line(&report).into())
+        Ok(self.lookup(catalog).validate(catalog, &configured))
     }
 }
 
@@ -82,27 +81,58 @@ fn refused(error: &InputError) -> Problem {
 impl Service {
     /// Judges what a body configures by the catalog of the moment.
     pub(super) async fn validate(&self, media: Media, body: Bytes) -> Result<Answered, Problem> {
+        let syntax = match media {
+            Media::Json => Syntax::Json,
+            Media::Toml => Syntax::Toml,
+        };
+        let write = |report| Bytes::from(super::registries::to_line(&report));
+        self.judge(body, syntax, write).await.map(|body| self.momentary(body))
+    }
+
+    /// The same, for who writes it in another form.
+    pub(super) async fn judged(&self, body: Bytes, syntax: Syntax) -> Result<Report, Problem> {
+        self.judge(body, syntax, |report| report).await
+    }
+
+    async fn judge<T: Send + 'static>(
+        &self,
+        body: Bytes,
+        syntax: Syntax,
+        write: impl FnOnce(Report) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         self.with_view(|view| view.check_available())?;
+        let looking =
+            move |validation: &Validation, catalog: &Arc<Catalog>| validation.report(catalog, &body, syntax).map(write);
+        self.look_up(looking).await?
+    }
+
+    /// Names of servers that may be taken for this one, which nobody lists. None where too many look already.
+    pub(super) async fn names_like(&self, name: &str) -> Vec<String> {
+        let name = name.to_owned();
+        let looking = move |validation: &Validation, catalog: &Arc<Catalog>| {
+            validation.lookup(catalog).names_like(catalog, &name).into_iter().map(str::to_owned).collect()
+        };
+        self.look_up(looking).await.unwrap_or_default()
+    }
+
+    /// Waits for a turn, and looks something up in the catalog of the moment.
+    async fn look_up<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Validation, &Arc<Catalog>) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let validation = Arc::clone(&self.core.validation);
         let seat = Arc::clone(&validation.seats).try_acquire_owned().map_err(|_| Problem::Overloaded)?;
         let turn = timeout(MAX_WAIT, Arc::clone(&validation.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(Problem::Overloaded) };
         let catalog = Arc::clone(&self.core.current.load());
-        let syntax = match media {
-            Media::Json => Syntax::Json,
-            Media::Toml => Syntax::Toml,
-        };
         // A lookup takes a pass over the whole catalog: not for the runtime's threads.
-        let judging = spawn_blocking(move || {
+        let looking = spawn_blocking(move || {
             let _held = (turn, seat);
-            validation.answer(&catalog, &body, syntax)
+            look(&validation, &catalog)
         });
-        match judging.await {
-            Ok(answer) => answer.map(|body| self.momentary(body)),
-            Err(panicked) => {
-                tracing::error!(%panicked, "a configuration could not be judged");
-                Err(Problem::Internal)
-            }
-        }
+        looking.await.map_err(|panicked| {
+            tracing::error!(%panicked, "the catalog could not be looked through");
+            Problem::Internal
+        })
     }
 }

@@ -81,7 +81,7 @@ async fn every_answer_is_as_it_is_described() {
             let expected = match method {
                 Method::GET | Method::HEAD => 200,
                 // Without a body.
-                Method::POST if path.ends_with("/validate") => 400,
+                Method::POST if path.ends_with("/validate") || path == "/mcp" => 400,
                 _ => 501,
             };
             assert_eq!(status, expected, "{method} {target}");
@@ -132,6 +132,14 @@ async fn send_bodies(proxy: &Proxy, checker: &mut Checker<'_>) {
         ("/validate", &[], "[1]", 422),
         ("/validate", &[], &*large, 413),
         ("/validate", &[("content-type", "text/plain")], "{}", 415),
+        ("/mcp", &[], r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#, 200),
+        ("/mcp", &[], r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, 202),
+        ("/mcp", &[], "{}", 400),
+        ("/mcp", &[("mcp-protocol-version", "1999-01-01")], r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#, 400),
+        ("/mcp", &[("origin", "https://evil.example")], "{}", 403),
+        ("/mcp", &[("accept", "text/html")], "{}", 406),
+        ("/mcp", &[], &*large, 413),
+        ("/mcp", &[("content-type", "text/plain")], "{}", 415),
     ] {
         let reply = post(proxy.address(), path, headers, body.to_owned()).await;
         assert_eq!(reply.status, status, "{headers:?} {body:.10}");

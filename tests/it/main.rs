@@ -35,6 +35,7 @@ mod limits;
 mod lists;
 mod look_ups;
 mod loops;
+mod mcp;
 mod merge;
 mod outgoing_tls;
 mod ownership;

@@ -199,6 +199,13 @@ pub fn page<'a>(catalog: &'a Catalog, filter: &Filter, after: Option<&Position>,
     Page { conflicts, next }
 }
 
+/// All conflicts of one name.
+#[must_use]
+pub fn of_name<'a>(catalog: &'a Catalog, name: &str) -> Vec<Conflict<'a>> {
+    let Some(server) = catalog.server(name).filter(|server| may_have_any(server)) else { return Vec::new() };
+    keys(catalog, server, None, None).iter().filter_map(|key| describe(catalog, server, key)).collect()
+}
+
 /// Where conflicts are, in order.
 fn found<'a>(
     catalog: &'a Catalog,

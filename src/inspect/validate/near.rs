@@ -3,7 +3,7 @@
 
 use super::address;
 use super::judge::{Judge, Target, described};
-use super::lookup::{Key, identifier};
+use super::lookup::{Key, Lookup, identifier};
 use super::records::Record;
 use super::report::{Judged, Verdict};
 use super::{Configured, Package};
@@ -191,6 +191,16 @@ fn alike(judge: &Judge<'_>, configured: &Configured, targets: &[Target<'_>]) -> 
         }
     }
     alike_by_name(judge, configured)
+}
+
+impl Lookup {
+    /// The names of servers that a name may be taken for, the closest first, of the catalog that this was made of.
+    #[must_use]
+    pub fn names_like<'c>(&self, catalog: &'c Catalog, name: &str) -> Vec<&'c str> {
+        let servers = catalog.servers();
+        let text = |at: usize| servers.get(at).map_or("", |server| server.name.as_str());
+        self.texts(catalog).names.like(name, text).into_iter().map(|(at, _)| text(at)).collect()
+    }
 }
 
 fn alike_by_name(judge: &Judge<'_>, configured: &Configured) -> Option<Judged> {
