@@ -67,6 +67,35 @@ fn the_files_of_the_repository_are_valid_and_the_example_has_every_key() {
 }
 
 #[test]
+fn what_is_deployed_loads_also_with_what_is_commented_out() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    for name in ["compose/proxy.toml", "kubernetes/proxy.toml", "systemd/proxy.toml"] {
+        let text = std::fs::read_to_string(root.join(name)).expect("a configuration");
+        let is_left_out = |line: &str| line.contains("tls_");
+        let in_place = |line: &str| {
+            let key = line.strip_prefix("# ").filter(|rest| rest.contains(" = ") || rest.starts_with("[["));
+            key.filter(|_| !is_left_out(line)).unwrap_or(line).to_owned()
+        };
+        let complete: Vec<String> = text.lines().map(in_place).collect();
+        for (text, registries) in [(&text, 1), (&complete.join("\n"), 2)] {
+            // Their secrets are where they are deployed.
+            let directories =
+                ["/run/secrets/mcp-registry-proxy/", "/run/secrets/", "/run/credentials/mcp-registry-proxy.service/"];
+            let text = directories.iter().fold(text.clone(), |text, directory| text.replace(directory, ""));
+            let text = text.replace("-token\"", ".secret\"");
+            let files = [("proxy.toml", &*text), ("admin.secret", "t"), ("acme.secret", "t")];
+            // As the stateful set has it.
+            let hosts = r#"["10.1.2.3", "mcp-registry-proxy-admin.mcp-registry.svc"]"#;
+            let environment = [("MCP_REGISTRY_PROXY__ADMIN__HOSTS", hosts)];
+            let loaded = load_in(&files, &environment).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
+            assert_eq!(loaded.config.registries.len(), registries, "{name}");
+            assert_eq!(loaded.config.admin.hosts[0], "10.1.2.3", "{name}");
+            assert!(loaded.without_effect.is_empty(), "{name}: {:?}", loaded.without_effect);
+        }
+    }
+}
+
+#[test]
 fn later_layers_count_more() {
     let toml = format!("log.level = \"warn\"\n[server]\nlisten = \"127.0.0.1:1\"\n{ONE}");
     let yaml = "server: {listen: '127.0.0.1:2'}\nregistries:\n  - {name: two, url: 'https://two.example'}\n";
