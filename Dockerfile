@@ -15,7 +15,7 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock build.r[s] ./
 COPY config config
 COPY src src
-# What `--version` says of where the binary comes from.
+# What `--version` says of where the binary comes from: the build finds them in its environment, where they are given.
 ARG BUILD_COMMIT=unknown
 ARG BUILD_DATE=unknown
 ARG SOURCE_DATE_EPOCH
@@ -25,8 +25,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/build/target,sharing=locked \
     mkdir -p tests/it /out/state \
     && echo 'fn main() {}' > tests/it/main.rs \
-    && BUILD_COMMIT="${BUILD_COMMIT}" BUILD_DATE="${BUILD_DATE}" SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH}" \
-       cargo build --release --locked --bin mcp-registry-proxy \
+    && cargo build --release --locked --bin mcp-registry-proxy \
     && cp target/release/mcp-registry-proxy /out/
 
 # glibc, certificates, a user without privileges; no shell. Nothing but the volume is written to, so the container runs

@@ -101,7 +101,8 @@ impl Service {
         match reading {
             Reading::ServerJson => self.answer_to(bytes),
             Reading::Configuration => self.validate(media, bytes.clone()).await,
-            Reading::Message => self.converse(request, bytes.clone()).await,
+            // In a box: other requests that wait need not carry what the SDK takes.
+            Reading::Message => Box::pin(self.converse(request, bytes.clone())).await,
         }
     }
 

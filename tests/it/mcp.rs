@@ -159,6 +159,7 @@ async fn what_is_wrong_is_told_so_that_a_model_can_do_better() {
         ("get_server", json!({}), "name"),
         ("search_servers", json!({"limit": 51}), "1 to 50"),
         ("search_servers", json!({"limit": -1}), "1 to 50"),
+        ("search_servers", json!({"limit": "some"}), "`limit`"),
         ("search_servers", json!({"type": "docker"}), "package, remote"),
         ("search_servers", json!({"query": "files"}), "`search`"),
         ("search_servers", json!({"cursor": "none"}), "cursor"),
@@ -199,8 +200,10 @@ async fn pages_of_a_search_lead_through_all_that_there_is() {
     }
     assert_eq!(all.len(), 120);
     assert!(all.is_sorted_by(|one, other| one < other), "each once");
-    let (found, _) = answer(&client, "search_servers", json!({})).await;
-    assert_eq!(found["count"], 20);
+    for (arguments, expected) in [(json!({}), 20), (json!({"limit": null}), 20), (json!({"limit": "3"}), 3)] {
+        let (found, _) = answer(&client, "search_servers", arguments.clone()).await;
+        assert_eq!(found["count"], expected, "{arguments}");
+    }
     let (none, said) = answer(&client, "search_servers", json!({"search": "nothing-like-it"})).await;
     assert_eq!((&none["count"], said.as_str()), (&0.into(), "No server matches.\n"));
     client.cancel().await.expect("it ends");
@@ -275,7 +278,7 @@ async fn a_server_that_is_not_mirrored_yet_is_asked_for() {
     let client = connect(&proxy, ClientLifecycleMode::Initialize).await;
     let (shown, _) = answer(&client, "get_server", json!({"name": "com.example/new"})).await;
     assert_eq!(shown["summary"]["registry"], "official");
-    assert!(!registry.requests_where(|seen| seen.is_look_up()).is_empty());
+    assert!(!registry.requests_where(Seen::is_look_up).is_empty());
     client.cancel().await.expect("it ends");
     proxy.stop().await;
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Service;
 use super::super::registries::reason;
 use super::tools::Said;
-use super::words::clean;
+use super::words::{clean, counted};
 use crate::registry::Registry;
 use crate::registry::health::State;
 
@@ -92,11 +92,13 @@ pub(super) fn list(service: &Service) -> Said {
 
 impl Listed {
     fn text(&self) -> String {
-        let mut text = format!("{} registries, the first one wins:\n", self.count);
+        let mut text = format!("{}, the first one wins:\n", counted(self.count, "registry", "registries"));
         for Told { name, url, usable, reason, servers, versions, .. } in &self.registries {
             let at = url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
             let use_of_it = if *usable { "usable" } else { "not usable" };
-            let _ = writeln!(text, "- {name}{at}: {use_of_it} ({reason}), {servers} servers, {versions} versions");
+            let (servers, versions) =
+                (counted(*servers, "server", "servers"), counted(*versions, "version", "versions"));
+            let _ = writeln!(text, "- {name}{at}: {use_of_it} ({reason}), {servers}, {versions}");
         }
         text
     }

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use rmcp::schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::super::api::View;
 use super::super::error::Problem;
@@ -11,7 +13,7 @@ use super::super::query::ListQuery;
 use super::super::{Service, cursor, query};
 use super::summary::{Summary, name_of};
 use super::tools::{Said, provenance_key};
-use super::words::clean;
+use super::words::{clean, counted};
 use crate::catalog::Version;
 use crate::catalog::page::Position;
 
@@ -43,6 +45,7 @@ pub(super) struct Asked {
     /// Only servers that speak over this transport: `stdio`, `streamable-http`, `sse`.
     transport: Option<String>,
     /// The most servers of the answer: 1 to 50, 20 by default.
+    #[serde(default, deserialize_with = "number")]
     #[schemars(range(min = 1, max = 50))]
     limit: Option<i64>,
     /// `nextCursor` of an earlier answer, for the servers after those. It goes with the same filters, or with none.
@@ -64,6 +67,13 @@ pub(super) struct Found {
     /// Why servers may be missing: registries that could not be used, each with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     incomplete: Vec<String>,
+}
+
+/// A number; also as a text, which is a model's slip.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let number = value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
+    number.map(Some).ok_or_else(|| D::Error::custom("`limit` is not a whole number"))
 }
 
 impl Asked {
@@ -141,8 +151,7 @@ impl Found {
     fn text(&self) -> String {
         let mut text = match self.count {
             0 => "No server matches.\n".to_owned(),
-            1 => "1 server:\n".to_owned(),
-            count => format!("{count} servers:\n"),
+            count => format!("{}:\n", counted(count, "server", "servers")),
         };
         for summary in &self.servers {
             text.push_str("- ");

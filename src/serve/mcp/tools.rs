@@ -184,6 +184,13 @@ fn simplify(schema: &mut Value) {
             if members.get("format").and_then(Value::as_str).is_some_and(|format| format.contains("int")) {
                 members.shift_remove("format");
             }
+            if members.get("default").is_some_and(Value::is_null) {
+                members.shift_remove("default");
+            }
+            // Ours are wrapped where the source is.
+            if let Some(Value::String(description)) = members.get_mut("description") {
+                *description = description.replace('\n', " ");
+            }
             members.values_mut().for_each(simplify);
         }
         Value::Array(items) => items.iter_mut().for_each(simplify),
@@ -277,7 +284,9 @@ mod tests {
             }
             for (name, property) in tool.input_schema.get("properties").and_then(Value::as_object).into_iter().flatten()
             {
-                assert!(property["description"].is_string() && property["type"].is_string(), "{} {name}", tool.name);
+                let is_told = property["description"].as_str().is_some_and(|text| !text.contains('\n'));
+                assert!(is_told && property["type"].is_string(), "{} {name}: {property}", tool.name);
+                assert!(property.get("default").is_none(), "{} {name}", tool.name);
             }
             let hints = tool.annotations.as_ref().expect("hints");
             assert_eq!((hints.read_only_hint, hints.destructive_hint), (Some(true), Some(false)), "{}", tool.name);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::super::Service;
 use super::super::error::Problem;
 use super::tools::Said;
-use super::words::clean;
+use super::words::{clean, counted};
 use crate::inspect::validate::{Judged, Report, Syntax, Verdict};
 
 /// The most servers at a time: what is said of each shall have room.
@@ -105,7 +105,9 @@ impl Verdicts {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{} servers, {} of them with a finding:\n", self.count, self.findings);
+        let (servers, findings) =
+            (counted(self.count, "server", "servers"), counted(self.findings, "finding", "findings"));
+        let mut text = format!("{servers}, {findings}:\n");
         for Told { name, verdict, advice, evidence, .. } in &self.results {
             let _ = write!(text, "- {name}: {verdict}. {}", evidence.join(" "));
             if *verdict != Verdict::Known.as_str() {

@@ -8,7 +8,12 @@ pub(super) fn clean(text: &str) -> String {
     shortened(text, MAX_CHARS)
 }
 
-/// The same at another length. White space becomes one space, and what a reader does not see goes: a model would read
+/// So many of something.
+pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// The same as [`clean`] at another length. White space becomes one space, and what a reader does not see goes: a model would read
 /// it.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     let mut clean = String::new();
