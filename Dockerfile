@@ -11,8 +11,7 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
-# A build script need not be there: the pattern matches it if it is.
-COPY Cargo.toml Cargo.lock build.r[s] ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY config config
 COPY src src
 # What `--version` says of where the binary comes from: the build finds them in its environment, where they are given.

@@ -32,7 +32,7 @@ use crate::store::identity::Secret;
 use entrances::{Entrances, Materials};
 pub use members::registries;
 use members::{Blueprint, Member, Surroundings};
-pub use once::{Missing, Snapshot, fetch_once};
+pub use once::{Missing, Progress, Snapshot, fetch_once};
 use reload::Reloader;
 
 /// A proxy that is bound and not yet running.

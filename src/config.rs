@@ -4,12 +4,18 @@
 //! Layers, later over earlier: built-in defaults, files in the order in which they are named (or the
 //! embedded `config/default.toml` where none is), the environment, flags.
 
+mod advice;
+pub mod edit;
+mod effective;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod keys;
 mod layer;
 mod limits;
 mod origin;
+mod place;
+mod reference;
 mod rules;
 mod secrets;
 
@@ -21,19 +27,23 @@ use figment::providers::Env;
 use serde::Deserialize;
 
 use crate::catalog::{self, provenance};
-use crate::registry::config::{Config as RegistryConfig, NetworkConfig, Token};
+use crate::registry::config::{Config as RegistryConfig, HttpTarget, NetworkConfig, Target, Token};
 use crate::registry::{Network, health};
 use crate::serve::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 use crate::{refresh, store, telemetry};
 
+pub use effective::{Setting, Source, Table, effective};
 pub use error::ConfigError;
 use error::{Problem, Problems};
 use layer::Syntax;
 pub use limits::LimitsConfig;
 pub use origin::{Origin, Signature};
+pub use reference::reference;
 
 /// The configuration that counts where no file is named.
 const DEFAULT: &str = include_str!("../config/default.toml");
+/// What that one goes by in messages.
+const BUILT_IN: &str = "the built-in config/default.toml";
 const ENV_PREFIX: &str = "MCP_REGISTRY_PROXY__";
 
 /// The whole configuration, as written and valid.
@@ -96,8 +106,13 @@ const LATER: [&str; 1] = ["store.url"];
 /// # Errors
 /// Every problem found, each with its key, its file, and what would be right.
 pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
+    load_with(files, flags, None)
+}
+
+/// The same as if a file held something else.
+fn load_with(files: &[PathBuf], flags: &Flags, instead: Option<Instead<'_>>) -> Result<Loaded, ConfigError> {
     let signature = Signature::of(files);
-    let figment = layers(files, flags)?;
+    let figment = layers(files, flags, instead)?;
     let mut config = extract(&figment)?;
     let mut problems = Problems::default();
     #[expect(clippy::disallowed_methods, reason = "this is the module that reads the environment")]
@@ -116,38 +131,52 @@ pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
 /// # Errors
 /// What cannot be read as a configuration.
 pub fn read(files: &[PathBuf], flags: &Flags) -> Result<Config, ConfigError> {
-    extract(&layers(files, flags)?)
+    extract(&layers(files, flags, None)?)
 }
 
 fn extract(figment: &Figment) -> Result<Config, ConfigError> {
     figment.extract().map_err(|error| ConfigError::from_figment(figment, error))
 }
 
-fn layers(files: &[PathBuf], flags: &Flags) -> Result<Figment, ConfigError> {
+/// A file, and what it is taken to hold.
+type Instead<'a> = (&'a Path, &'a str);
+
+fn layers(files: &[PathBuf], flags: &Flags, instead: Option<Instead<'_>>) -> Result<Figment, ConfigError> {
     let mut figment = Figment::new();
     if files.is_empty() {
-        figment = figment.merge(layer::Text("the built-in config/default.toml", Syntax::Toml, DEFAULT));
+        figment = figment.merge(layer::Text(BUILT_IN, Syntax::Toml, DEFAULT));
     }
     for file in files {
-        figment = add_file(figment, file)?;
+        figment = add_file(figment, file, instead)?;
     }
     figment = figment.merge(Env::prefixed(ENV_PREFIX).split("__"));
-    for (key, value) in [("server.listen", &flags.listen), ("log.level", &flags.log_level)] {
+    let flags = [("--listen", "server.listen", &flags.listen), ("--log-level", "log.level", &flags.log_level)];
+    for (name, key, value) in flags {
         if let Some(value) = value {
-            figment = figment.merge(layer::Named("a flag", (key, value)));
+            figment = figment.merge(layer::Named(name, (key, value)));
         }
     }
     Ok(figment)
 }
 
-fn add_file(figment: Figment, file: &Path) -> Result<Figment, ConfigError> {
+fn add_file(figment: Figment, file: &Path, instead: Option<Instead<'_>>) -> Result<Figment, ConfigError> {
     // figment takes a file that is not there for an empty one.
     std::fs::File::open(file).map_err(|error| ConfigError::file(file, &format!("cannot be read: {error}")))?;
-    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    match Syntax::of(&file) {
-        Some(syntax) => Ok(figment.merge(layer::TextFile::new(&file, syntax))),
-        None => Err(ConfigError::file(&file, "has an unknown format; name it .toml, .yaml, .yml or .json")),
-    }
+    let file = absolute(file);
+    let Some(syntax) = Syntax::of(&file) else {
+        return Err(ConfigError::file(&file, "has an unknown format; name it .toml, .yaml, .yml or .json"));
+    };
+    let instead = instead.filter(|(path, _)| *path == file).map(|(_, text)| text.to_owned());
+    Ok(figment.merge(layer::TextFile::new(&file, syntax, instead)))
+}
+
+fn absolute(file: &Path) -> PathBuf {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
+}
+
+/// The environment variable of a key.
+fn variable_of(key: &str) -> String {
+    format!("{ENV_PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
 }
 
 fn check(config: &Config, problems: &mut Problems) {
@@ -168,11 +197,8 @@ fn check(config: &Config, problems: &mut Problems) {
     if config.admin.listen() == AdminListen::At(config.server.listen) && config.server.listen.port() != 0 {
         problems.push(Problem::new("admin.listen", "is the same as `server.listen`; give it another port"));
     }
-    if let Some(file) = &config.admin.token_file
-        && let Err(error) = std::fs::File::open(file.relative())
-    {
-        let problem = format!("{} cannot be read: {error}", file.relative().display());
-        problems.push(Problem::new("admin.token_file", problem));
+    if let Some(file) = &config.admin.token_file {
+        check_secret_file(&file.relative(), "admin.token_file", problems);
     }
     check_registries(config, problems);
 }
@@ -193,7 +219,10 @@ fn check_registries(config: &Config, problems: &mut Problems) {
             problems.push(Problem::new(at("name"), advice));
         }
         match registry.target() {
-            Ok(target) => check_secret_file(&target, &at("bearer_token_file"), problems),
+            Ok(Target::Http(HttpTarget { token: Some(Token::File(path)), .. })) => {
+                check_secret_file(&path, &at("bearer_token_file"), problems);
+            }
+            Ok(_) => {}
             Err(found) => found.into_iter().for_each(|(key, problem)| problems.push(Problem::new(at(key), problem))),
         }
         let health = config.health.overridden_by(&registry.health).problems();
@@ -216,14 +245,14 @@ fn label(registry: &RegistryConfig, index: usize) -> String {
     if registry.name.is_empty() { index.to_string() } else { registry.name.clone() }
 }
 
-fn check_secret_file(target: &crate::registry::config::Target, key: &str, problems: &mut Problems) {
-    use crate::registry::config::Target;
-    if let Target::Http(http) = target
-        && let Some(Token::File(path)) = &http.token
-        && let Err(error) = std::fs::File::open(path)
-    {
-        problems.push(Problem::new(key, format!("{} cannot be read: {error}", path.display())));
-    }
+/// A file with a token has to be there from the start. What it holds is read later, and again.
+fn check_secret_file(path: &Path, key: &str, problems: &mut Problems) {
+    let problem = match std::fs::File::open(path).and_then(|file| file.metadata()) {
+        Ok(found) if found.is_dir() => "is a directory; name a file".to_owned(),
+        Ok(_) => return,
+        Err(error) => format!("cannot be read: {error}"),
+    };
+    problems.push(Problem::new(key, format!("{} {problem}", path.display())));
 }
 
 fn without_effect(figment: &Figment) -> Vec<String> {

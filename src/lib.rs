@@ -49,7 +49,7 @@
 //! | serve | catalog, inspect, registry |
 //! | config | catalog, registry, refresh, store, serve, telemetry (their `Config` types), files |
 //! | app | all of the above, shutdown |
-//! | cli | app, catalog, config, inspect, registry, shutdown, telemetry |
+//! | cli | app, catalog, config, inspect, registry, serve, shutdown, telemetry |
 //! | main | cli |
 //! | fuzzing | config, registry, serve, store (what must hold of what strangers send; never in the program) |
 //!

@@ -6,7 +6,6 @@ mod output;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
-use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 
@@ -98,7 +97,7 @@ pub fn init(config: &Config) {
             lines.try_init().map(|()| -> SetFilter { Box::new(move |new| filter.reload(new).is_ok()) })
         }
         Format::Text => {
-            let lines = lines.with_ansi(std::io::stderr().is_terminal()).with_filter_reloading();
+            let lines = lines.with_ansi(is_coloured()).with_filter_reloading();
             let filter = lines.reload_handle();
             lines.try_init().map(|()| -> SetFilter { Box::new(move |new| filter.reload(new).is_ok()) })
         }
@@ -108,6 +107,11 @@ pub fn init(config: &Config) {
         let _ = SET_FILTER.set(set_filter);
         std::panic::set_hook(Box::new(log_panic));
     }
+}
+
+/// Whether standard error shows colours, as the terminal, `NO_COLOR` and `--color` have it.
+fn is_coloured() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
 }
 
 /// Waits until what was logged last has been written, a second at most: for the end of the process.

@@ -67,8 +67,7 @@ fn read_through(config: &Config) -> Option<ReadThroughSettings> {
 /// Whoever reaches the listener sees the whole catalog; where credentials brought a part of it, that
 /// deserves a word.
 fn visibility(config: &Config) -> Visibility {
-    let has_credentials = config.registries.iter().any(crate::registry::config::Config::has_credentials);
-    if !has_credentials || config.server.listen.ip().is_loopback() {
+    if !config.shows_what_credentials_brought() {
         return Visibility::Public;
     }
     tracing::warn!(

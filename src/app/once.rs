@@ -46,12 +46,36 @@ impl fmt::Display for Missing {
     }
 }
 
+/// How far fetching all registries has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many registries there are.
+    pub registries: usize,
+    /// How many of them have been fetched, or given up.
+    pub ended: usize,
+    /// How many versions have been read so far.
+    pub versions: usize,
+}
+
+impl Progress {
+    fn of(registries: &[Arc<Registry>]) -> Self {
+        let mut progress = Self { registries: registries.len(), ..Self::default() };
+        for registry in registries {
+            let status = registry.status();
+            progress.ended += usize::from(status.attempted);
+            progress.versions += status.served_listing().map_or(0, |listing| listing.versions);
+        }
+        progress
+    }
+}
+
 /// Fetches all registries of a configuration once, at the same time, and merges what those list that could be fetched
-/// whole. A part of a list is none: what is made of it may outlive the moment.
+/// whole. A part of a list is none: what is made of it may outlive the moment. Meanwhile `tell` is told how far it has
+/// come, every now and then.
 ///
 /// # Errors
 /// What is wrong with the configuration. That nothing could be fetched is no error: the snapshot says so.
-pub async fn fetch_once(config: &Config) -> Result<Snapshot, AppError> {
+pub async fn fetch_once(config: &Config, tell: impl Fn(Progress)) -> Result<Snapshot, AppError> {
     let changed = Arc::new(Notify::new());
     let own_ids = OwnIds::of(known_id(config).await);
     let surroundings = Surroundings::new(config, own_ids, Arc::clone(&changed))?;
@@ -62,7 +86,7 @@ pub async fn fetch_once(config: &Config) -> Result<Snapshot, AppError> {
     }
     let registries: Vec<Arc<Registry>> = members.iter().map(|member| Arc::clone(&member.registry)).collect();
     // Elapsing is no error: what has ended by then counts.
-    let _ = timeout(config.limits.walk_timeout + GRACE, all_attempted(&registries, &changed)).await;
+    let _ = timeout(config.limits.walk_timeout + GRACE, all_attempted(&registries, &changed, tell)).await;
     let now = Timestamp::now();
     let (sources, missing) = sources(&registries, now);
     lifecycle.stop();
@@ -72,8 +96,13 @@ pub async fn fetch_once(config: &Config) -> Result<Snapshot, AppError> {
     Ok(Snapshot { catalog: Arc::new(catalog), missing })
 }
 
-async fn all_attempted(registries: &[Arc<Registry>], changed: &Notify) {
-    while !registries.iter().all(|registry| registry.status().attempted) {
+async fn all_attempted(registries: &[Arc<Registry>], changed: &Notify, tell: impl Fn(Progress)) {
+    loop {
+        let progress = Progress::of(registries);
+        tell(progress);
+        if progress.ended == progress.registries {
+            return;
+        }
         let _ = timeout(LOOK_INTERVAL, changed.notified()).await;
     }
 }

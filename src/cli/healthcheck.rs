@@ -28,7 +28,7 @@ pub(super) fn run(config: &Config) -> ExitCode {
         Ok(line) => format!("answered {line:?}"),
         Err(error) => error.to_string(),
     };
-    super::report(&format!("{scheme}://{address}/livez: {problem}"));
+    super::output::report(&format!("{scheme}://{address}/livez: {problem}"));
     ExitCode::FAILURE
 }
 

@@ -1,66 +1,43 @@
 //! The command line: one file per command. The only place that prints to standard output.
 
+mod arguments;
+mod check;
+mod config;
+mod describe;
+mod edit;
+mod entries;
 mod export;
 mod fetch;
 mod healthcheck;
+mod list;
+mod output;
 mod serve;
+mod table;
 mod test;
 mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::ColorChoice;
 
 use crate::app::AppError;
-use crate::config::{self, ConfigError, Flags, Loaded, Origin};
-
-/// One URL in front of many MCP registries.
-#[derive(Debug, Parser)]
-#[command(
-    name = "mcp-registry-proxy",
-    version,
-    about = "One URL in front of many MCP registries: tests them, mirrors them, merges them, and answers the MCP Registry API from memory.",
-    after_help = "Without --config, every command uses the configuration that is built in: the official registry alone.\n\
-                  Exit codes: 0 success, 1 failure, 64 bad configuration, command line or input,\n\
-                  69 nobody could be asked."
-)]
-pub struct Arguments {
-    /// A configuration file (.toml, .yaml, .yml or .json); may be given several times, later ones count more
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Vec<PathBuf>,
-
-    /// What is logged: error, warn, info or debug, or tracing directives
-    #[arg(long, global = true, value_name = "LEVEL")]
-    log_level: Option<String>,
-
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the proxy
-    Serve(serve::Serve),
-    /// Test Connection: ask registries and judge the answer in three stages
-    Test(test::Test),
-    /// Fetch all registries once, and write the merged catalog to files
-    Export(export::Export),
-    /// Check the servers in clients' configuration files against the registries, or against a running proxy
-    Validate(validate::Validate),
-    /// Ask the running proxy whether it lives (for containers without curl)
-    Healthcheck,
-}
+use crate::config::edit::WriteError;
+use crate::config::{ConfigError, Flags, Loaded, Origin};
+use arguments::{Arguments, Command};
+use output::{hint, report};
 
 /// Bad configuration or command line (`EX_USAGE` of sysexits).
 const EXIT_USAGE: u8 = 64;
 /// Nobody could be asked (`EX_UNAVAILABLE` of sysexits).
 const EXIT_UNAVAILABLE: u8 = 69;
+/// What commands that end by themselves log: the rest they say in words of their own.
+const QUIET: &str = "error";
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match arguments::parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are errors to clap; printing fails only where nobody listens.
@@ -68,45 +45,57 @@ pub fn run() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    match arguments.color {
+        ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+        ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
+        ColorChoice::Auto => {}
+    }
     let ended = dispatch(arguments);
     crate::telemetry::flush();
     match ended {
         Ok(code) => code,
         Err(failure) => {
             report(&failure.to_string());
+            if let Some(advice) = failure.advice() {
+                hint(advice);
+            }
             failure.exit_code()
         }
     }
 }
 
 fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { config: files, log_level, command } = arguments;
+    let Arguments { config: files, log_level, command, .. } = arguments;
     let mut flags = Flags { log_level, ..Flags::default() };
     match command {
         Command::Serve(command) => {
             flags.listen.clone_from(&command.listen);
-            let loaded = load(&files, &flags)?;
+            let loaded = crate::config::load(&files, &flags)?;
+            crate::telemetry::init(&loaded.config.log);
             in_runtime(serve::run(Origin::new(files, flags), loaded))
         }
-        Command::Test(command) => {
-            let loaded = load(&files, &flags)?;
-            in_runtime(test::run(loaded.config, command))
-        }
-        Command::Export(command) => {
-            let loaded = load(&files, &flags)?;
-            in_runtime(export::run(loaded.config, command))
-        }
-        Command::Validate(command) => {
-            let loaded = load(&files, &flags)?;
-            in_runtime(validate::run(loaded.config, command))
-        }
-        Command::Healthcheck => Ok(healthcheck::run(&config::read(&files, &flags)?)),
+        Command::Test(command) => in_runtime(test::run(load(&files, &flags)?.config, command)),
+        Command::List(command) => in_runtime(list::run(load(&files, &flags)?.config, command)),
+        Command::Export(command) => in_runtime(export::run(load(&files, &flags)?.config, command)),
+        Command::Validate(command) => in_runtime(validate::run(load(&files, &flags)?.config, command)),
+        Command::Add(command) => in_runtime(async { edit::add(&files, &flags, &command).await }),
+        Command::Remove(command) => edit::remove(&files, &flags, &command),
+        Command::Check(command) => check::run(&files, &flags, &command),
+        Command::Config(command) => config::run(&files, &flags, &command),
+        Command::OpenApi(command) => describe::openapi(&command),
+        Command::Completions(command) => describe::completions(&command),
+        Command::Healthcheck => Ok(healthcheck::run(&crate::config::read(&files, &flags)?)),
     }
 }
 
+/// The configuration of a command that ends by itself. What `serve` is to log is none of its business.
 fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
-    let loaded = config::load(files, flags)?;
-    crate::telemetry::init(&loaded.config.log);
+    let loaded = crate::config::load(files, flags)?;
+    let mut log = loaded.config.log.clone();
+    if flags.log_level.is_none() {
+        QUIET.clone_into(&mut log.level);
+    }
+    crate::telemetry::init(&log);
     Ok(loaded)
 }
 
@@ -131,6 +120,8 @@ enum Failure {
     Output(#[from] std::io::Error),
     #[error(transparent)]
     Directory(#[from] export::Problem),
+    #[error(transparent)]
+    Write(#[from] WriteError),
     #[error("{0}")]
     Unreadable(String),
     #[error("{0}")]
@@ -151,21 +142,21 @@ impl Failure {
         match self {
             Self::Config(_) | Self::Unreadable(_) => ExitCode::from(EXIT_USAGE),
             Self::Unavailable(_) => ExitCode::from(EXIT_UNAVAILABLE),
-            Self::App(_) | Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => ExitCode::FAILURE,
+            Self::App(_) | Self::Runtime(_) | Self::Output(_) | Self::Directory(_) | Self::Write(_) => {
+                ExitCode::FAILURE
+            }
         }
     }
-}
 
-#[expect(clippy::print_stderr, reason = "errors of a command belong on standard error, with or without logs")]
-fn report(message: &str) {
-    for line in message.lines() {
-        eprintln!("error: {line}");
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "what a command leaves out belongs on standard error, with or without logs")]
-fn warn(message: &str) {
-    for line in message.lines() {
-        eprintln!("warning: {line}");
+    /// What to do about it, where the message does not say so.
+    fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::App(AppError::Bind { key: "server.listen", .. }) => {
+                Some("`--listen 127.0.0.1:0` takes a port that is free, and the log says which")
+            }
+            Self::App(AppError::Bind { .. }) => Some("`admin.listen = \"off\"` does without"),
+            Self::Unavailable(_) => Some("`mcp-registry-proxy test` says what is wrong with each registry"),
+            _ => None,
+        }
     }
 }

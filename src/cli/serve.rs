@@ -28,6 +28,7 @@ pub(super) async fn run(origin: Origin, loaded: Loaded) -> Result<ExitCode, Fail
         admin = admin.as_ref().map(tracing::field::display),
         registries = config.registries.len(),
         version = env!("CARGO_PKG_VERSION"),
+        commit = env!("BUILD_COMMIT"),
         "listening"
     );
     match app.run().await? {

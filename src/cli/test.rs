@@ -1,7 +1,6 @@
 //! `test`: Test Connection for configured registries, or for a URL that is not configured.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,6 +10,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::Failure;
+use super::output::{BAD, GOOD, HEADER, print, show, styled};
+use super::table::clean;
 use crate::app;
 use crate::config::{Config, ConfigError};
 use crate::registry::config::Config as RegistryConfig;
@@ -39,10 +40,11 @@ pub(super) async fn run(mut config: Config, command: Test) -> Result<ExitCode, F
     let registries = app::registries(&config, &own_ids, &Arc::new(Notify::new()))?;
     let results = test_all(&registries).await;
     let all_passed = results.iter().all(|result| result.ok);
-    let text = if command.json { to_json(&results) } else { to_text(&results) };
-    let mut output = std::io::stdout().lock();
-    output.write_all(text.as_bytes())?;
-    output.flush()?;
+    if command.json {
+        print(&to_json(&results))?;
+    } else {
+        show(&to_text(&results))?;
+    }
     Ok(if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -70,7 +72,7 @@ fn select(config: &mut Config, command: &Test) -> Result<(), ConfigError> {
 }
 
 /// Tests all registries at the same time; results are in configuration order.
-async fn test_all(registries: &[Arc<Registry>]) -> Vec<TestResult> {
+pub(super) async fn test_all(registries: &[Arc<Registry>]) -> Vec<TestResult> {
     let mut tests = JoinSet::new();
     for (index, registry) in registries.iter().enumerate() {
         let registry = Arc::clone(registry);
@@ -86,10 +88,10 @@ async fn test_all(registries: &[Arc<Registry>]) -> Vec<TestResult> {
 
 /// One registry's test, as it is printed.
 #[derive(Debug, Serialize)]
-struct TestResult {
+pub(super) struct TestResult {
     name: String,
     url: String,
-    ok: bool,
+    pub(super) ok: bool,
     stages: [StageView; 3],
 }
 
@@ -105,17 +107,19 @@ fn to_json(results: &[TestResult]) -> String {
     format!("{body:#}\n")
 }
 
-fn to_text(results: &[TestResult]) -> String {
+pub(super) fn to_text(results: &[TestResult]) -> String {
     let mut text = String::new();
     for result in results {
-        let _ = writeln!(text, "{}  {}", result.name, result.url);
+        let _ = writeln!(text, "{}  {}", styled(HEADER, &result.name), result.url);
         for stage in &result.stages {
-            let outcome = if stage.ok == Some(true) { "ok" } else { "failed" };
+            let (style, outcome) = if stage.ok == Some(true) { (GOOD, "ok") } else { (BAD, "failed") };
             let line = match stage.duration_ms {
                 None => format!("  {:<9} not reached", stage.stage.as_str()),
                 Some(duration) => {
-                    let reason = stage.reason.as_deref().unwrap_or_default();
-                    format!("  {:<9} {outcome:<6} {duration:>10.1} ms  {reason}", stage.stage.as_str())
+                    // What the registry said may be in it.
+                    let reason = clean(stage.reason.as_deref().unwrap_or_default());
+                    let outcome = styled(style, format_args!("{outcome:<6}"));
+                    format!("  {:<9} {outcome} {duration:>10.1} ms  {reason}", stage.stage.as_str())
                 }
             };
             let _ = writeln!(text, "{}", line.trim_end());

@@ -4,7 +4,7 @@ mod sarif;
 mod table;
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use url::Url;
 
-use super::{Failure, fetch};
+use super::{Failure, fetch, output};
 use crate::config::{Config, ConfigError};
 use crate::inspect::validate::{Configured, Judged, Lookup, MAX_INPUT_BYTES, Report, Syntax, read};
 use crate::registry::{Network, peer};
@@ -63,7 +63,7 @@ struct Checked {
 pub(super) async fn run(config: Config, command: Validate) -> Result<ExitCode, Failure> {
     let inputs = command.files.iter().map(|file| open(file)).collect::<Result<Vec<_>, _>>()?;
     for Input { name, .. } in inputs.iter().filter(|input| input.servers.is_empty()) {
-        super::warn(&format!("{name} configures no servers"));
+        output::warn(&format!("{name} configures no servers"));
     }
     let reports = if let Some(proxy) = &command.url {
         ask(&config, proxy, &inputs).await?
@@ -78,17 +78,14 @@ pub(super) async fn run(config: Config, command: Validate) -> Result<ExitCode, F
         results.extend(report.results.into_iter().map(|judged| Checked { file: input.name.clone(), judged }));
     }
     let summary = Report::new(results.iter().map(|result| result.judged.clone()).collect());
-    let text = match command.format {
-        Format::Table => table::render(&results),
+    match command.format {
+        Format::Table => output::show(&table::render(&results))?,
         Format::Json => {
             let body = serde_json::json!({ "results": results, "metadata": summary.metadata });
-            format!("{body:#}\n")
+            output::print(&format!("{body:#}\n"))?;
         }
-        Format::Sarif => sarif::render(&results),
-    };
-    let mut output = std::io::stdout().lock();
-    output.write_all(text.as_bytes())?;
-    output.flush()?;
+        Format::Sarif => output::print(&sarif::render(&results))?,
+    }
     Ok(if summary.has_findings() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

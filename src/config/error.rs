@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use figment::error::{Actual, Kind};
 use figment::{Figment, Metadata, Source};
 
+use super::place::relative;
+
 /// A configuration that cannot be used. One line for each problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(Vec<Line>);
@@ -110,6 +112,11 @@ impl ConfigError {
         format!("{} cannot be used; the log says why", places.join(", "))
     }
 
+    /// Something about what a command was asked to do with the configuration.
+    pub(super) fn of_command(problem: &str) -> Self {
+        Self(vec![Line { place: Place::Unknown, key: None, message: problem.to_owned() }])
+    }
+
     /// Something about parts that only show when they are put together.
     #[must_use]
     pub fn of_key(key: &str, problem: &str) -> Self {
@@ -206,9 +213,4 @@ fn place(metadata: Option<&Metadata>) -> Place {
             _ => Place::Named(metadata.name.to_string()),
         },
     }
-}
-
-/// A path as somebody in the working directory would write it.
-fn relative(path: &Path) -> &Path {
-    std::env::current_dir().ok().and_then(|directory| path.strip_prefix(directory).ok()).unwrap_or(path)
 }

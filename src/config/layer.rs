@@ -27,7 +27,7 @@ impl Syntax {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Toml => "TOML",
             Self::Yaml => "YAML",
@@ -35,7 +35,7 @@ impl Syntax {
         }
     }
 
-    fn parse(self, text: &str) -> Result<Map<Profile, Dict>, String> {
+    pub(super) fn parse(self, text: &str) -> Result<Map<Profile, Dict>, String> {
         let dict: Result<Option<Dict>, String> = match self {
             Self::Toml => toml::from_str(text).map(Some).map_err(|error| describe(text, &error)),
             Self::Yaml => serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string()),
@@ -60,11 +60,13 @@ fn describe(text: &str, error: &toml::de::Error) -> String {
 pub(super) struct TextFile {
     path: PathBuf,
     syntax: Syntax,
+    /// What it is taken to hold, in place of what it does.
+    instead: Option<String>,
 }
 
 impl TextFile {
-    pub(super) fn new(path: &Path, syntax: Syntax) -> Self {
-        Self { path: path.to_owned(), syntax }
+    pub(super) fn new(path: &Path, syntax: Syntax, instead: Option<String>) -> Self {
+        Self { path: path.to_owned(), syntax, instead }
     }
 }
 
@@ -74,8 +76,14 @@ impl Provider for TextFile {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
-        let text = std::fs::read_to_string(&self.path).map_err(|error| error.to_string())?;
-        Ok(self.syntax.parse(&text)?)
+        match &self.instead {
+            Some(text) => Ok(self.syntax.parse(text)?),
+            None => {
+                let text = std::fs::read_to_string(&self.path);
+                let text = text.map_err(|error| format!("cannot be read: {error}"))?;
+                Ok(self.syntax.parse(&text)?)
+            }
+        }
     }
 }
 

@@ -27,14 +27,30 @@ impl Documents {
         let description = description();
         let now = Timestamp::now();
         let document = |content_type, body| Representation::new(HeaderValue::from_static(content_type), body, now);
-        let json = Bytes::from(format!("{description}\n"));
+        let json = Bytes::from(json_of(&description));
         let page = Bytes::from(docs::page(&description));
         Self {
-            yaml: Arc::new(document("application/yaml", Bytes::from_static(without_heading(YAML).as_bytes()))),
+            yaml: Arc::new(document("application/yaml", Bytes::from_static(openapi_yaml().as_bytes()))),
             json: Arc::new(document("application/json", json)),
             page: Arc::new(document("text/html; charset=utf-8", page).under(docs::policy())),
         }
     }
+}
+
+/// The API's description as `GET /openapi.yaml` has it.
+#[must_use]
+pub fn openapi_yaml() -> &'static str {
+    without_heading(YAML)
+}
+
+/// The API's description as `GET /openapi.json` has it.
+#[must_use]
+pub fn openapi_json() -> String {
+    json_of(&description())
+}
+
+fn json_of(description: &Value) -> String {
+    format!("{description}\n")
 }
 
 /// The description as a value; aliases are replaced by what they stand for.

@@ -63,6 +63,7 @@ pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, Serve
 pub use configuration::{Configuration, Refusal};
 pub use connection::{Connection, Deadlines, Load};
 pub use core::{Core, Figures, StoreFigures};
+pub use documents::{openapi_json, openapi_yaml};
 pub use entrance::Entrance;
 pub use handling::Handled;
 use handling::{Answered, Found};

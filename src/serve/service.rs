@@ -264,14 +264,12 @@ impl Service {
     }
 }
 
-/// What this build is, as `GET …/version` says it.
+/// What this build is, as `GET …/version` says it. `build.rs` finds it out.
 fn build() -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    let (commit, date) = (option_env!("BUILD_COMMIT"), option_env!("BUILD_DATE"));
     let body = serde_json::json!({
-        "version": version,
-        "git_commit": commit.unwrap_or("unknown"),
-        "build_time": date.unwrap_or("unknown"),
+        "version": env!("CARGO_PKG_VERSION"),
+        "git_commit": env!("BUILD_COMMIT"),
+        "build_time": env!("BUILD_DATE"),
     });
     format!("{body}\n")
 }

@@ -1,6 +1,9 @@
 //! The commands as people and scripts run them: exit codes, what stands on which stream, and what a bad
 //! configuration is answered with.
 
+mod configuration;
+mod output;
+
 use http::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

@@ -4,7 +4,6 @@
 
 mod allowed;
 mod directory;
-mod list;
 mod tree;
 
 use std::io::{BufWriter, Write as _};
@@ -14,7 +13,8 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use url::Url;
 
-use super::{Failure, fetch, report, warn};
+use super::output::{hint, report, unless_nobody_reads, warn};
+use super::{Failure, entries, fetch};
 use crate::catalog::Catalog;
 use crate::config::{Config, ConfigError};
 
@@ -59,6 +59,7 @@ pub(super) async fn run(config: Config, command: Export) -> Result<ExitCode, Fai
     let staging = directory.as_deref().map(Staging::begin).transpose()?;
     let Some(catalog) = fetch::catalog(&config).await? else {
         report("nothing could be fetched, so nothing is exported");
+        hint("`mcp-registry-proxy test` says what is wrong with each registry");
         return Ok(ExitCode::FAILURE);
     };
     match staging {
@@ -66,7 +67,7 @@ pub(super) async fn run(config: Config, command: Export) -> Result<ExitCode, Fai
             write_files(&catalog, format, registry_url.as_ref(), &staging)?;
             staging.finish()?;
         }
-        None => write_output(&catalog, format)?,
+        None => unless_nobody_reads(write_output(&catalog, format))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -78,7 +79,7 @@ fn write_files(
     staging: &Staging,
 ) -> Result<(), Problem> {
     match format {
-        Format::Ndjson => staging.write(LINES, |out| list::lines(out, catalog))?,
+        Format::Ndjson => staging.write(LINES, |out| entries::lines(out, catalog))?,
         Format::Static => {
             for left_out in tree::write(catalog, staging)? {
                 warn(&left_out);
@@ -100,7 +101,7 @@ fn write_output(catalog: &Catalog, format: Format) -> std::io::Result<()> {
     let mut output = BufWriter::new(std::io::stdout().lock());
     match format {
         // The command line wants a directory for a tree.
-        Format::Ndjson | Format::Static => list::lines(&mut output, catalog)?,
+        Format::Ndjson | Format::Static => entries::lines(&mut output, catalog)?,
         Format::ManagedSettings => {
             let allowed = allowed::of(catalog);
             warn_of(&allowed);

@@ -10,8 +10,8 @@
 //! which is which.
 
 use super::directory::{Problem, Staging};
-use super::list;
 use crate::catalog::{Catalog, Server};
+use crate::cli::entries;
 
 /// The longest part of a path: file systems have 255, and a little is for the host.
 const MAX_PART_BYTES: usize = 200;
@@ -28,10 +28,10 @@ const REDIRECTS: &str = "/v0.1/servers /v0.1/servers/index.json 200\n\
 
 /// Writes the tree. Returns what is left out of it and why, in sentences.
 pub(super) fn write(catalog: &Catalog, staging: &Staging) -> Result<Vec<String>, Problem> {
-    staging.write("registry.json", |out| list::document(out, list::all(catalog)))?;
+    staging.write("registry.json", |out| entries::document(out, entries::all(catalog)))?;
     for index in ["v0.1/servers/index.json", "v0.1/servers/index.html"] {
         let latest = catalog.servers().iter().filter_map(|server| server.latest());
-        staging.write(index, |out| list::document(out, latest.filter(|latest| !latest.entry.is_deleted())))?;
+        staging.write(index, |out| entries::document(out, latest.filter(|latest| !latest.entry.is_deleted())))?;
     }
     for (path, text) in [
         ("v0.1/health", "{\"status\":\"ok\"}\n"),
@@ -62,12 +62,12 @@ fn write_server(server: &Server, staging: &Staging, left_out: &mut Vec<String>) 
     let mut versions = server.versions_newest_first();
     versions.retain(|version| !version.entry.is_deleted());
     let Some(latest) = server.latest().filter(|latest| !latest.entry.is_deleted()) else { return Ok(()) };
-    staging.write(&format!("{folder}/index.json"), |out| list::document(out, versions.iter().copied()))?;
-    staging.write(&format!("{folder}/latest"), |out| list::one(out, latest))?;
+    staging.write(&format!("{folder}/index.json"), |out| entries::document(out, versions.iter().copied()))?;
+    staging.write(&format!("{folder}/latest"), |out| entries::one(out, latest))?;
     for version in versions {
         let text = version.entry.version();
         if is_part(text) && !matches!(text, "latest" | "index.json") {
-            staging.write(&format!("{folder}/{text}"), |out| list::one(out, version))?;
+            staging.write(&format!("{folder}/{text}"), |out| entries::one(out, version))?;
         } else {
             left_out.push(format!("`{name}` {text:?} is not in the tree: files cannot have this name"));
         }

@@ -38,7 +38,7 @@ impl Workplace {
         self.0.path().join(name)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-registry-proxy"));
         // Neither a proxy nor settings of the machine that the tests run on shall count.
         command.env_clear().current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
@@ -49,10 +49,7 @@ impl Workplace {
 
     /// Runs a command to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
-        let mut command = self.command(arguments);
-        let running = tokio::task::spawn_blocking(move || command.output());
-        let output = timeout(PATIENCE, running).await.expect("the command ends in time");
-        Finished(output.expect("no panic").expect("the binary runs"))
+        Finished::of(self.command(arguments)).await
     }
 
     /// Runs `serve` until it says where it listens. The configuration must have `log.format = "json"`.
@@ -140,6 +137,13 @@ fn address_in(line: &str) -> Option<SocketAddr> {
 pub(crate) struct Finished(Output);
 
 impl Finished {
+    /// Runs a command to its end.
+    pub(crate) async fn of(mut command: Command) -> Self {
+        let running = tokio::task::spawn_blocking(move || command.output());
+        let output = timeout(PATIENCE, running).await.expect("the command ends in time");
+        Self(output.expect("no panic").expect("it runs"))
+    }
+
     pub(crate) fn code(&self) -> Option<i32> {
         self.0.status.code()
     }

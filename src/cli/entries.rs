@@ -1,16 +1,16 @@
-//! Entries as they are served, in the documents that hold them.
+//! Entries as they are served, in the documents that hold them: one a line, and as the body of a list.
 
 use std::io::{Result, Write};
 
 use crate::catalog::{Catalog, Version};
 
 /// Every version of the catalog, deleted ones included.
-pub(super) fn all(catalog: &Catalog) -> impl Iterator<Item = &Version> {
+pub(in crate::cli) fn all(catalog: &Catalog) -> impl Iterator<Item = &Version> {
     catalog.servers().iter().flat_map(|server| &server.versions)
 }
 
 /// Every entry on a line of its own.
-pub(super) fn lines(out: &mut dyn Write, catalog: &Catalog) -> Result<()> {
+pub(in crate::cli) fn lines(out: &mut dyn Write, catalog: &Catalog) -> Result<()> {
     let mut line = Vec::new();
     for version in all(catalog) {
         line.clear();
@@ -22,7 +22,7 @@ pub(super) fn lines(out: &mut dyn Write, catalog: &Catalog) -> Result<()> {
 }
 
 /// One entry as a document.
-pub(super) fn one(out: &mut dyn Write, version: &Version) -> Result<()> {
+pub(in crate::cli) fn one(out: &mut dyn Write, version: &Version) -> Result<()> {
     let mut document = Vec::with_capacity(version.served_length() + 1);
     version.write_to(&mut document);
     document.push(b'\n');
@@ -30,7 +30,7 @@ pub(super) fn one(out: &mut dyn Write, version: &Version) -> Result<()> {
 }
 
 /// `{"servers":[…],"metadata":{"count":…}}`, in one page.
-pub(super) fn document<'a>(out: &mut dyn Write, versions: impl Iterator<Item = &'a Version>) -> Result<()> {
+pub(in crate::cli) fn document<'a>(out: &mut dyn Write, versions: impl Iterator<Item = &'a Version>) -> Result<()> {
     let (mut count, mut entry) = (0_usize, Vec::new());
     out.write_all(br#"{"servers":["#)?;
     for version in versions {

@@ -1,0 +1,91 @@
+//! YAML, line by line: a list in block style, `- name: …` under `registries:`, which is how people write it.
+//!
+//! The crates that edit YAML and keep comments bring a C grammar or are young; and what they make would have to be
+//! checked by parsing it all the same. What is not in block style is refused.
+
+use std::ops::Range;
+
+use super::{Change, Refusal, Syntax, lines, position};
+
+const KEY: &str = "registries:";
+const OTHER_STYLE: Refusal = "does not write its registries as a list in block style (`- name: …`)";
+
+pub(super) fn edit(text: &str, change: Change<'_>) -> Result<String, Refusal> {
+    let lines = lines::of(text);
+    let head = lines.iter().position(|line| line.starts_with(KEY));
+    match change {
+        Change::Remove { name } => {
+            let position = position(text, Syntax::Yaml, name)?;
+            let list = List::find(&lines, head.ok_or(OTHER_STYLE)?)?;
+            Ok(lines::without(text, list.items.get(position).ok_or(OTHER_STYLE)?.clone()))
+        }
+        Change::Add { name, url } => match head {
+            None => Ok(lines::with(text, lines.len(), &block("  ", name, url, &format!("{KEY}\n")))),
+            Some(head) if is_empty_list(lines[head]) => {
+                let without: String = lines[..head].iter().chain(&lines[head + 1..]).copied().collect();
+                Ok(lines::with(&without, head, &block("  ", name, url, &format!("{KEY}\n"))))
+            }
+            Some(head) => {
+                let list = List::find(&lines, head)?;
+                let last = list.items.last().ok_or(OTHER_STYLE)?.end;
+                let is_spread = list
+                    .items
+                    .windows(2)
+                    .any(|pair| lines[pair[0].end..pair[1].start].iter().any(|line| lines::is_blank(line)));
+                let gap = if is_spread { "\n" } else { "" };
+                Ok(lines::with(text, last, &block(&" ".repeat(list.indentation), name, url, gap)))
+            }
+        },
+    }
+}
+
+fn block(indentation: &str, name: &str, url: &str, before: &str) -> String {
+    // What JSON quotes, YAML understands.
+    let [name, url] = [name, url].map(|text| serde_json::Value::from(text).to_string());
+    format!("{before}{indentation}- name: {name}\n{indentation}  url: {url}\n")
+}
+
+fn is_empty_list(line: &str) -> bool {
+    line.strip_prefix(KEY).is_some_and(|rest| rest.trim() == "[]")
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
+}
+
+/// A list in block style.
+struct List {
+    /// The column of the dashes.
+    indentation: usize,
+    /// The lines of each item, without comments below it.
+    items: Vec<Range<usize>>,
+}
+
+impl List {
+    fn find(lines: &[&str], head: usize) -> Result<Self, Refusal> {
+        let rest = lines[head][KEY.len()..].trim();
+        if !rest.is_empty() && !rest.starts_with('#') {
+            return Err(OTHER_STYLE);
+        }
+        let says_something = |line: &str| !lines::is_blank(line) && !lines::is_comment(line);
+        let speaking = (head + 1..lines.len()).filter(|number| says_something(lines[*number]));
+        let mut list: Option<Self> = None;
+        for number in speaking {
+            let (line, column) = (lines[number], indentation(lines[number]));
+            let begins = matches!(line.trim_start().as_bytes(), [b'-', b' ' | b'\n' | b'\r', ..]);
+            match &mut list {
+                None if begins => list = Some(Self { indentation: column, items: vec![number..number + 1] }),
+                None => return Err(OTHER_STYLE),
+                Some(list) if column < list.indentation => break,
+                Some(list) if column == list.indentation && begins => list.items.push(number..number + 1),
+                Some(list) if column == list.indentation => break,
+                Some(list) => {
+                    if let Some(item) = list.items.last_mut() {
+                        item.end = number + 1;
+                    }
+                }
+            }
+        }
+        list.ok_or(OTHER_STYLE)
+    }
+}
