@@ -50,12 +50,14 @@ pub struct Figures {
 }
 
 /// How the store is doing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct StoreFigures {
     /// When something was last written, if ever.
     pub last_write: Option<Timestamp>,
     /// Whether something cannot be written now.
     pub is_failing: bool,
+    /// What that is, and why.
+    pub failing: Vec<String>,
 }
 
 impl fmt::Debug for Figures {

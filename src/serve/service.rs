@@ -244,7 +244,7 @@ impl Service {
         state
     }
 
-    fn describe<T>(&self, show: impl FnOnce(Registries<'_>) -> T) -> T {
+    pub(super) fn describe<T>(&self, show: impl FnOnce(Registries<'_>) -> T) -> T {
         let catalog = self.core.current.load();
         show(Registries {
             known: &self.registries,

@@ -40,6 +40,7 @@ mod outgoing_tls;
 mod ownership;
 mod paging;
 mod process;
+mod progress;
 mod read_through;
 mod recovery;
 mod reload;
