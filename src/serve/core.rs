@@ -13,6 +13,7 @@ use super::configuration::{Configuration, Refusal};
 use super::connection::Load;
 use super::documents::Documents;
 use super::inspections::Inspections;
+use super::pages::Assets;
 use super::read_through::ReadThrough;
 use super::representation::Encoders;
 use super::targets::Targets;
@@ -29,6 +30,7 @@ pub struct Core {
     cache_bytes: u64,
     pub(super) encoders: Encoders,
     pub(super) documents: Arc<Documents>,
+    pub(super) assets: Arc<Assets>,
     pub(super) read_through: Arc<ReadThrough>,
     pub(super) validation: Arc<Validation>,
     pub(super) started: Instant,
@@ -83,6 +85,7 @@ impl Core {
             cache_bytes,
             encoders: Encoders::new(),
             documents: Arc::new(Documents::new()),
+            assets: Arc::new(Assets::new()),
             read_through,
             validation: Arc::default(),
             started: Instant::now(),

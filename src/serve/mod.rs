@@ -5,7 +5,8 @@
 //! certificate, `entrance` which `service` is to answer, `handling` what waits and what does not, `core` what all
 //! services share, `configuration` what became of the configuration, `guard` what is refused before anything else,
 //! `route`, `escapes` and `query` what is asked for, `cursor` where a page begins, `api`, `registries` and `inspections`
-//! the bodies, `changes` the feed of what happened, `body` what is sent, `documents` and `docs` the API's description,
+//! the bodies, `changes` the feed of what happened, `body` what is sent, `documents` and `docs` the API's description, `pages` what
+//! people look at,
 //! `targets` what was asked for in these words before, `cache` the bodies that are there already, `read_through` what no
 //! body is there for, `reading` what requests bring, `validation` what is said of a configuration, `representation` what
 //! is known of a body, `accept`, `coding` and `condition` what the client wants of it and has of it, `error` the problems,
@@ -44,6 +45,7 @@ mod inspections;
 mod limits;
 mod lineage;
 mod listener;
+mod pages;
 mod query;
 mod read_through;
 mod reading;

@@ -33,6 +33,7 @@ struct Metadata<'a> {
     configuration: &'a State,
 }
 
+/// A registry as it is shown.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Summary<'a> {
@@ -148,9 +149,14 @@ pub(super) struct Registries<'a> {
 }
 
 impl Registries<'_> {
+    /// All of them, in configuration order; of what was refused, how much.
+    pub(super) fn summaries(&self) -> Vec<Summary<'_>> {
+        self.known.iter().map(|registry| self.summary(registry, Detail::Counts)).collect()
+    }
+
     /// The body of `GET /registries`.
     pub(super) fn list(&self) -> Vec<u8> {
-        let registries: Vec<_> = self.known.iter().map(|registry| self.summary(registry, Detail::Counts)).collect();
+        let registries = self.summaries();
         let metadata = Metadata { count: registries.len(), configuration: self.configuration };
         to_line(&ListBody { registries, metadata })
     }

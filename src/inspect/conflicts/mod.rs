@@ -199,6 +199,14 @@ pub fn page<'a>(catalog: &'a Catalog, filter: &Filter, after: Option<&Position>,
     Page { conflicts, next }
 }
 
+/// The first conflicts of one name, and how many more it has.
+#[must_use]
+pub fn of_server<'a>(catalog: &'a Catalog, server: &'a Server, limit: usize) -> (Vec<Conflict<'a>>, usize) {
+    let keys = if may_have_any(server) { keys(catalog, server, None, None) } else { BTreeSet::new() };
+    let told = keys.iter().take(limit).filter_map(|key| describe(catalog, server, key)).collect();
+    (told, keys.len().saturating_sub(limit))
+}
+
 /// Where conflicts are, in order.
 fn found<'a>(
     catalog: &'a Catalog,
