@@ -1,22 +1,24 @@
 //! The admin listener (contract §5): who may use it, what it does besides reading, and figures. Everything that only
 //! reads is answered as on the public listener, without CORS.
 //!
-//! `access` who is let in, `action` what is asked for, `running` a test as it runs, `metrics` the
+//! `access` who is let in, `action` what is asked for, `dashboard` the pages, `running` a test as it runs, `metrics` the
 //! figures.
 
 mod access;
 mod action;
+mod dashboard;
 mod metrics;
 mod running;
 
 use std::sync::Arc;
 
-use http::header::VARY;
+use http::header::{LOCATION, VARY};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::error::Problem;
+use super::pages::Root;
 use super::registries::{CheckView, to_line};
 use super::{Answered, Body, Service};
 use crate::registry::Registry;
@@ -60,8 +62,10 @@ impl Service {
                 response.headers_mut().insert(http::header::CONTENT_TYPE, OPEN_METRICS);
                 response
             }
+            Action::Page(page) => self.dashboard(page, request).await,
+            Action::Asset(asset) => return Ok(Some(self.dashboard_asset(asset))),
             Action::Test { name } => self.test(&name, request).await?,
-            Action::Refresh { name, accept } => self.refresh(&name, accept)?,
+            Action::Refresh { name, accept } => self.refresh(&name, accept, request)?,
         };
         Ok(Some(Answered::With(response)))
     }
@@ -79,18 +83,38 @@ impl Service {
             let check = registry.check().await;
             let tested = to_line(&Tested { name, check: CheckView::from(&check) });
             registry.observe_check(check);
-            self.responder.momentary(tested)
+            if form == Form::Page {
+                self.see_registry(name, request.uri.path())
+            } else {
+                self.responder.momentary(tested)
+            }
         };
         response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
         Ok(response)
     }
 
     /// A full walk. It begins when it may; nobody waits for it here.
-    fn refresh(&self, name: &str, accept: bool) -> Result<Response<Body>, Problem> {
+    fn refresh(&self, name: &str, accept: bool, request: &Parts) -> Result<Response<Body>, Problem> {
         self.registry(name)?.request_refresh(accept);
-        let mut response = self.responder.momentary(to_line(&Asked { name, refresh: "requested", accept }));
-        *response.status_mut() = StatusCode::ACCEPTED;
+        let mut response = if Form::accepted(&request.headers) == Form::Page {
+            self.see_registry(name, request.uri.path())
+        } else {
+            let mut response = self.responder.momentary(to_line(&Asked { name, refresh: "requested", accept }));
+            *response.status_mut() = StatusCode::ACCEPTED;
+            response
+        };
+        response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
         Ok(response)
+    }
+
+    /// Leads a browser that has sent a form to the registry's page, so that reading that again does nothing.
+    fn see_registry(&self, name: &str, path: &str) -> Response<Body> {
+        let mut response = self.responder.momentary("");
+        // A name that is configured has nothing in it that a URL has to escape.
+        let location = format!("{}dashboard/registries/{name}", Root::of(path).unwrap_or_default());
+        *response.status_mut() = StatusCode::SEE_OTHER;
+        response.headers_mut().insert(LOCATION, super::respond::header(&location));
+        response
     }
 
     fn registry(&self, name: &str) -> Result<&Arc<Registry>, Problem> {

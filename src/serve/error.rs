@@ -117,7 +117,8 @@ impl Problem {
         bytes
     }
 
-    fn detail(&self) -> Cow<'_, str> {
+    /// What is wrong, in a sentence.
+    pub(super) fn detail(&self) -> Cow<'_, str> {
         match self {
             Self::Validation(_) => "validation failed".into(),
             Self::BadRequest(detail)

@@ -18,7 +18,7 @@ use crate::registry::increments::UpdatedSince;
 use crate::registry::probe::{Check, StageView};
 use crate::registry::status::{Status, SyncReport};
 use crate::registry::wire::{MAX_REFUSED, Refused};
-pub(super) use syncs::{PastCheckView, SyncsView};
+pub(super) use syncs::{PastCheckView, ProgressView, SyncsView};
 
 #[derive(Serialize)]
 struct ListBody<'a> {

@@ -223,7 +223,7 @@ impl Service {
         freshness
     }
 
-    fn document(&self, document: &Arc<Representation>) -> Answered {
+    pub(super) fn document(&self, document: &Arc<Representation>) -> Answered {
         let (representation, origin) = (Arc::clone(document), Origin::Memory);
         Answered::Found(Found { representation, origin, freshness: Arc::clone(&self.timeless) })
     }

@@ -15,6 +15,7 @@ mod collapse;
 mod commands;
 mod connections;
 mod crash;
+mod dashboard;
 mod description;
 mod descriptors;
 mod documents;

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::support::entry::numbered;
-use crate::support::http::send;
+use crate::support::http::{send, send_with};
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::raw::nobody;
 use crate::support::registry::{Behaviour, FakeRegistry, Seen};
@@ -143,6 +143,24 @@ async fn a_test_that_nobody_listens_to_ends() {
         check(again["ok"] == true, again)
     })
     .await;
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_form_that_was_sent_leads_to_the_page_of_the_registry() {
+    let alpha = FakeRegistry::start(numbered("com.alpha", 1)).await;
+    let proxy = Setup::new().settings(SELDOM).registry("alpha", &alpha.url()).start_ready().await;
+    let origin = format!("http://{}", proxy.admin());
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for action in ["test", "refresh", "refresh?accept=true"] {
+        let target = format!("/registries/alpha/{action}");
+        let with = [("accept", browser), ("origin", &*origin), ("content-type", "application/x-www-form-urlencoded")];
+        let reply = send_with(proxy.admin(), Method::POST, &target, &with).await;
+        assert_eq!((reply.status, reply.header("location")), (303, "../../dashboard/registries/alpha"), "{target}");
+        assert_eq!((reply.header("vary"), reply.header("cache-control")), ("Accept", "no-store"), "{target}");
+    }
+    let gone = send_with(proxy.admin(), Method::POST, "/registries/gone/test", &[("accept", browser)]).await;
+    assert_eq!(gone.status, 404);
     proxy.stop().await;
 }
 

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method};
 use super::super::accept::preferred;
 use super::super::error::Problem;
 use super::super::escapes::decode;
+use super::dashboard::{Asset, Page};
 
 /// What a segment of a path is, for those who wrote it wrongly.
 const REGISTRY: &str = "registry name";
@@ -13,6 +14,10 @@ const REGISTRY: &str = "registry name";
 /// What the admin listener does that the public one does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
+    /// A page to look at.
+    Page(Page),
+    /// What such a page loads.
+    Asset(Asset),
     /// Figures for Prometheus.
     Metrics,
     /// Test Connection.
@@ -30,12 +35,15 @@ pub(super) enum Form {
     Json,
     /// As lines of JSON, while it goes on.
     Lines,
+    /// As a page: a form of ours was sent.
+    Page,
 }
 
 impl Form {
     /// The form that `Accept` prefers; JSON for whoever takes anything.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
-        let offered = [("application/json", Self::Json), ("application/x-ndjson", Self::Lines)];
+        let offered =
+            [("application/json", Self::Json), ("application/x-ndjson", Self::Lines), ("text/html", Self::Page)];
         preferred(headers, &offered).unwrap_or(Self::Json)
     }
 }
@@ -43,8 +51,11 @@ impl Form {
 /// Finds what a request asks for, if that is for the admin listener alone.
 pub(super) fn action(method: &Method, path: &str, query: Option<&str>) -> Result<Option<Action>, Problem> {
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
+    let page = Page::of(&segments, |name| decode(name, REGISTRY))?;
     let methods: &[Method] = match segments[..] {
         ["metrics"] => &[Method::GET, Method::HEAD],
+        ["assets", name] if Asset::of(name).is_some() => &[Method::GET, Method::HEAD],
+        _ if page.is_some() => &[Method::GET, Method::HEAD],
         ["registries", _, "test" | "refresh"] => &[Method::POST],
         _ => return Ok(None),
     };
@@ -55,10 +66,12 @@ pub(super) fn action(method: &Method, path: &str, query: Option<&str>) -> Result
         return if is_asked { Ok(Some(Action::Options { allow })) } else { Err(Problem::MethodNotAllowed { allow }) };
     }
     let name = |name| decode(name, REGISTRY);
-    Ok(Some(match segments[..] {
-        ["registries", registry, "test"] => Action::Test { name: name(registry)? },
-        ["registries", registry, _] => Action::Refresh { name: name(registry)?, accept: accept(query)? },
-        _ => Action::Metrics,
+    Ok(Some(match (page, &segments[..]) {
+        (Some(page), _) => Action::Page(page),
+        (None, ["registries", registry, "test"]) => Action::Test { name: name(registry)? },
+        (None, ["registries", registry, _]) => Action::Refresh { name: name(registry)?, accept: accept(query)? },
+        (None, ["assets", name]) => return Ok(Asset::of(name).map(Action::Asset)),
+        (None, _) => Action::Metrics,
     }))
 }
 
@@ -84,12 +97,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_takes_anything_gets_json() {
+    fn who_takes_anything_gets_json_and_browsers_get_a_page() {
         for (accept, expected) in [
             ("", Form::Json),
             ("*/*", Form::Json),
             ("application/x-ndjson", Form::Lines),
             ("application/json, text/html;q=0.5", Form::Json),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Form::Page),
         ] {
             let value = http::HeaderValue::from_static(accept);
             let headers = HeaderMap::from_iter([(http::header::ACCEPT, value)]);
@@ -125,5 +139,13 @@ mod tests {
         assert_eq!(find(&Method::POST, "/registries/acme/refresh?accept=yes"), Err(400));
         assert_eq!(find(&Method::POST, "/registries/acme/refresh?force=true"), Err(400));
         assert_eq!(find(&Method::GET, "/registries/acme"), Ok(None));
+        let page = |page| Ok(Some(Action::Page(page)));
+        assert_eq!(find(&Method::GET, "/"), page(Page::Overview));
+        assert_eq!(find(&Method::GET, "/dashboard/registries/acme"), page(Page::Registry { name: name() }));
+        assert_eq!(find(&Method::GET, "/dashboard/conflicts?cursor=x"), page(Page::Conflicts));
+        assert_eq!(find(&Method::GET, "/assets/dashboard.js?1"), Ok(Some(Action::Asset(Asset::Script))));
+        assert_eq!(find(&Method::GET, "/assets/style.css"), Ok(None));
+        assert_eq!(find(&Method::POST, "/"), Err(405));
+        assert_eq!(find(&Method::GET, "/dashboard"), Ok(None));
     }
 }

@@ -31,6 +31,11 @@ pub(in crate::serve) struct Layout<'a> {
 impl Layout<'_> {
     /// The whole document around a content, which begins with its own `h1`.
     pub(in crate::serve) fn document(&self, content: &Markup) -> String {
+        self.document_with("no-referrer", &html! {}, content)
+    }
+
+    /// The same where others may know this much of where people come from, and with more in its head.
+    pub(in crate::serve) fn document_with(&self, referrer: &str, head: &Markup, content: &Markup) -> String {
         let Self { title, root, scripts, .. } = self;
         let markup = html! {
             (DOCTYPE)
@@ -39,11 +44,12 @@ impl Layout<'_> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
-                    meta name="referrer" content="no-referrer";
+                    meta name="referrer" content=(referrer);
                     title { (title) " · mcp-registry-proxy" }
                     link rel="icon" type="image/svg+xml" href={ (root) (Asset::Icon) };
                     link rel="stylesheet" href={ (root) (Asset::Style) };
                     @for script in *scripts { script src={ (root) (script) } defer {} }
+                    (head)
                 }
                 body {
                     a.skip href="#content" { "Skip to the content" }

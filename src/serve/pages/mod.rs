@@ -9,12 +9,12 @@
 mod assets;
 mod browse;
 mod layout;
-mod parts;
+pub(super) mod parts;
 mod problem;
 mod root;
 mod server;
 mod status;
-mod text;
+pub(super) mod text;
 
 use http::HeaderMap;
 use http::HeaderValue;
@@ -25,9 +25,9 @@ use super::error::Problem;
 use super::query::ListQuery;
 pub(super) use assets::{Asset, Assets};
 pub(super) use browse::ALL_VERSIONS;
-use layout::Tab;
+pub(super) use layout::{Layout, Tab};
 pub(super) use problem::page as problem;
-pub(super) use root::Root;
+pub(super) use root::{Root, escaped};
 pub(super) use status::page as status;
 
 /// The pages that everybody may see.
