@@ -168,7 +168,8 @@ async fn a_list_that_is_held_back_says_what_it_lacks_and_can_be_accepted() {
     proxy.until_listed(&keys_of(&numbered("com.alpha", 80))).await;
     alpha.set_entries(numbered("com.alpha", 20));
     send(proxy.admin(), Method::POST, "/registries/alpha/refresh").await;
-    let parts = ["List held back", "listed 20 versions", "60 fewer", "Accept the list of 20 versions"];
+    let parts =
+        ["List held back", "listed 20 versions", "lacks 60</strong> of the 80", "Accept the list of 20 versions"];
     until_shown(&proxy, "/", &parts).await;
     let detail = page(&proxy, "/dashboard/registries/alpha").await;
     assert!(

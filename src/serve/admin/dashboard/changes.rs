@@ -140,7 +140,11 @@ fn what(change: &Change) -> Markup {
         (badge(tone, label))
         @if let Some(previous) = &change.previous_version { span.soft.small { " from " (text::name(previous)) } }
         @if !change.fields.is_empty() {
-            span.soft.small { " " @for (index, field) in change.fields.iter().enumerate() { @if index > 0 { ", " } (text::code(field)) } }
+            span.soft.small {
+                @for (index, field) in change.fields.iter().enumerate() {
+                    @if index > 0 { "," } " " (text::code(field))
+                }
+            }
         }
     }
 }

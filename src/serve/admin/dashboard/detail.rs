@@ -42,7 +42,9 @@ pub(super) fn content(board: &Board<'_>, registry: &Registry, summary: &Summary<
                 (registry::listing(summary, now))
                 (refused(summary, root))
             }
-            section.side aria-labelledby="settings" { div.card { h2 #settings { "Settings" } (settings(registry, summary)) } }
+            section.side aria-labelledby="settings" {
+                div.card { h2 #settings { "Settings" } (settings(registry, summary)) }
+            }
         }
     }
 }
@@ -69,11 +71,13 @@ fn gone(registry: &Registry, root: Root, name: &str) -> Markup {
         names.filter(|name| held.server(name).is_none()).take(GONE + 1).collect()
     });
     html! {
-        div id={ "gone-" (name) } data-live="" {
+        div.gone id={ "gone-" (name) } data-live="" {
             @if !gone.is_empty() {
                 p { "Among the servers that the list held back lacks:" }
                 ul.names {
-                    @for name in gone.iter().take(GONE) { li { a href=(root.to_server(name, None)) { (text::code(name)) } } }
+                    @for name in gone.iter().take(GONE) {
+                        li { a href=(root.to_server(name, None)) { (text::code(name)) } }
+                    }
                     @if GONE < gone.len() { li.soft { "and more" } }
                 }
             }
@@ -92,8 +96,11 @@ fn refused(summary: &Summary<'_>, root: Root) -> Markup {
             h2 { "Refused entries" }
             (parts::table("Entries that are not served", ["Server", "Version", "Why"], rows))
             @if REFUSED < summary.refused.count {
-                p.small { "These are the first " (text::number(entries.len().min(REFUSED))) " of "
-                    (text::number(summary.refused.count)) ". " a href={ (root) "registries/" (summary.name) } { "More of them as JSON" } }
+                p.small {
+                    "These are the first " (text::number(entries.len().min(REFUSED))) " of "
+                    (text::number(summary.refused.count)) ". "
+                    a href={ (root) "registries/" (summary.name) } { "More of them as JSON" }
+                }
             }
         }
     }
@@ -110,14 +117,15 @@ fn settings(registry: &Registry, summary: &Summary<'_>) -> Markup {
         None => html! { "What changed is fetched by " code { "updated_since" } },
         Some(found) => html! { code { "updated_since" } " is " (found) " there: it is walked whole instead" },
     };
+    let in_a_row = |count: u32, one: &str, many: &str| Some(html! { (text::count(count as usize, one, many)) });
     html! {
         (facts([
             ("Tested every", Some(html! { (duration(health.interval)) })),
             ("A test may take", is_http.then(|| html! { (duration(health.timeout)) })),
-            ("Unhealthy after", Some(html! { (text::count(health.unhealthy_after as usize, "failure", "failures in a row")) })),
-            ("Healthy after", Some(html! { (text::count(health.healthy_after as usize, "success", "successes in a row")) })),
+            ("Unhealthy after", in_a_row(health.unhealthy_after, "failure", "failures in a row")),
+            ("Healthy after", in_a_row(health.healthy_after, "success", "successes in a row")),
             ("When unhealthy", Some(stale)),
-            ("Requests", is_http.then(|| html! { "At most " (settings.max_rate.to_string()) " a second, one at a time" })),
+            ("Requests", is_http.then(|| html! { "At most " (settings.max_rate) " a second, one at a time" })),
             ("Increments", is_http.then_some(increments)),
             ("Read-through", is_http.then(|| html! { @if settings.read_through { "On" } @else { "Off" } })),
             ("Last full walk", summary.syncs.as_ref().and_then(|syncs| syncs.last_full_at).map(parts::date)),

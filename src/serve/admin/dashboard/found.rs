@@ -22,13 +22,17 @@ pub(super) fn content(ground: Ground<'_>, findings: &Findings<'_>, asked: &Inspe
         @match findings {
             Findings::Conflicts(_) => {
                 h1 { "Conflicts" }
-                p.lead { "Where registries disagree: versions that they list with different content, latest versions from \
-                          another registry than earlier ones, and entries whose name belongs to others." }
+                p.lead {
+                    "Where registries disagree: versions that they list with different content, latest versions from \
+                     another registry than earlier ones, and entries whose name belongs to others."
+                }
             }
             Findings::Duplicates(_) => {
                 h1 { "Duplicates" }
-                p.lead { "Servers under different names that are likely the same thing, and names that can be taken for \
-                          those of more established servers." }
+                p.lead {
+                    "Servers under different names that are likely the same thing, and names that can be taken for \
+                     those of more established servers."
+                }
             }
         }
         (super::filter_by_registry(ground, path, asked.registry()))
@@ -67,7 +71,11 @@ fn conflicts(ground: Ground<'_>, conflicts: &[Conflict<'_>]) -> Markup {
 
 fn head(ground: Ground<'_>, tone: Tone, label: &str, name: &str, version: &str) -> Markup {
     html! {
-        h2 { (badge(tone, label)) " " a href=(ground.root.to_server(name, Some(version))) { (text::code(name)) } " " (text::name(version)) }
+        h2 {
+            (badge(tone, label)) " "
+            a href=(ground.root.to_server(name, Some(version))) { (text::code(name)) } " "
+            (text::name(version))
+        }
     }
 }
 
@@ -81,7 +89,8 @@ fn differing(ground: Ground<'_>, content: &Content<'_>) -> Markup {
                 @let caption = format!("In what {} differs", listing.registry);
                 (parts::table(&caption, ["Field", "Served", "Listed there"], rows))
                 @if 0 < differences.further_differences {
-                    p.small.soft { "And " (text::count(differences.further_differences, "more difference", "more differences")) "." }
+                    @let more = text::count(differences.further_differences, "more difference", "more differences");
+                    p.small.soft { "And " (more) "." }
                 }
             }
         }
@@ -145,7 +154,10 @@ fn group(ground: Ground<'_>, group: &Told<'_>) -> Markup {
         Grade::Weak => Tone::Plain,
     };
     let rows = group.servers.iter().map(|server| {
-        let name = html! { a href=(ground.root.to_server(server.name, None)) { (text::code(server.name)) } " " (text::name(server.version)) };
+        let name = html! {
+            a href=(ground.root.to_server(server.name, None)) { (text::code(server.name)) } " "
+            (text::name(server.version))
+        };
         let versions = html! { (text::number(server.versions)) };
         [name, text::name(&server.registries.join(", ")), versions, parts::ago(server.published_at, ground.now)]
     });
@@ -158,7 +170,9 @@ fn group(ground: Ground<'_>, group: &Told<'_>) -> Markup {
     html! {
         h2 { (badge(tone, group.grade.as_str())) " " (kind) }
         (parts::table("Servers", ["Server", "Registries", "Versions", "First published"], rows))
-        @if 0 < group.further_servers { p.small.soft { "And " (text::count(group.further_servers, "more server", "more servers")) "." } }
+        @if 0 < group.further_servers {
+            p.small.soft { "And " (text::count(group.further_servers, "more server", "more servers")) "." }
+        }
         (facts(evidence))
     }
 }

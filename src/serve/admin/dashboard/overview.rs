@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::super::pages::parts::{self, Tone, facts, notice};
 use super::super::super::pages::text;
-use super::{Board, changes, registry};
+use super::{Board, Ground, changes, registry};
 use crate::registry::health::State;
 
 /// How many of the last changes are shown.
@@ -22,7 +22,9 @@ pub(super) fn content(board: &Board<'_>) -> Markup {
         div id="notices" data-live="" { (notices(board)) }
         div.registries id="registries" {
             @if board.registries.is_empty() {
-                (parts::empty("No registry is configured", &html! { p { "Add one to the configuration; it is read again by itself." } }))
+                (parts::empty("No registry is configured", &html! {
+                    p { "Add one to the configuration; it is read again by itself." }
+                }))
             }
             @for summary in &board.registries { (registry::card(summary, board.ground.root, board.ground.now)) }
         }
@@ -97,6 +99,7 @@ fn notices(board: &Board<'_>) -> Markup {
 }
 
 fn about(board: &Board<'_>) -> Markup {
+    let Ground { catalog, now, .. } = board.ground;
     let store = board.store.as_ref().map(|store| {
         html! {
             @match store.last_write {
@@ -116,7 +119,7 @@ fn about(board: &Board<'_>) -> Markup {
         (
             "Catalog",
             Some(html! {
-                "Revision " (board.ground.catalog.revision) ", published " (parts::ago(board.ground.catalog.published_at, board.ground.now))
+                "Revision " (catalog.revision) ", published " (parts::ago(catalog.published_at, now))
             }),
         ),
         ("Store", store.or_else(|| Some(html! { "None on this disk" }))),

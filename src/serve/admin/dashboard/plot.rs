@@ -12,7 +12,9 @@ use crate::registry::history::MAX_CHECKS;
 const WIDTH: usize = 2 * MAX_CHECKS;
 const HEIGHT: f64 = 32.0;
 /// The least that the highest bar stands for, in milliseconds: what is quick shall look so.
-const LEAST_SCALE_MS: f64 = 50.0;
+const LEAST_SCALE_MS: f64 = 10.0;
+/// The highest bar stands for this many times the median: one test that took long shall not make all others look alike.
+const OF_MEDIAN: f64 = 4.0;
 /// A bar is never lower than this.
 const LOWEST: f64 = 1.0;
 
@@ -21,7 +23,10 @@ pub(super) fn figure(name: &str, checks: &[PastCheckView], now: Timestamp) -> Ma
     if checks.is_empty() {
         return html! { p.soft.small { "No test has ended yet." } };
     }
-    let scale = checks.iter().filter(|check| check.ok).map(|check| check.duration_ms).fold(LEAST_SCALE_MS, f64::max);
+    let durations = durations(checks);
+    let median = durations.get(durations.len() / 2).copied().unwrap_or_default();
+    let slowest = durations.last().copied().unwrap_or_default();
+    let scale = slowest.min(OF_MEDIAN * median).max(LEAST_SCALE_MS);
     let label = format!("Duration of the last {} of {name}", text::count(checks.len(), "test", "tests"));
     html! {
         figure.plot {
@@ -31,7 +36,7 @@ pub(super) fn figure(name: &str, checks: &[PastCheckView], now: Timestamp) -> Ma
                     (bar(WIDTH.saturating_sub(2 * index + 2), check, scale))
                 }
             }
-            figcaption { (said(checks, now)) }
+            figcaption { (said(checks, &durations, now)) }
         }
     }
 }
@@ -52,10 +57,15 @@ fn length(units: f64) -> String {
     ((units * 10.0).round() / 10.0).to_string()
 }
 
-/// The plot in words.
-fn said(checks: &[PastCheckView], now: Timestamp) -> Markup {
+/// How long those took that passed, the quickest first.
+fn durations(checks: &[PastCheckView]) -> Vec<f64> {
     let mut durations: Vec<f64> = checks.iter().filter(|check| check.ok).map(|check| check.duration_ms).collect();
     durations.sort_by(f64::total_cmp);
+    durations
+}
+
+/// The plot in words.
+fn said(checks: &[PastCheckView], durations: &[f64], now: Timestamp) -> Markup {
     let failed = checks.len() - durations.len();
     let median = durations.get(durations.len() / 2);
     html! {
@@ -114,6 +124,9 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
+        let slow = [1.0, 1.0, 8.0, 16.0, 900.0].map(|duration| check(0, 10.0 * duration, None));
+        let slow = drawn(&slow);
+        assert!(slow.contains("height=\"16\"") && slow.contains("slowest 9.0 s"), "half of four medians: {slow}");
         let quick = drawn(&[check(0, 0.001, None)]);
         assert!(quick.contains("height=\"1\""), "it shows at all: {quick}");
         assert!(quick.contains("0.0 ms. The only test so far passed."), "{quick}");

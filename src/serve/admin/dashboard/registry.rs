@@ -95,7 +95,7 @@ fn figures(summary: &Summary<'_>) -> Markup {
     let figures = [
         ("Versions", counts.versions, true),
         ("Servers", counts.servers, true),
-        ("Served from it", counts.won, true),
+        ("Served", counts.won, true),
         ("Left out", counts.filtered, false),
         ("Refused", summary.refused.count, false),
     ];
@@ -132,11 +132,20 @@ pub(super) fn actions(summary: &Summary<'_>, root: Root) -> Markup {
 /// What is wrong with it, and what is held back.
 pub(super) fn troubles(summary: &Summary<'_>, root: Root, now: Timestamp) -> Markup {
     let is_well = summary.state == State::Healthy && summary.last_sync.as_ref().is_none_or(|sync| sync.ok);
-    let error = summary.last_error.as_ref().filter(|_| !is_well && summary.held.is_none());
+    // What the stages say is said.
+    let is_shown = |message: &str| {
+        let stages = summary.last_check.iter().flat_map(|check| &check.stages);
+        let mut reasons = stages.filter_map(|stage| stage.reason.as_deref());
+        reasons.any(|reason| message.ends_with(reason))
+    };
+    let error =
+        summary.last_error.as_ref().filter(|error| !is_well && summary.held.is_none() && !is_shown(&error.message));
     html! {
         div.troubles id={ "troubles-" (summary.name) } data-live="" {
             @if let Some(error) = error {
-                p.trouble { strong { "Last error" } " (" (parts::ago(error.at, now)) "): " (text::prose(&error.message)) }
+                p.trouble {
+                    strong { "Last error" } " (" (parts::ago(error.at, now)) "): " (text::prose(&error.message))
+                }
             }
             @if let Some(held) = &summary.held { (self::held(summary, held, root, now)) }
         }
@@ -151,12 +160,14 @@ fn held(summary: &Summary<'_>, held: &HeldView, root: Root, now: Timestamp) -> M
         "A list is held back",
         &html! {
             p {
-                "A full walk (" (parts::ago(held.since, now)) ") listed " (text::count(held.versions, "version", "versions"))
-                ": " strong { (text::number(held.removed)) " fewer" } " than the list of "
-                (text::number(summary.counts.versions)) " that is served. Lists that collapse like this are mostly a fault \
-                of the registry, so what it listed before stays until its next scheduled full walk lists the same."
+                "A full walk (" (parts::ago(held.since, now)) ") listed "
+                (text::count(held.versions, "version", "versions")) " and "
+                strong { "lacks " (text::number(held.removed)) } " of the " (text::number(summary.counts.versions))
+                " that it listed before. Lists that collapse like this are mostly a fault of the registry, so what it \
+                 listed before stays until its next scheduled full walk lists the same."
             }
-            form method="post" action={ (root) "registries/" (name) "/refresh?accept=true" } data-refresh=(name) data-done="The list is accepted." {
+            @let action = format!("{root}registries/{name}/refresh?accept=true");
+            form method="post" action=(action) data-refresh=(name) data-done="The list is accepted." {
                 button type="submit" { (label) }
             }
         },

@@ -63,7 +63,7 @@
           cache: "no-store",
           signal: AbortSignal.timeout(PATIENCE),
         });
-        if (!answer.ok) throw new Error(`it was answered with status ${answer.status}`);
+        if (!answer.ok) throw Object.assign(new Error(), { status: answer.status });
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         tellTimes(fresh);
         this.take(fresh);
@@ -71,9 +71,10 @@
         this.tellLost("");
         const isBusy = document.querySelector("progress, .asked") || Date.now() < this.hurriesUntil;
         wait = isBusy ? SOON : NOW_AND_THEN;
-      } catch {
+      } catch ({ status }) {
         const since = (this.knownAt ?? new Date(performance.timeOrigin)).toLocaleTimeString();
-        this.tellLost(`The proxy does not answer. This is what was known at ${since}.`);
+        const said = status ? `The proxy answers with status ${status}.` : "The proxy does not answer.";
+        this.tellLost(`${said} This is what was known at ${since}.`);
       } finally {
         this.isAsking = false;
         this.plan(wait);
@@ -175,6 +176,7 @@
   }
 
   async function test(form) {
+    if (form.getAttribute("aria-busy") === "true") return;
     const name = form.dataset.test;
     const stages = part("stages", name);
     const list = stages?.querySelector(".stages");

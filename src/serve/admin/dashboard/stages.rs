@@ -21,19 +21,19 @@ pub(super) fn list(check: Option<&CheckView>) -> Markup {
 }
 
 fn item(stage: Stage, view: Option<&StageView>) -> Markup {
-    let (state, mark, outcome) = match view.and_then(|view| view.ok) {
+    let (class, mark, outcome) = match view.and_then(|view| view.ok) {
         Some(true) => ("ok", "✓", "ok"),
         Some(false) => ("failed", "✕", "failed"),
         None => ("none", "·", "not reached"),
     };
-    let duration = view.and_then(|view| view.duration_ms);
+    let (duration, reason) = (view.and_then(|view| view.duration_ms), view.and_then(|view| view.reason.as_deref()));
     html! {
-        li data-stage=(stage.as_str()) data-state=(state) {
+        li data-stage=(stage.as_str()) data-state=(class) {
             span.mark aria-hidden="true" { (mark) }
             span.what { (label(stage)) }
             span.outcome { (outcome) }
             span.time { @if let Some(duration) = duration { (milliseconds(duration)) } }
-            span.reason { @if let Some(reason) = view.and_then(|view| view.reason.as_deref()) { (text::prose(reason)) } }
+            span.reason { @if let Some(reason) = reason { (text::prose(reason)) } }
         }
     }
 }

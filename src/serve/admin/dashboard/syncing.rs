@@ -30,13 +30,18 @@ fn bar(label: &str, progress: &ProgressView, now: Timestamp) -> Markup {
     );
     html! {
         div.walk {
-            p { (label) ", begun " (parts::ago(progress.started_at, now)) @if progress.resting { ": rests until the registry is healthy again" } }
+            p {
+                (label) ", begun " (parts::ago(progress.started_at, now))
+                @if progress.resting { ": rests until the registry is healthy again" }
+            }
             progress aria-label=(label) max=[expected] value=[done] { (so_far) }
             p.small.soft {
                 (so_far)
                 @if let Some(expected) = expected { " of about " (text::number(expected)) }
             }
-            @if let Some(error) = &progress.error { p.small { "A page failed and is asked for again: " (text::prose(error)) } }
+            @if let Some(error) = &progress.error {
+                p.small { "A page failed and is asked for again: " (text::prose(error)) }
+            }
         }
     }
 }
