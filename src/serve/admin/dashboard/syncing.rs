@@ -58,7 +58,6 @@ fn asked(summary: &Summary<'_>) -> &'static str {
 }
 
 fn last(summary: &Summary<'_>, now: Timestamp) -> Markup {
-    let what = if summary.kind == "file" { "Read" } else { "Synced" };
     html! {
         @match &summary.last_sync {
             None if summary.listing == "stored" => {
@@ -67,8 +66,9 @@ fn last(summary: &Summary<'_>, now: Timestamp) -> Markup {
                 "."
             }
             None => { "Not synced yet." }
+            Some(sync) if sync.ok && summary.kind == "file" => { "Read " (parts::ago(sync.finished_at, now)) "." }
             Some(sync) if sync.ok => {
-                (what) " " (parts::ago(sync.finished_at, now)) ": " (text::count(sync.pages as usize, "page", "pages")) "."
+                "Synced " (parts::ago(sync.finished_at, now)) ": " (text::count(sync.pages as usize, "page", "pages")) "."
             }
             Some(sync) => {
                 strong { "The last sync failed" } " " (parts::ago(sync.finished_at, now))
