@@ -213,8 +213,8 @@ fn figures(listener: &Listener, keeper: Option<&Arc<Keeper>>) -> Figures {
     let store = keeper.map(|keeper| -> Arc<dyn Fn() -> StoreFigures + Send + Sync> {
         let health = Arc::clone(keeper.health());
         Arc::new(move || {
-            let StoreStatus { last_write, is_failing } = health.status();
-            StoreFigures { last_write, is_failing }
+            let StoreStatus { last_write, is_failing, failing } = health.status();
+            StoreFigures { last_write, is_failing, failing }
         })
     });
     Figures { load: Some(Arc::clone(listener.load())), store }

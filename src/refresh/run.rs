@@ -101,6 +101,11 @@ impl Run {
         }
     }
 
+    /// Whether an outage holds it up now.
+    pub(super) fn is_resting(&self) -> bool {
+        self.resting_since.is_some()
+    }
+
     /// Whether an outage held it up.
     pub(super) fn has_rested(&self) -> bool {
         !self.rested.is_zero() || self.resting_since.is_some()

@@ -48,6 +48,12 @@ impl Now {
         let left = Duration::try_from(time.duration_since(self.wall)).unwrap_or_default();
         self.at + left.min(FARTHEST)
     }
+
+    /// What the wall clock will show then.
+    pub(super) fn time_of(self, instant: Instant) -> Timestamp {
+        let left = instant.saturating_duration_since(self.at).min(FARTHEST);
+        self.wall.checked_add(left).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// When the next walk and the next increment of one registry are due.

@@ -5,6 +5,7 @@
 //! does not hold up what changed, and an increment that waits before a retry does not hold up the walk.
 
 mod endings;
+mod shown;
 
 use std::sync::Arc;
 
@@ -146,8 +147,14 @@ impl Synchroniser {
         self.requests = requests;
     }
 
-    /// What to do next.
+    /// What to do next. What is under way then, the registry's status shows.
     pub(super) fn next(&mut self, now: Now) -> Step {
+        let step = self.decide(now);
+        self.show(now);
+        step
+    }
+
+    fn decide(&mut self, now: Now) -> Step {
         self.end_what_cannot_go_on(now);
         let deadlines = self.walk.iter().chain(&self.increment).map(|run| run.walk.deadline());
         if !self.is_walkable {

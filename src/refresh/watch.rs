@@ -14,10 +14,13 @@ const FILE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Tests a registry at its interval, whatever the outcome.
 pub(super) async fn probe(registry: Arc<Registry>) {
-    let mut ticks = interval(registry.settings().health.interval);
+    let spacing = registry.settings().health.interval;
+    let mut ticks = interval(spacing);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        // One that takes longer than that is followed by the next one at once.
+        registry.status().next_check = Timestamp::now().checked_add(spacing).ok();
         let check = registry.check().await;
         registry.observe_check(check);
     }

@@ -8,34 +8,45 @@ use tokio::time::Instant;
 
 use super::error::FetchError;
 use super::http::HttpOrigin;
-use super::probe::{Check, Timing};
+use super::probe::{Check, Teller, Timing, Told};
 use super::wire::{FormatError, Page};
 use super::{Origin, Registry};
 
 impl Registry {
     /// Test Connection: one small request, judged in three stages.
     pub async fn check(&self) -> Check {
+        self.check_telling(&mut |_| {}).await
+    }
+
+    /// The same, told as it goes: each stage when it has ended. What is returned counts; where another attempt or a
+    /// redirect followed, it may say something else than what was told.
+    pub async fn check_telling(&self, tell: &mut (dyn FnMut(Told) + Send)) -> Check {
+        let mut teller = Teller::new(tell);
         match &self.source {
-            Origin::Http(http) => self.check_http(http).await,
+            Origin::Http(http) => self.check_http(http, &mut teller).await,
             Origin::File(file) => {
+                teller.begin(file.public_url());
                 let started = Instant::now();
                 let read = file.read().await;
                 let timing = Timing { exchange: started.elapsed(), ..Timing::default() };
-                self.judge(timing, read, None).await.0
+                let (check, _) = self.judge(timing, read, None).await;
+                teller.finish(&check);
+                check
             }
         }
     }
 
     /// Checks the known endpoint, or one candidate after the other until one is a registry. A candidate
     /// that cannot be reached decides: the next one is on the same host.
-    async fn check_http(&self, http: &HttpOrigin) -> Check {
+    async fn check_http(&self, http: &HttpOrigin, teller: &mut Teller<'_>) -> Check {
         let limit = self.settings.health.timeout;
         let deadline = Instant::now() + limit;
         let (mut url, mut others) = http.candidates();
         let mut telling: Option<Check> = None;
         loop {
-            let (timing, body) = http.probe(&url, deadline).await;
+            let (timing, body) = http.probe(&url, deadline, teller).await;
             let (check, error) = self.judge(timing, body, Some(limit)).await;
+            teller.finish(&check);
             match error {
                 None => {
                     http.settle_on(url);

@@ -1,6 +1,7 @@
 //! The HTTP client of registries: limits, credentials, redirects, and errors by kind. Retrying and
 //! deciding what an answer means is somebody else's part.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,11 +15,12 @@ use url::Url;
 use super::body::{self, IncomingBody};
 use super::config::{HttpTarget, Token, bearer};
 use super::connect::{Attempt, ConnectWatch};
-use super::error::{FetchError, is_want_of_descriptors, root_cause, seconds, tls_problem};
+use super::error::{FetchError, Stage, is_want_of_descriptors, root_cause, seconds, tls_problem};
 use super::gate::Pass;
 use super::limits::Limits;
 use super::lineage::{LINEAGE_HEADER, LineageWatch};
 use super::network::{CONNECT_TIMEOUT, Network};
+use super::probe::Teller;
 use super::resolve::Resolver;
 use super::revalidate::MAX_TAG_BYTES;
 
@@ -91,15 +93,25 @@ impl Client {
         Ok(answer.body.unwrap_or_default())
     }
 
-    /// Fetches over a new connection, and says how long connecting took.
+    /// Fetches over a new connection, and says how long connecting took: as soon as that is known, and in the end. A
+    /// redirect leads to another connection, and only the last one counts.
     pub(super) async fn probe(
         &self,
         url: &Url,
         timeout: Duration,
         pass: &mut Pass<'_>,
+        teller: &mut Teller<'_>,
     ) -> (Option<Duration>, Result<Answer, FetchError>) {
         self.watch.reset();
-        let result = self.send(&self.probes, url, None, self.limits, timeout, Some(pass)).await;
+        let mut sending = pin!(self.send(&self.probes, url, None, self.limits, timeout, Some(pass)));
+        let result = tokio::select! {
+            biased;
+            result = &mut sending => result,
+            duration = self.watch.connected() => {
+                teller.pass(Stage::Network, duration);
+                sending.await
+            }
+        };
         match (self.watch.last_attempt(), result) {
             (Attempt::Connected(duration), result) => (Some(duration), result),
             (Attempt::Connecting, Err(FetchError::Timeout(duration))) => {

@@ -4,10 +4,11 @@
 //! watch shows after a request is that request's connection.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -22,8 +23,14 @@ pub(super) enum Attempt {
 }
 
 /// Shows how far the last connection attempt has come.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ConnectWatch(Arc<Mutex<Attempt>>);
+#[derive(Clone, Debug)]
+pub(super) struct ConnectWatch(Arc<watch::Sender<Attempt>>);
+
+impl Default for ConnectWatch {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(Attempt::NotStarted)))
+    }
+}
 
 impl ConnectWatch {
     pub(super) fn reset(&self) {
@@ -31,11 +38,23 @@ impl ConnectWatch {
     }
 
     pub(super) fn last_attempt(&self) -> Attempt {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.borrow()
+    }
+
+    /// Waits until there is a connection, and says how long connecting took.
+    pub(super) async fn connected(&self) -> Duration {
+        let mut attempts = self.0.subscribe();
+        loop {
+            if let Attempt::Connected(duration) = *attempts.borrow_and_update() {
+                return duration;
+            }
+            // The channel cannot close: we hold its sender.
+            let _ = attempts.changed().await;
+        }
     }
 
     fn set(&self, attempt: Attempt) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = attempt;
+        self.0.send_replace(attempt);
     }
 }
 

@@ -11,12 +11,12 @@ use super::client::{Answer, Client};
 use super::config::HttpTarget;
 use super::crawl::PageQuery;
 use super::endpoint::{Endpoint, public_url};
-use super::error::FetchError;
+use super::error::{FetchError, Stage};
 use super::gate::Gate;
 use super::limits::Limits;
 use super::lineage::LineageWatch;
 use super::network::Network;
-use super::probe::Timing;
+use super::probe::{Teller, Timing};
 use super::revalidate::Remembered;
 use super::wire::Page;
 
@@ -97,8 +97,13 @@ impl HttpOrigin {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Asks for a few entries over a new connection.
-    pub(super) async fn probe(&self, url: &Url, deadline: Instant) -> (Timing, Result<Vec<u8>, FetchError>) {
+    /// Asks for a few entries over a new connection, and tells how far it has come.
+    pub(super) async fn probe(
+        &self,
+        url: &Url,
+        deadline: Instant,
+        teller: &mut Teller<'_>,
+    ) -> (Timing, Result<Vec<u8>, FetchError>) {
         let waiting = Instant::now();
         let Ok(mut pass) = timeout_at(deadline, self.gate.enter()).await else {
             // One request at a time: the page that is in the way has had as long as a probe may take.
@@ -108,10 +113,14 @@ impl HttpOrigin {
             return (timing, Err(busy.map_or(FetchError::NoRoom, FetchError::Busy)));
         };
         let started = Instant::now();
+        teller.begin(public_url(url));
         let left = deadline.saturating_duration_since(started);
-        let (connect, answer) = self.client.probe(&with_query(url, PROBE_QUERY), left, &mut pass).await;
+        let (connect, answer) = self.client.probe(&with_query(url, PROBE_QUERY), left, &mut pass, teller).await;
         drop(pass);
         let timing = Timing { connect, exchange: started.elapsed(), decode: Duration::ZERO };
+        if answer.is_ok() {
+            teller.pass(Stage::Response, timing.response());
+        }
         (timing, answer.map(|answer| answer.body.unwrap_or_default()))
     }
 

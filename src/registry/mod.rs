@@ -5,8 +5,8 @@
 //! [`client`](self) and `connect` one request, `resolve` and `addresses` where it may go, `body` what comes back,
 //! [`error`] what goes wrong, [`retry`] and `gate` when to ask again, `http` and `file` the two kinds of registries,
 //! `pages` what a list is made of, `revalidate` what need not be sent again, [`wire`] from bytes to entries, [`crawl`] and [`increments`] from pages
-//! to a listing, [`guard`] whether it is believed, `check`, [`probe`] and [`health`] from outcomes to a state, [`status`] and [`marks`] what
-//! is known, `observe` how that changes, `lineage` who is behind it, [`lookup`] one name asked for out of turn,
+//! to a listing, [`guard`] whether it is believed, `check`, [`probe`] and [`health`] from outcomes to a state, [`status`], [`history`],
+//! [`syncs`] and [`marks`] what is known, `observe` how that changes, `lineage` who is behind it, [`lookup`] one name asked for out of turn,
 //! [`restore`] and `succession` what outlives the process and the settings, [`peer`] a proxy like ours that a command asks,
 //! and here [`Registry`].
 
@@ -17,6 +17,7 @@ pub mod endpoint;
 pub mod error;
 pub mod guard;
 pub mod health;
+pub mod history;
 pub mod increments;
 pub mod limits;
 pub mod lookup;
@@ -26,6 +27,7 @@ pub mod probe;
 pub mod restore;
 pub mod retry;
 pub mod status;
+pub mod syncs;
 pub mod wire;
 
 mod addresses;

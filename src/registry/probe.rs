@@ -1,4 +1,5 @@
-//! Test Connection: one request, judged in three stages. Pure: it takes what a request brought.
+//! Test Connection: one request, judged in three stages. Pure: it takes what a request brought, and says in which order
+//! it is told.
 
 use std::time::Duration;
 
@@ -56,12 +57,78 @@ pub struct Timing {
     pub decode: Duration,
 }
 
+impl Timing {
+    /// From the connection to the end of the body.
+    pub(super) fn response(&self) -> Duration {
+        self.exchange.saturating_sub(self.connect.unwrap_or_default())
+    }
+}
+
+/// What is told of a test while it runs.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// A request begins, to this URL; where there was one before, that one decides nothing. A base URL has two places
+    /// for its list.
+    Attempt {
+        /// The URL as the public may see it.
+        url: String,
+    },
+    /// A stage of it has ended.
+    Stage(StageView),
+}
+
+/// Tells of a test while it runs: each stage once for each attempt, in order.
+pub(super) struct Teller<'a> {
+    tell: &'a mut (dyn FnMut(Told) + Send),
+    /// How many stages of the present attempt have been told.
+    told: usize,
+}
+
+impl<'a> Teller<'a> {
+    pub(super) fn new(tell: &'a mut (dyn FnMut(Told) + Send)) -> Self {
+        Self { tell, told: 0 }
+    }
+
+    /// An attempt begins.
+    pub(super) fn begin(&mut self, url: String) {
+        self.told = 0;
+        (self.tell)(Told::Attempt { url });
+    }
+
+    /// A stage has been passed. One that comes after a stage that nobody has seen end waits for the report.
+    pub(super) fn pass(&mut self, stage: Stage, duration: Duration) {
+        if Stage::ALL.get(self.told) == Some(&stage) {
+            self.told += 1;
+            (self.tell)(Told::Stage(StageView::of(&StageReport { stage, duration, failure: None })));
+        }
+    }
+
+    /// An attempt has ended: tells what has not been told of it.
+    pub(super) fn finish(&mut self, check: &Check) {
+        for report in check.stages.iter().filter(|report| !Stage::ALL[..self.told].contains(&report.stage)) {
+            (self.tell)(Told::Stage(StageView::of(report)));
+        }
+        self.told = Stage::ALL.len();
+    }
+}
+
+impl StageView {
+    fn of(report: &StageReport) -> Self {
+        Self {
+            stage: report.stage,
+            ok: Some(report.failure.is_none()),
+            duration_ms: Some((report.duration.as_secs_f64() * 1e6).round() / 1e3),
+            reason: report.failure.clone(),
+        }
+    }
+}
+
 impl Check {
     /// Judges a request by its outcome.
     #[must_use]
     pub fn new(at: Timestamp, timing: Timing, result: Result<(), &FetchError>) -> Self {
         let connect = timing.connect.unwrap_or_default();
-        let durations = [connect, timing.exchange.saturating_sub(connect), timing.decode];
+        let durations = [connect, timing.response(), timing.decode];
         let failed = result.err().map(|error| (error.stage(), error.to_string()));
         let mut stages = Vec::with_capacity(3);
         // Where nothing was asked, nothing is known of the network.
@@ -90,12 +157,7 @@ impl Check {
     pub fn views(&self) -> [StageView; 3] {
         Stage::ALL.map(|stage| {
             let report = self.stages.iter().find(|report| report.stage == stage);
-            StageView {
-                stage,
-                ok: report.map(|report| report.failure.is_none()),
-                duration_ms: report.map(|report| (report.duration.as_secs_f64() * 1e6).round() / 1e3),
-                reason: report.and_then(|report| report.failure.clone()),
-            }
+            report.map_or(StageView { stage, ok: None, duration_ms: None, reason: None }, StageView::of)
         })
     }
 
@@ -129,6 +191,36 @@ mod tests {
         let check = Check::new(Timestamp::UNIX_EPOCH, Timing::default(), Err(&busy));
         assert_eq!(check.views().map(|view| view.ok), [None, Some(false), None]);
         assert_eq!(check.outcome, Outcome::Failure);
+    }
+
+    #[test]
+    fn each_stage_is_told_once_and_those_that_nobody_saw_end_in_the_end() {
+        let told = |seen: &[Stage], result: Result<(), &FetchError>| {
+            let mut stages = Vec::new();
+            let mut tell = |told: Told| match told {
+                Told::Attempt { url } => stages.push((url, None)),
+                Told::Stage(view) => stages.push((view.stage.as_str().to_owned(), view.ok)),
+            };
+            let mut teller = Teller::new(&mut tell);
+            for _ in 0..2 {
+                teller.begin("u".to_owned());
+                for stage in seen {
+                    teller.pass(*stage, Duration::ZERO);
+                }
+                teller.finish(&Check::new(Timestamp::UNIX_EPOCH, Timing::default(), result));
+                teller.pass(Stage::Format, Duration::ZERO);
+            }
+            let again = stages.split_off(stages.len() / 2);
+            assert_eq!(stages, again, "the second attempt is told as the first one");
+            stages.into_iter().filter_map(|(stage, ok)| Some((stage, ok?))).collect::<Vec<_>>()
+        };
+        let all = ["network", "response", "format"].map(|stage| (stage.to_owned(), true));
+        assert_eq!(told(&[Stage::Network, Stage::Response], Ok(())), all);
+        assert_eq!(told(&[Stage::Response], Ok(())), all, "in order");
+        assert_eq!(told(&[], Ok(())), all);
+        let failed = ("response".to_owned(), false);
+        assert_eq!(told(&[Stage::Network], Err(&FetchError::Loop)), [all[0].clone(), failed.clone()]);
+        assert_eq!(told(&[], Err(&FetchError::NoRoom)), [failed]);
     }
 
     #[test]

@@ -8,9 +8,11 @@ use jiff::Timestamp;
 
 use super::guard::{Held, Trust, Verdict, judge};
 use super::health::{Config, Health, Outcome, State, WhenUnhealthy};
+use super::history::History;
 use super::marks::Marks;
 use super::observe::RefreshRequests;
 use super::probe::Check;
+use super::syncs::Syncs;
 use super::wire::{Refused, RefusedEntries};
 use crate::catalog::listing::Listing;
 
@@ -21,6 +23,10 @@ pub struct Status {
     pub health: Health,
     /// The last test.
     pub last_check: Option<Check>,
+    /// What the last tests came to.
+    pub history: History,
+    /// When the next test is due.
+    pub next_check: Option<Timestamp>,
     /// The last good listing.
     pub listing: Option<Arc<Listing>>,
     /// When the registry last confirmed that listing or brought it up to date.
@@ -33,6 +39,8 @@ pub struct Status {
     pub refused: RefusedEntries,
     /// The last walk that has ended.
     pub last_sync: Option<SyncReport>,
+    /// The walks in progress, and the next ones.
+    pub syncs: Syncs,
     /// The last thing that went wrong, and when.
     pub last_error: Option<(Timestamp, String)>,
     /// Whether the first attempt to fetch has ended, well or badly.
@@ -102,12 +110,15 @@ impl Status {
         Self {
             health: Health::starting(now),
             last_check: None,
+            history: History::default(),
+            next_check: None,
             listing: None,
             listed_at: None,
             is_restored: false,
             partial: None,
             refused: RefusedEntries::default(),
             last_sync: None,
+            syncs: Syncs::default(),
             last_error: None,
             attempted: false,
             loops: Loops::default(),
@@ -160,6 +171,7 @@ impl Status {
         if let Some((stage, reason)) = check.failure() {
             self.last_error = Some((check.at, format!("{}: {reason}", stage.as_str())));
         }
+        self.history.note(&check);
         self.last_check = Some(check);
     }
 

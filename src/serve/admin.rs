@@ -1,33 +1,31 @@
 //! The admin listener (contract §5): who may use it, what it does besides reading, and figures. Everything that only
 //! reads is answered as on the public listener, without CORS.
+//!
+//! `access` who is let in, `action` what is asked for, `dashboard` the pages, `running` a test as it runs, `metrics` the
+//! figures.
 
 mod access;
+mod action;
+mod dashboard;
 mod metrics;
+mod running;
 
+use std::sync::Arc;
+
+use http::header::{LOCATION, VARY};
 use http::request::Parts;
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::error::Problem;
-use super::escapes::decode;
-use super::registries::CheckView;
-use super::{Answered, Service};
+use super::pages::Root;
+use super::registries::{CheckView, to_line};
+use super::{Answered, Body, Service};
 use crate::registry::Registry;
 
 pub(super) use access::Access;
-
-/// What the admin listener does that the public one does not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Action {
-    /// Figures for Prometheus.
-    Metrics,
-    /// Test Connection.
-    Test { name: String },
-    /// A full walk.
-    Refresh { name: String, accept: bool },
-    /// Which methods there are.
-    Options { allow: String },
-}
+use action::{Action, Form, action};
+use running::Running;
 
 /// What a test came to.
 #[derive(Serialize)]
@@ -47,6 +45,9 @@ struct Asked<'a> {
 
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+/// Keeps nginx from holding lines back.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 impl Service {
     /// Lets a request into the admin listener, and answers what only that one does; `None` for everything else.
@@ -54,106 +55,70 @@ impl Service {
         access.check(request).await?;
         super::guard::check(request)?;
         let Some(action) = action(&request.method, request.uri.path(), request.uri.query())? else { return Ok(None) };
-        match action {
-            Action::Options { allow } => Ok(Some(Answered::With(self.responder.options(&request.headers, &allow)))),
+        let response = match action {
+            Action::Options { allow } => self.responder.options(&request.headers, &allow),
             Action::Metrics => {
                 let mut response = self.responder.momentary(self.metrics());
                 response.headers_mut().insert(http::header::CONTENT_TYPE, OPEN_METRICS);
-                Ok(Some(Answered::With(response)))
+                response
             }
-            Action::Test { name } => {
-                let registry = self.registry(&name)?;
-                let check = registry.check().await;
-                let tested = Tested { name: &name, check: CheckView::from(&check) };
-                let body = super::registries::to_line(&tested);
-                registry.observe_check(check);
-                Ok(Some(self.momentary(body)))
-            }
-            Action::Refresh { name, accept } => {
-                self.registry(&name)?.request_refresh(accept);
-                let asked = Asked { name: &name, refresh: "requested", accept };
-                let mut response = self.responder.momentary(super::registries::to_line(&asked));
-                *response.status_mut() = http::StatusCode::ACCEPTED;
-                Ok(Some(Answered::With(response)))
-            }
-        }
+            Action::Page(page) => self.dashboard(page, request).await,
+            Action::Asset(asset) => return Ok(Some(self.dashboard_asset(asset))),
+            Action::Test { name } => self.test(&name, request).await?,
+            Action::Refresh { name, accept } => self.refresh(&name, accept, request)?,
+        };
+        Ok(Some(Answered::With(response)))
     }
 
-    fn registry(&self, name: &str) -> Result<&Registry, Problem> {
-        let found = self.registries.iter().find(|registry| registry.name() == name);
-        found.map(AsRef::as_ref).ok_or_else(|| Problem::NotFound("No registry of that name is configured".into()))
-    }
-}
-
-/// Finds what a request asks for, if that is for the admin listener alone.
-fn action(method: &Method, path: &str, query: Option<&str>) -> Result<Option<Action>, Problem> {
-    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
-    let methods: &[Method] = match segments[..] {
-        ["metrics"] => &[Method::GET, Method::HEAD],
-        ["registries", _, "test" | "refresh"] => &[Method::POST],
-        _ => return Ok(None),
-    };
-    if !methods.contains(method) {
-        let names: Vec<&str> = methods.iter().chain([&Method::OPTIONS]).map(Method::as_str).collect();
-        let allow = names.join(", ");
-        let is_asked = method == Method::OPTIONS;
-        return if is_asked { Ok(Some(Action::Options { allow })) } else { Err(Problem::MethodNotAllowed { allow }) };
-    }
-    let name = |name| decode(name, "registry name");
-    Ok(Some(match segments[..] {
-        ["registries", registry, "test"] => Action::Test { name: name(registry)? },
-        ["registries", registry, _] => Action::Refresh { name: name(registry)?, accept: accept(query)? },
-        _ => Action::Metrics,
-    }))
-}
-
-/// The one parameter of a refresh.
-fn accept(query: Option<&str>) -> Result<bool, Problem> {
-    let mut accept = false;
-    for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        accept = match (&*key, &*value) {
-            ("accept", "true") => true,
-            ("accept", "false") => false,
-            _ => {
-                return Err(Problem::BadRequest(
-                    "A refresh takes `accept=true` or `accept=false`, and nothing else.".into(),
-                ));
+    /// Test Connection, told as whoever asks wants to hear it.
+    async fn test(&self, name: &str, request: &Parts) -> Result<Response<Body>, Problem> {
+        let registry = self.registry(name)?;
+        let form = Form::accepted(&request.headers);
+        let mut response = if form == Form::Lines {
+            let running = Running::new(Arc::clone(registry));
+            let mut response = self.responder.streaming(LINES, Body::stream(Box::new(running)));
+            response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+            response
+        } else {
+            let check = registry.check().await;
+            let tested = to_line(&Tested { name, check: CheckView::from(&check) });
+            registry.observe_check(check);
+            if form == Form::Page {
+                self.see_registry(name, request.uri.path())
+            } else {
+                self.responder.momentary(tested)
             }
         };
-    }
-    Ok(accept)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn find(method: &Method, target: &str) -> Result<Option<Action>, u16> {
-        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-        action(method, path, query).map_err(|problem| problem.status().as_u16())
+        response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
+        Ok(response)
     }
 
-    #[test]
-    fn actions_have_a_path_and_a_method() {
-        assert_eq!(find(&Method::GET, "/metrics"), Ok(Some(Action::Metrics)));
-        let name = || "acme".to_owned();
-        assert_eq!(find(&Method::POST, "/registries/acme/test"), Ok(Some(Action::Test { name: name() })));
-        for (query, accept) in [("", false), ("?accept=true", true), ("?accept=false", false), ("?accept=true&", true)]
-        {
-            let expected = Action::Refresh { name: name(), accept };
-            assert_eq!(find(&Method::POST, &format!("/registries/acme/refresh{query}")), Ok(Some(expected)));
-        }
-        assert_eq!(find(&Method::GET, "/registries/acme/refresh"), Err(405));
-        assert_eq!(find(&Method::POST, "/metrics"), Err(405));
-        for (target, allow) in [
-            ("/metrics", "GET, HEAD, OPTIONS"),
-            ("/registries/acme/test", "POST, OPTIONS"),
-            ("/registries/acme/refresh", "POST, OPTIONS"),
-        ] {
-            assert_eq!(find(&Method::OPTIONS, target), Ok(Some(Action::Options { allow: allow.to_owned() })));
-        }
-        assert_eq!(find(&Method::POST, "/registries/acme/refresh?accept=yes"), Err(400));
-        assert_eq!(find(&Method::POST, "/registries/acme/refresh?force=true"), Err(400));
-        assert_eq!(find(&Method::GET, "/registries/acme"), Ok(None));
+    /// A full walk. It begins when it may; nobody waits for it here.
+    fn refresh(&self, name: &str, accept: bool, request: &Parts) -> Result<Response<Body>, Problem> {
+        self.registry(name)?.request_refresh(accept);
+        let mut response = if Form::accepted(&request.headers) == Form::Page {
+            self.see_registry(name, request.uri.path())
+        } else {
+            let mut response = self.responder.momentary(to_line(&Asked { name, refresh: "requested", accept }));
+            *response.status_mut() = StatusCode::ACCEPTED;
+            response
+        };
+        response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
+        Ok(response)
+    }
+
+    /// Leads a browser that has sent a form to the registry's page, so that reading that again does nothing.
+    fn see_registry(&self, name: &str, path: &str) -> Response<Body> {
+        let mut response = self.responder.momentary("");
+        // A name that is configured has nothing in it that a URL has to escape.
+        let location = format!("{}dashboard/registries/{name}", Root::of(path).unwrap_or_default());
+        *response.status_mut() = StatusCode::SEE_OTHER;
+        response.headers_mut().insert(LOCATION, super::respond::header(&location));
+        response
+    }
+
+    fn registry(&self, name: &str) -> Result<&Arc<Registry>, Problem> {
+        let found = self.registries.iter().find(|registry| registry.name() == name);
+        found.ok_or_else(|| Problem::NotFound("No registry of that name is configured".into()))
     }
 }

@@ -36,6 +36,7 @@ impl<'a> View<'a> {
             CatalogRequest::Versions { name, include_deleted } => self.versions(name, *include_deleted),
             CatalogRequest::Version { name, version, include_deleted } => self.version(name, version, *include_deleted),
             CatalogRequest::Inspection(inspection) => Ok(self.inspections.render(self.catalog, inspection)),
+            CatalogRequest::Page(page) => page.render(self),
         }
     }
 
@@ -77,6 +78,18 @@ impl<'a> View<'a> {
         found.write_to(&mut body);
         body.push(b'\n');
         Ok(body)
+    }
+
+    /// A server, and one of its versions, or its latest; also where that is deleted.
+    pub(super) fn server(&self, name: &str, version: Option<&str>) -> Result<(&'a Server, &'a Version), Problem> {
+        let visible = |server: &'a Server| {
+            let found = match version {
+                None => server.latest(),
+                Some(version) => server.version(version),
+            };
+            Some((server, found?))
+        };
+        self.find(name, version, true, visible)
     }
 
     /// What `visible` picks from the server of that name. "Not listed" is an answer that clients enforce, so

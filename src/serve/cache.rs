@@ -6,17 +6,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::inspections::Inspection;
+use super::pages::{self, Page};
 use super::query::ListQuery;
 use super::read_through::Source;
 use super::representation::Representation;
 use super::respond::JSON;
 use super::targets::Known;
 use crate::catalog::Catalog;
-use crate::catalog::page::{Filter, VersionFilter};
 
 /// What a rendered body costs besides its bytes: tags, locks, the cache's own book-keeping.
 const OVERHEAD_BYTES: usize = 1 << 10;
@@ -28,26 +29,25 @@ pub(super) enum CatalogRequest {
     Versions { name: String, include_deleted: bool },
     Version { name: String, version: String, include_deleted: bool },
     Inspection(Inspection),
+    Page(Page),
 }
 
 impl CatalogRequest {
     fn heap_bytes(&self) -> usize {
         match self {
-            Self::List(query) => {
-                let Filter { search, registry, package_type, transport, .. } = &query.filter;
-                let texts = [search, registry, package_type, transport].into_iter().flatten();
-                let texts: usize = texts.map(|text| text.len()).sum();
-                let version = match &query.filter.version {
-                    VersionFilter::Exact(version) => version.len(),
-                    VersionFilter::Any | VersionFilter::Latest => 0,
-                };
-                let after = query.after.as_ref();
-                let after = after.map_or(0, |after| after.name.len() + after.version.as_deref().map_or(0, str::len));
-                texts + version + after
-            }
+            Self::List(query) => query.heap_bytes(),
             Self::Versions { name, .. } => name.len(),
             Self::Version { name, version, .. } => name.len() + version.len(),
             Self::Inspection(inspection) => inspection.heap_bytes(),
+            Self::Page(page) => page.heap_bytes(),
+        }
+    }
+
+    /// An answer to it, which became what it is then.
+    pub(super) fn represent(&self, body: Vec<u8>, changed_at: Timestamp) -> Representation {
+        match self {
+            Self::Page(_) => Representation::new(pages::HTML, body.into(), changed_at).under(pages::POLICY),
+            _ => Representation::new(JSON, body.into(), changed_at),
         }
     }
 }
@@ -124,8 +124,7 @@ impl ResponseCache {
             return Ok((kept, Origin::Rendered));
         }
         let place = Place { request: Arc::clone(request), revision: catalog.revision.into() };
-        let representation = Representation::new(JSON, body.into(), catalog.published_at).kept_in(place);
-        let representation = Arc::new(representation);
+        let representation = Arc::new(request.represent(body, catalog.published_at).kept_in(place));
         self.0.insert(Arc::clone(request), Arc::clone(&representation));
         Ok((representation, Origin::Rendered))
     }

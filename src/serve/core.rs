@@ -14,6 +14,7 @@ use super::connection::Load;
 use super::documents::Documents;
 use super::inspections::Inspections;
 use super::mcp::MAX_AT_ONCE;
+use super::pages::Assets;
 use super::read_through::ReadThrough;
 use super::representation::Encoders;
 use super::targets::Targets;
@@ -30,6 +31,7 @@ pub struct Core {
     cache_bytes: u64,
     pub(super) encoders: Encoders,
     pub(super) documents: Arc<Documents>,
+    pub(super) assets: Arc<Assets>,
     pub(super) read_through: Arc<ReadThrough>,
     pub(super) validation: Arc<Validation>,
     pub(super) started: Instant,
@@ -53,12 +55,14 @@ pub struct Figures {
 }
 
 /// How the store is doing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct StoreFigures {
     /// When something was last written, if ever.
     pub last_write: Option<Timestamp>,
     /// Whether something cannot be written now.
     pub is_failing: bool,
+    /// What that is, and why.
+    pub failing: Vec<String>,
 }
 
 impl fmt::Debug for Figures {
@@ -84,6 +88,7 @@ impl Core {
             cache_bytes,
             encoders: Encoders::new(),
             documents: Arc::new(Documents::new()),
+            assets: Arc::new(Assets::new()),
             read_through,
             validation: Arc::default(),
             started: Instant::now(),

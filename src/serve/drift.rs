@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::documents::description;
 use super::error::Problem;
 use super::inspections;
+use super::pages::Asset;
 use super::query;
 use super::reading::Reading;
 use super::route::{Route, route};
@@ -40,6 +41,12 @@ described! {
     Route::OpenapiYaml => "/openapi.yaml",
     Route::OpenapiJson => "/openapi.json",
     Route::Docs => "/docs",
+    Route::Browse => "/",
+    Route::Server { .. } => "/server/{serverName}",
+    Route::Status => "/status",
+    Route::Asset(Asset::Style) => "/assets/style.css",
+    Route::Asset(Asset::Script) => "/assets/script.js",
+    Route::Asset(Asset::Icon) => "/assets/icon.svg",
     Route::Posted(Reading::ServerJson) => "/v0.1/validate",
     Route::Posted(Reading::Configuration) => "/validate",
     Route::Posted(Reading::Message) => "/mcp",
@@ -139,6 +146,8 @@ fn the_described_query_parameters_are_those_that_are_read() {
     };
     for path in PATHS {
         let read: BTreeSet<&str> = match *path {
+            "/server/{serverName}" => query::SERVER_PARAMETERS.into(),
+            "/" => query::BROWSE_PARAMETERS.into(),
             "/v0.1/servers" => query::LIST_PARAMETERS.into(),
             "/conflicts" => inspections::CONFLICT_PARAMETERS.into(),
             "/duplicates" => inspections::DUPLICATE_PARAMETERS.into(),

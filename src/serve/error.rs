@@ -128,7 +128,8 @@ impl Problem {
         told.collect::<Vec<_>>().join("; ")
     }
 
-    fn detail(&self) -> Cow<'_, str> {
+    /// What is wrong, in a sentence.
+    pub(super) fn detail(&self) -> Cow<'_, str> {
         match self {
             Self::Validation(_) => "validation failed".into(),
             Self::BadRequest(detail)

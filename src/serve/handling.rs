@@ -94,13 +94,13 @@ impl Service {
         let begun = catch_unwind(AssertUnwindSafe(|| self.begin(&request)));
         let wait = match begun.unwrap_or_else(|_| panicked(request.uri.path())) {
             Ok(Begun::Answered(response)) => return Handled::Now(self.finish(&request.headers, response)),
-            Err(problem) => return Handled::Now(self.finish(&request.headers, self.responder.problem(&problem))),
+            Err(problem) => return Handled::Now(self.finish(&request.headers, self.problem(&request, &problem))),
             Ok(Begun::Waits(wait)) => wait,
         };
         let this = Arc::clone(self);
         Handled::Later(Box::pin(async move {
             let answered = guarded(request.uri.path(), pin!(this.wait(&request, posted, wait))).await;
-            let response = answered.unwrap_or_else(|problem| this.responder.problem(&problem));
+            let response = answered.unwrap_or_else(|problem| this.problem(&request, &problem));
             this.finish(&request.headers, response)
         }))
     }

@@ -83,20 +83,43 @@ impl Inspections {
 
     /// The body of an answer.
     pub(super) fn render(&self, catalog: &Catalog, inspection: &Inspection) -> Vec<u8> {
+        self.find(catalog, inspection, |findings, next| match findings {
+            Findings::Conflicts(conflicts) => {
+                to_line(&ConflictsBody { metadata: metadata(&conflicts, next), conflicts })
+            }
+            Findings::Duplicates(groups) => {
+                to_line(&DuplicatesBody { metadata: metadata(&groups, next), duplicates: groups })
+            }
+        })
+    }
+
+    /// What there is, shown by somebody, with the cursor of the next page.
+    pub(super) fn find<T>(
+        &self,
+        catalog: &Catalog,
+        inspection: &Inspection,
+        show: impl FnOnce(Findings<'_>, Option<String>) -> T,
+    ) -> T {
         match inspection {
             Inspection::Conflicts(asked) => {
                 let page = conflicts::page(catalog, &asked.filter, asked.after.as_ref(), asked.limit);
                 let next = page.next.map(|position| query::after_conflict(&asked.filter, position));
-                to_line(&ConflictsBody { metadata: metadata(&page.conflicts, next), conflicts: page.conflicts })
+                show(Findings::Conflicts(page.conflicts), next)
             }
             Inspection::Duplicates(asked) => {
                 let report = self.report(catalog);
                 let page = report.page(catalog, &asked.filter, asked.after.as_ref(), asked.limit);
                 let next = page.next.map(|position| query::after_group(&asked.filter, position));
-                to_line(&DuplicatesBody { metadata: metadata(&page.groups, next), duplicates: page.groups })
+                show(Findings::Duplicates(page.groups), next)
             }
         }
     }
+}
+
+/// What an inspection finds.
+pub(super) enum Findings<'a> {
+    Conflicts(Vec<conflicts::Conflict<'a>>),
+    Duplicates(Vec<duplicates::Told<'a>>),
 }
 
 #[derive(Serialize)]
@@ -141,23 +164,35 @@ impl Service {
     /// Makes an answer, off the runtime's threads.
     pub(super) async fn inspected(&self, request: Arc<CatalogRequest>) -> Result<Found, Problem> {
         let CatalogRequest::Inspection(inspection) = &*request else { return Err(Problem::Internal) };
-        let turn = self.core.inspections.turn(inspection).await?;
         let (catalog, cache) = (Arc::clone(&self.core.current.load()), self.core.cache.clone());
         // Of the catalog that is looked at: a later one may be fresher than what is found.
         let freshness = self.with_view(|view| self.freshness(View { catalog: &catalog, ..view }));
-        let (inspections, asked) = (Arc::clone(&self.core.inspections), Arc::clone(&request));
-        let made = spawn_blocking(move || {
-            // Held to the end, also when the request has gone away: whoever comes next finds the result.
-            let _turn = turn;
+        let asked = Arc::clone(&request);
+        let made = self.look_aside(inspection, move |inspections| {
             // It was there when the request came; what makes it so does not go before the answer does.
-            let view =
-                View { catalog: &catalog, is_ready: true, reason: &|_| String::new(), inspections: &inspections };
+            let view = View { catalog: &catalog, is_ready: true, reason: &|_| String::new(), inspections };
             cache.get_or_render(&catalog, &asked, |asked| view.render(asked))
         });
-        let (representation, origin) = made.await.map_err(|panicked| {
+        let (representation, origin) = made.await??;
+        Ok(Found { representation, origin, freshness })
+    }
+
+    /// Works on an inspection when its turn has come, off the runtime's threads.
+    pub(super) async fn look_aside<T: Send + 'static>(
+        &self,
+        inspection: &Inspection,
+        look: impl FnOnce(&Inspections) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = self.core.inspections.turn(inspection).await?;
+        let inspections = Arc::clone(&self.core.inspections);
+        let looked = spawn_blocking(move || {
+            // Held to the end, also when the request has gone away: whoever comes next finds the result.
+            let _turn = turn;
+            look(&inspections)
+        });
+        looked.await.map_err(|panicked| {
             tracing::error!(error = %panicked, "an inspection of the catalog panicked");
             Problem::Internal
-        })??;
-        Ok(Found { representation, origin, freshness })
+        })
     }
 }

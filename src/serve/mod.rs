@@ -6,12 +6,14 @@
 //! services share, `configuration` what became of the configuration, `guard` what is refused before anything else,
 //! `route`, `escapes` and `query` what is asked for, `cursor` where a page begins, `api`, `registries` and `inspections`
 //! the bodies, `changes` the feed of what happened, `body` what is sent, `documents` and `docs` the API's description,
-//! `targets` what was asked for in these words before, `cache` the bodies that are there already, `read_through` what no
-//! body is there for, `reading` what requests bring, `validation` what is said of a configuration, `mcp` what agents ask,
-//! `representation` what is known of a body, `coding` and `condition` what the client wants of it and has of it, `error` the problems,
+//! `pages` what people look at, `targets` what was asked for in these words before, `cache` the bodies that are there
+//! already, `read_through` what no body is there for, `reading` what requests bring, `validation` what is said of a
+//! configuration, `mcp` what agents ask, `representation` what is known of a body, `accept`, `coding` and `condition` what
+//! the client wants of it and has of it, `error` the problems,
 //! `freshness`, `respond` and `cors` the headers, `lineage` the one that names us and those whom we mirror; `admin` what
 //! only those who run the proxy may do; `seldom` what the log says no more often than it should.
 
+mod accept;
 mod addresses;
 mod admin;
 mod api;
@@ -44,6 +46,7 @@ mod limits;
 mod lineage;
 mod listener;
 mod mcp;
+mod pages;
 mod query;
 mod read_through;
 mod reading;

@@ -1,4 +1,7 @@
-//! `GET /registries` and `/registries/{name}`: everything that is known of each registry.
+//! `GET /registries` and `/registries/{name}`: everything that is known of each registry. `syncs` is what its tests and
+//! walks come to over time.
+
+mod syncs;
 
 use std::sync::Arc;
 
@@ -15,6 +18,7 @@ use crate::registry::increments::UpdatedSince;
 use crate::registry::probe::{Check, StageView};
 use crate::registry::status::{Status, SyncReport};
 use crate::registry::wire::{MAX_REFUSED, Refused};
+pub(super) use syncs::{PastCheckView, ProgressView, SyncsView};
 
 #[derive(Serialize)]
 struct ListBody<'a> {
@@ -29,97 +33,110 @@ struct Metadata<'a> {
     configuration: &'a State,
 }
 
+/// A registry as it is shown.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Summary<'a> {
-    name: &'a str,
+pub(super) struct Summary<'a> {
+    pub(super) name: &'a str,
     /// Without user information and query; `file:` and a name for a file; absent where URLs are hidden.
     #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
-    kind: &'static str,
-    state: health::State,
-    since: Timestamp,
-    usable: bool,
+    pub(super) url: Option<String>,
+    pub(super) kind: &'static str,
+    pub(super) state: health::State,
+    pub(super) since: Timestamp,
+    pub(super) usable: bool,
     /// Whether there is a complete listing, one that was stored, a part of one, or none.
-    listing: &'static str,
+    pub(super) listing: &'static str,
     /// When the registry last confirmed it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    listed_at: Option<Timestamp>,
+    pub(super) listed_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_check: Option<CheckView>,
+    pub(super) last_check: Option<CheckView>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_sync: Option<SyncView>,
-    counts: Counts,
-    refused: RefusedView,
+    pub(super) next_check_at: Option<Timestamp>,
+    /// The last tests, the oldest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) checks: Option<Vec<PastCheckView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_sync: Option<SyncView>,
+    /// What is under way, and what comes next; a file has no walks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) syncs: Option<SyncsView>,
+    pub(super) counts: Counts,
+    pub(super) refused: RefusedView,
     /// What the registry makes of `updated_since`, where it does not honour it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    updated_since: Option<&'static str>,
+    pub(super) updated_since: Option<&'static str>,
     /// A list that has collapsed, and is not believed yet.
     #[serde(skip_serializing_if = "Option::is_none")]
-    held: Option<HeldView>,
+    pub(super) held: Option<HeldView>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_error: Option<ErrorView>,
+    pub(super) last_error: Option<ErrorView>,
 }
 
 /// A test as it is shown.
 #[derive(Serialize)]
 pub(super) struct CheckView {
-    at: Timestamp,
-    ok: bool,
-    stages: [StageView; 3],
+    pub(super) at: Timestamp,
+    pub(super) ok: bool,
+    pub(super) stages: [StageView; 3],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SyncView {
-    started_at: Timestamp,
-    finished_at: Timestamp,
-    ok: bool,
-    pages: u32,
-    versions: usize,
+pub(super) struct SyncView {
+    pub(super) started_at: Timestamp,
+    pub(super) finished_at: Timestamp,
+    pub(super) ok: bool,
+    pub(super) pages: u32,
+    pub(super) versions: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 /// What the registry lists, and what of it is served.
 #[derive(Default, Serialize)]
-struct Counts {
+pub(super) struct Counts {
     /// Names in the listing.
-    servers: usize,
+    pub(super) servers: usize,
     /// Versions in the listing.
-    versions: usize,
+    pub(super) versions: usize,
     /// Versions of the catalog whose content comes from this registry.
-    won: usize,
+    pub(super) won: usize,
     /// Versions that `include` and `exclude` leave out.
-    filtered: usize,
+    pub(super) filtered: usize,
     /// Versions that are refused because other registries claim the name.
-    foreign: usize,
+    pub(super) foreign: usize,
 }
 
 #[derive(Serialize)]
-struct RefusedView {
-    count: usize,
+pub(super) struct RefusedView {
+    pub(super) count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    entries: Option<Vec<Refused>>,
+    pub(super) entries: Option<Vec<Refused>>,
 }
 
 #[derive(Serialize)]
-struct HeldView {
-    since: Timestamp,
-    versions: usize,
-    removed: usize,
+pub(super) struct HeldView {
+    pub(super) since: Timestamp,
+    pub(super) versions: usize,
+    pub(super) removed: usize,
 }
 
 #[derive(Serialize)]
-struct ErrorView {
-    at: Timestamp,
-    message: String,
+pub(super) struct ErrorView {
+    pub(super) at: Timestamp,
+    pub(super) message: String,
 }
 
-/// Whether refused entries are listed or only counted.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// How much is told of a registry.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Detail {
+    /// Refused entries are counted.
     Counts,
+    /// And the last tests are listed.
+    Checks,
+    /// And so are refused entries, for which the whole catalog is looked through.
     Entries,
 }
 
@@ -132,9 +149,14 @@ pub(super) struct Registries<'a> {
 }
 
 impl Registries<'_> {
+    /// All of them, in configuration order; of what was refused, how much.
+    pub(super) fn summaries(&self) -> Vec<Summary<'_>> {
+        self.known.iter().map(|registry| self.summary(registry, Detail::Counts)).collect()
+    }
+
     /// The body of `GET /registries`.
     pub(super) fn list(&self) -> Vec<u8> {
-        let registries: Vec<_> = self.known.iter().map(|registry| self.summary(registry, Detail::Counts)).collect();
+        let registries = self.summaries();
         let metadata = Metadata { count: registries.len(), configuration: self.configuration };
         to_line(&ListBody { registries, metadata })
     }
@@ -145,7 +167,8 @@ impl Registries<'_> {
         Some(to_line(&self.summary(registry, Detail::Entries)))
     }
 
-    fn summary<'a>(&self, registry: &'a Registry, detail: Detail) -> Summary<'a> {
+    /// What is known of one of them.
+    pub(super) fn summary<'a>(&self, registry: &'a Registry, detail: Detail) -> Summary<'a> {
         // Where the catalog is from before a change of the configuration, it may be elsewhere there, or nowhere.
         let index = self.catalog.registries.iter().position(|known| *known.rules.name == *registry.name());
         let (usable, _) = registry.usable(Timestamp::now());
@@ -170,7 +193,10 @@ impl Registries<'_> {
             },
             listed_at: status.listed_at,
             last_check: status.last_check.as_ref().map(CheckView::from),
+            next_check_at: status.next_check,
+            checks: (Detail::Checks <= detail).then(|| status.history.checks().map(PastCheckView::from).collect()),
             last_sync: status.last_sync.as_ref().map(SyncView::from),
+            syncs: (!registry.is_file()).then(|| SyncsView::from(&*status)),
             counts,
             refused,
             updated_since: Some(status.marks.updated_since)

@@ -17,6 +17,7 @@ use super::coding::Coding;
 use super::cors::Cors;
 use super::error::Problem;
 use super::freshness::Freshness;
+use super::pages::{HTML, POLICY};
 use super::read_through::Source;
 use super::representation::Representation;
 
@@ -223,6 +224,23 @@ impl Responder {
             response.headers_mut().insert(CONTENT_TYPE, JSON);
         }
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        response
+    }
+
+    /// The same for a page.
+    pub(super) fn momentary_page(&self, page: String) -> Response<Body> {
+        let mut response = self.momentary(page);
+        response.headers_mut().insert(CONTENT_TYPE, HTML);
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+        response
+    }
+
+    /// A problem, told as a page to who asks for one.
+    pub(super) fn as_page(&self, problem: Response<Body>, page: String) -> Response<Body> {
+        let mut response = problem.map(|_| Body::new(page.into()));
+        response.headers_mut().insert(CONTENT_TYPE, HTML);
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+        response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
         response
     }
 

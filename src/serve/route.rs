@@ -7,6 +7,7 @@ use http::Method;
 
 use super::error::Problem;
 use super::escapes::{decode, without_needless_escapes};
+use super::pages::Asset;
 use super::reading::Reading;
 
 /// What a request asks for.
@@ -44,6 +45,14 @@ pub(super) enum Route {
     OpenapiJson,
     /// The same as a page.
     Docs,
+    /// The servers, as a page.
+    Browse,
+    /// A server, as a page.
+    Server { name: String },
+    /// The state of all registries, as a page.
+    Status,
+    /// What pages load.
+    Asset(Asset),
     /// What is said of a body.
     Posted(Reading),
 }
@@ -74,6 +83,9 @@ const DELETION: &str = "Deletion is not supported by this registry";
 /// Finds what a request asks for.
 pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
     let path = &*without_needless_escapes(path);
+    if !path.starts_with('/') {
+        return Err(Problem::NotFound(UNKNOWN.into()));
+    }
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
     let Recognised { read, posted, writes } = recognise(&segments)?;
     let reads: &[Method] = if read.is_some() { &[Method::GET, Method::HEAD] } else { &[] };
@@ -125,6 +137,16 @@ fn recognise(segments: &[&str]) -> Result<Recognised, Problem> {
         ["openapi.yaml"] => read(Route::OpenapiYaml),
         ["openapi.json"] => read(Route::OpenapiJson),
         ["docs"] => read(Route::Docs),
+        [] => read(Route::Browse),
+        // The name is all that follows, however it is spelled.
+        ["server", name @ ..] if !name.is_empty() => {
+            read(Route::Server { name: decode(&name.join("/"), "server name")? })
+        }
+        ["status"] => read(Route::Status),
+        ["assets", name] => match Asset::of(name) {
+            Some(asset) => read(Route::Asset(asset)),
+            None => Err(Problem::NotFound(UNKNOWN.into())),
+        },
         _ => Err(Problem::NotFound(UNKNOWN.into())),
     }
 }
@@ -219,7 +241,18 @@ mod tests {
 
     #[test]
     fn what_is_no_route_is_not_found() {
-        for path in ["/", "/v0", "/v2/servers", "/v0.1/servers/v0.1/servers", "/v0/servers/a/b", "/v0//servers"] {
+        for path in [
+            "",
+            "*",
+            "//",
+            "/assets",
+            "/assets/x.js",
+            "/v0",
+            "/v2/servers",
+            "/v0.1/servers/v0.1/servers",
+            "/v0/servers/a/b",
+            "/v0//servers",
+        ] {
             assert_eq!(get(path), Err(404), "{path}");
         }
     }

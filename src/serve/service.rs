@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
+use jiff::Timestamp;
 
 use super::admin::Access;
 use super::api::View;
@@ -19,6 +20,7 @@ use super::handling::{Answered, Found};
 use super::inspections::Inspection;
 use super::lineage::LineageHeader;
 use super::mcp::Pages;
+use super::pages::{self, Page, Root};
 use super::registries::{Registries, reason};
 use super::representation::Representation;
 use super::respond::Responder;
@@ -153,6 +155,14 @@ impl Service {
             Route::OpenapiYaml => Ok(self.document(&self.core.documents.yaml)),
             Route::OpenapiJson => Ok(self.document(&self.core.documents.json)),
             Route::Docs => Ok(self.document(&self.core.documents.page)),
+            Route::Browse => self.find_first(request, CatalogRequest::Page(Page::Browse(query::browse(query)?))),
+            Route::Server { name } => {
+                let root = Root::of(path).ok_or(Problem::NotListed)?;
+                let version = query::shown_version(query)?;
+                self.find_first(request, CatalogRequest::Page(Page::Server { name, version, root }))
+            }
+            Route::Status => Ok(self.status(path)),
+            Route::Asset(asset) => Ok(self.document(self.core.assets.get(asset))),
             Route::Posted(reading) => Ok(Answered::Posted(reading)),
         }
     }
@@ -217,9 +227,30 @@ impl Service {
         freshness
     }
 
-    fn document(&self, document: &Arc<Representation>) -> Answered {
+    pub(super) fn document(&self, document: &Arc<Representation>) -> Answered {
         let (representation, origin) = (Arc::clone(document), Origin::Memory);
         Answered::Found(Found { representation, origin, freshness: Arc::clone(&self.timeless) })
+    }
+
+    /// How the registries fare, for people.
+    fn status(&self, path: &str) -> Answered {
+        let root = Root::of(path).unwrap_or_default();
+        let page = self.describe(|registries| pages::status(&registries.summaries(), root, Timestamp::now()));
+        Answered::With(self.responder.momentary_page(page))
+    }
+
+    /// Answers with a problem: as a page where who asks wants one.
+    pub(super) fn problem(&self, request: &Parts, problem: &Problem) -> Response<Body> {
+        let path = request.uri.path();
+        let page = pages::is_wanted(path, &request.headers).then(|| {
+            let standing = |registry: &Arc<Registry>| (registry.name().to_owned(), reason(registry));
+            pages::problem(problem, Root::of(path)?, &self.registries.iter().map(standing).collect::<Vec<_>>())
+        });
+        let response = self.responder.problem(problem);
+        match page.flatten() {
+            Some(page) => self.responder.as_page(response, page),
+            None => response,
+        }
     }
 
     pub(super) fn momentary(&self, body: impl Into<Bytes>) -> Answered {
@@ -253,7 +284,7 @@ impl Service {
         self.shows_urls || self.access.is_some()
     }
 
-    fn describe<T>(&self, show: impl FnOnce(Registries<'_>) -> T) -> T {
+    pub(super) fn describe<T>(&self, show: impl FnOnce(Registries<'_>) -> T) -> T {
         let catalog = self.core.current.load();
         show(Registries {
             known: &self.registries,

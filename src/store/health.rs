@@ -13,12 +13,14 @@ use super::problem::Problem;
 pub struct Health(Mutex<Known>);
 
 /// What is known of the store's writing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatus {
     /// When something was last written, if ever.
     pub last_write: Option<Timestamp>,
     /// Whether something cannot be written now.
     pub is_failing: bool,
+    /// What that is, and why.
+    pub failing: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +35,8 @@ impl Health {
     #[must_use]
     pub fn status(&self) -> StoreStatus {
         let known = self.known();
-        let is_failing = !known.failing.is_empty();
-        StoreStatus { last_write: known.last_write, is_failing }
+        let failing: Vec<String> = known.failing.iter().map(|(file, reason)| format!("{file}: {reason}")).collect();
+        StoreStatus { last_write: known.last_write, is_failing: !failing.is_empty(), failing }
     }
 
     /// Notes that a file was written or removed.

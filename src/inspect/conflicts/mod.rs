@@ -199,11 +199,12 @@ pub fn page<'a>(catalog: &'a Catalog, filter: &Filter, after: Option<&Position>,
     Page { conflicts, next }
 }
 
-/// All conflicts of one name.
+/// The first conflicts of one name, and how many more it has.
 #[must_use]
-pub fn of_name<'a>(catalog: &'a Catalog, name: &str) -> Vec<Conflict<'a>> {
-    let Some(server) = catalog.server(name).filter(|server| may_have_any(server)) else { return Vec::new() };
-    keys(catalog, server, None, None).iter().filter_map(|key| describe(catalog, server, key)).collect()
+pub fn of_server<'a>(catalog: &'a Catalog, server: &'a Server, limit: usize) -> (Vec<Conflict<'a>>, usize) {
+    let keys = if may_have_any(server) { keys(catalog, server, None, None) } else { BTreeSet::new() };
+    let told = keys.iter().take(limit).filter_map(|key| describe(catalog, server, key)).collect();
+    (told, keys.len().saturating_sub(limit))
 }
 
 /// Where conflicts are, in order.

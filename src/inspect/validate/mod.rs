@@ -100,5 +100,13 @@ impl Configured {
     }
 }
 
+/// The package that a command line runs, where that can be told: what is generated is read back by this.
+pub(super) fn package_run_by(command: &str, arguments: &[String]) -> Option<Package> {
+    match launch::launch(command, arguments).target {
+        launch::Target::Package(package) => Some(package),
+        launch::Target::Remote(_) | launch::Target::Unclear(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod cases;

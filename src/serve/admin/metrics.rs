@@ -140,7 +140,7 @@ impl Service {
 
     fn add_store(&self, figures: &mut Exposition) {
         let Some(store) = &self.core.figures.store else { return };
-        let StoreFigures { last_write, is_failing } = store();
+        let StoreFigures { last_write, is_failing, .. } = store();
         add(figures, "store_failing", "Whether something cannot be written to the store", i64::from(is_failing));
         if let Some(last_write) = last_write {
             let help = "When something was last written to the store, in seconds since 1970";

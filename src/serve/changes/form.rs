@@ -1,9 +1,8 @@
 //! The forms of the feed, and which one a client wants.
 
-use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 
-use super::super::coding::weight;
+use super::super::accept::preferred;
 use super::super::respond::JSON;
 
 /// A form of the feed, in the order in which we choose among equals.
@@ -53,34 +52,15 @@ impl Form {
 
     /// The form that `Accept` prefers (RFC 9110 §12.5.1). Whoever takes none of them gets JSON, as everywhere.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
-        let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let ranges = values.flat_map(|value| value.split(',')).filter_map(range);
-        let named = ranges.filter_map(|(name, weight)| {
-            let form = Self::ALL.into_iter().find(|form| name.eq_ignore_ascii_case(form.media_type()))?;
-            (0 < weight).then_some((weight, form))
-        });
-        // Among equals, the first in our order.
-        let preferred = named.max_by_key(|(weight, form)| (*weight, std::cmp::Reverse(*form as usize)));
-        preferred.map_or(Self::Json, |(_, form)| form)
-    }
-}
-
-/// A member of the list: a media range and its weight. One that is malformed is as good as absent.
-fn range(text: &str) -> Option<(&str, u16)> {
-    let mut parts = text.split(';');
-    let name = parts.next()?.trim();
-    let mut weights = parts.filter_map(|part| {
-        let (key, value) = part.split_once('=')?;
-        key.trim().eq_ignore_ascii_case("q").then(|| weight(value.trim()))
-    });
-    match weights.next() {
-        None => Some((name, 1000)),
-        Some(weight) => Some((name, weight?)),
+        let offered = Self::ALL.map(|form| (form.media_type(), form));
+        preferred(headers, &offered).unwrap_or(Self::Json)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::ACCEPT;
+
     use super::*;
 
     #[test]

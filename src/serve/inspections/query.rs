@@ -83,6 +83,22 @@ impl Inspection {
         Ok(Self::Duplicates(Asked { filter, after: Some(after), limit }))
     }
 
+    /// The registry that it is restricted to, if it is.
+    pub(in crate::serve) fn registry(&self) -> Option<&str> {
+        match self {
+            Self::Conflicts(asked) => asked.filter.registry.as_deref(),
+            Self::Duplicates(asked) => asked.filter.registry.as_deref(),
+        }
+    }
+
+    /// Whether it begins behind the first page.
+    pub(in crate::serve) fn is_later(&self) -> bool {
+        match self {
+            Self::Conflicts(asked) => asked.after.is_some(),
+            Self::Duplicates(asked) => asked.after.is_some(),
+        }
+    }
+
     /// Roughly what it takes of memory besides itself.
     pub(in crate::serve) fn heap_bytes(&self) -> usize {
         let length = |texts: &[Option<&str>]| texts.iter().flatten().map(|text| text.len()).sum();

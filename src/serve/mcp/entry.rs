@@ -27,6 +27,8 @@ const MAX_ENTRY_BYTES: usize = 128 << 10;
 const MAX_VERSIONS: usize = 20;
 const MAX_NAMES: usize = 8;
 const MAX_CONFLICTS: usize = 8;
+/// How many of a name's are looked at: those of other versions count.
+const MAX_READ_CONFLICTS: usize = 256;
 
 /// Which server.
 #[derive(Deserialize, JsonSchema)]
@@ -109,7 +111,9 @@ fn versions(server: &Server) -> Vec<String> {
 
 /// In what registries disagree about this version, or about the name.
 fn told(catalog: &Catalog, name: &str, version: &str) -> Vec<String> {
-    let conflicts = conflicts::of_name(catalog, name).into_iter().filter_map(|conflict| match conflict {
+    let Some(server) = catalog.server(name) else { return Vec::new() };
+    let (conflicts, _) = conflicts::of_server(catalog, server, MAX_READ_CONFLICTS);
+    let conflicts = conflicts.into_iter().filter_map(|conflict| match conflict {
         Conflict::Content(content) if content.version == version => {
             let others: Vec<&str> = content.listings.iter().skip(1).map(|listing| listing.registry).collect();
             let (winner, reason) = (content.winner, content.reason);

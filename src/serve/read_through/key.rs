@@ -22,7 +22,7 @@ impl Key {
     /// a version.
     pub(super) fn of(request: &CatalogRequest) -> Option<Self> {
         let (name, version) = match request {
-            CatalogRequest::List(_) | CatalogRequest::Inspection(_) => return None,
+            CatalogRequest::List(_) | CatalogRequest::Inspection(_) | CatalogRequest::Page(_) => return None,
             CatalogRequest::Versions { name, .. } => (name, None),
             CatalogRequest::Version { name, version, .. } => (name, Some(version)),
         };
