@@ -24,10 +24,12 @@ use crate::refresh::{self, Refresh};
 use crate::registry::{Network, OwnIds, Registry};
 use crate::serve::{
     AdminListen, Configuration, Core, Deadlines, Entrance, Figures, Listener, ReadThrough, Spawn, StoreFigures,
+    TelemetryFigures,
 };
 use crate::shutdown::{Ending, Lifecycle};
 use crate::store::StoreStatus;
 use crate::store::identity::Secret;
+use crate::telemetry;
 
 use entrances::{Entrances, Materials};
 pub use members::registries;
@@ -94,7 +96,8 @@ impl App {
         let core = Core::new(current, configuration, read_through, config.cache.max_size.as_u64());
         let listener = bind(config).await?;
         let admin = bind_admin(config).await?;
-        let core = core.with_figures(figures(&listener, keeper.as_ref())).with_published(refresh.published());
+        let core =
+            core.with_figures(figures(&listener, admin.as_ref(), keeper.as_ref())).with_published(refresh.published());
         let materials = Materials { core: &core, registries: &registries, config, own_id: &own_id };
         let entrances = Entrances::new(&materials);
         let reloader = Reloader {
@@ -209,15 +212,20 @@ async fn bind_admin(config: &Config) -> Result<Option<Listener>, AppError> {
 }
 
 /// What the metrics show of parts that services know nothing of.
-fn figures(listener: &Listener, keeper: Option<&Arc<Keeper>>) -> Figures {
+fn figures(listener: &Listener, admin: Option<&Listener>, keeper: Option<&Arc<Keeper>>) -> Figures {
     let store = keeper.map(|keeper| -> Arc<dyn Fn() -> StoreFigures + Send + Sync> {
         let health = Arc::clone(keeper.health());
         Arc::new(move || {
-            let StoreStatus { last_write, is_failing } = health.status();
-            StoreFigures { last_write, is_failing }
+            let StoreStatus { last_write, is_failing, writes, failures, written_bytes } = health.status();
+            StoreFigures { last_write, is_failing, writes, failures, written_bytes }
         })
     });
-    Figures { load: Some(Arc::clone(listener.load())), store }
+    let load = |listener: &Listener| Arc::clone(listener.load());
+    Figures { load: Some(load(listener)), admin: admin.map(load), store, telemetry: Some(telemetry_figures) }
+}
+
+fn telemetry_figures() -> TelemetryFigures {
+    TelemetryFigures { lost_log_lines: telemetry::lost_lines() }
 }
 
 /// Runs flights beside the connections: each may outlive the client that it began for. Once everything is to end,

@@ -115,6 +115,12 @@ pub fn flush() {
     output::flush();
 }
 
+/// How many log lines were lost since the start, because nobody read them.
+#[must_use]
+pub fn lost_lines() -> u64 {
+    output::lost()
+}
+
 thread_local! {
     static IS_LOGGING_A_PANIC: Cell<bool> = const { Cell::new(false) };
 }

@@ -4,12 +4,14 @@
 mod access;
 mod metrics;
 
+use http::header::{CONTENT_TYPE, VARY};
 use http::request::Parts;
 use http::{HeaderValue, Method};
 use serde::Serialize;
 
 use super::error::Problem;
 use super::escapes::decode;
+use super::note::{Note, RouteName};
 use super::registries::CheckView;
 use super::{Answered, Service};
 use crate::registry::Registry;
@@ -45,20 +47,36 @@ struct Asked<'a> {
     accept: bool,
 }
 
-const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+impl Action {
+    fn name(&self) -> RouteName {
+        match self {
+            Self::Metrics => RouteName::Metrics,
+            Self::Test { .. } => RouteName::Test,
+            Self::Refresh { .. } => RouteName::Refresh,
+            Self::Options { .. } => RouteName::Other,
+        }
+    }
+}
 
 impl Service {
     /// Lets a request into the admin listener, and answers what only that one does; `None` for everything else.
-    pub(super) async fn administer(&self, access: &Access, request: &Parts) -> Result<Option<Answered>, Problem> {
+    pub(super) async fn administer(
+        &self,
+        access: &Access,
+        request: &Parts,
+        note: &mut Note,
+    ) -> Result<Option<Answered>, Problem> {
         access.check(request).await?;
         super::guard::check(request)?;
         let Some(action) = action(&request.method, request.uri.path(), request.uri.query())? else { return Ok(None) };
+        note.route = action.name();
         match action {
             Action::Options { allow } => Ok(Some(Answered::With(self.responder.options(&request.headers, &allow)))),
             Action::Metrics => {
-                let mut response = self.responder.momentary(self.metrics());
-                response.headers_mut().insert(http::header::CONTENT_TYPE, OPEN_METRICS);
+                let format = metrics::Format::wanted(&request.headers);
+                let mut response = self.responder.momentary(self.metrics(format).await?);
+                response.headers_mut().insert(CONTENT_TYPE, format.content_type());
+                response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
                 Ok(Some(Answered::With(response)))
             }
             Action::Test { name } => {

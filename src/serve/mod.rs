@@ -10,7 +10,8 @@
 //! body is there for, `reading` what requests bring, `validation` what is said of a configuration, `representation` what
 //! is known of a body, `coding` and `condition` what the client wants of it and has of it, `error` the problems,
 //! `freshness`, `respond` and `cors` the headers, `lineage` the one that names us and those whom we mirror; `admin` what
-//! only those who run the proxy may do; `seldom` what the log says no more often than it should.
+//! only those who run the proxy may do; `note` and `traffic` what is noted and
+//! counted of all this; `seldom` what the log says no more often than it should.
 
 mod addresses;
 mod admin;
@@ -43,6 +44,7 @@ mod inspections;
 mod limits;
 mod lineage;
 mod listener;
+mod note;
 mod query;
 mod read_through;
 mod reading;
@@ -54,6 +56,7 @@ mod seldom;
 mod service;
 mod targets;
 mod tls;
+mod traffic;
 mod validation;
 
 pub use body::Body;
@@ -61,12 +64,13 @@ pub use config::size;
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 pub use configuration::{Configuration, Refusal};
 pub use connection::{Connection, Deadlines, Load};
-pub use core::{Core, Figures, StoreFigures};
+pub use core::{Core, Figures, StoreFigures, TelemetryFigures};
 pub use entrance::Entrance;
-pub use handling::Handled;
 use handling::{Answered, Found};
+pub use handling::{Handled, Noted};
 pub use limits::Limits;
 pub use listener::Listener;
+pub use note::Note;
 pub use read_through::{Flight, ReadThrough, ReadThroughCounts, ReadThroughSettings, Spawn};
 pub use respond::Visibility;
 pub use service::{Door, Service, ServiceSettings};

@@ -199,6 +199,16 @@ pub fn page<'a>(catalog: &'a Catalog, filter: &Filter, after: Option<&Position>,
     Page { conflicts, next }
 }
 
+/// How many conflicts there are, by kind, in the order of [`Kind::ALL`].
+#[must_use]
+pub fn counts(catalog: &Catalog) -> [u64; 3] {
+    let mut counts = [0; 3];
+    for (_, key) in found(catalog, &Filter::default(), None) {
+        counts[key.kind as usize] += 1;
+    }
+    counts
+}
+
 /// Where conflicts are, in order.
 fn found<'a>(
     catalog: &'a Catalog,

@@ -10,6 +10,7 @@ use crate::registry::error::FetchError;
 use crate::registry::guard::Verdict;
 use crate::registry::increments::{UpdatedSince, is_ignored, is_refused};
 use crate::registry::status::{SyncReport, Taken};
+use crate::registry::tally::SyncKind;
 use crate::registry::wire::Page;
 use crate::registry::{Fetched, Registry};
 
@@ -65,6 +66,7 @@ impl Synchroniser {
             self.fail(run, &error, now);
             return;
         }
+        self.registry.count_sync(SyncKind::Increment, true);
         if let Errand::Changes(since) = run.errand {
             tracing::info!(registry = name, pages, versions = brought, %since, "fetched what changed");
         }
@@ -100,6 +102,7 @@ impl Synchroniser {
             }
         };
         self.registry.end_walk();
+        self.registry.count_sync(SyncKind::Full, true);
         let name = self.registry.name();
         tracing::info!(registry = name, pages, versions, refused = count, "walked the whole list");
         self.tell(verdict, versions);
@@ -158,6 +161,8 @@ impl Synchroniser {
         } else {
             tracing::warn!(registry = name, %error, pages, "{what} failed; there is no complete listing yet");
         }
+        let kind = if run.errand == Errand::FullWalk { SyncKind::Full } else { SyncKind::Increment };
+        registry.count_sync(kind, false);
         registry.note_failed_sync(SyncReport { error: Some(error.to_string()), ..run.report(now) });
         let random = (self.random)();
         match run.errand {
