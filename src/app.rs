@@ -6,6 +6,7 @@ mod entrances;
 mod members;
 mod once;
 mod reload;
+mod traces;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use crate::serve::{
 use crate::shutdown::{Ending, Lifecycle};
 use crate::store::StoreStatus;
 use crate::store::identity::Secret;
-use crate::telemetry;
+use crate::telemetry::{self, Traces};
 
 use entrances::{Entrances, Materials};
 pub use members::registries;
@@ -46,6 +47,7 @@ pub struct App {
     reloader: Reloader,
     keeper: Option<Arc<Keeper>>,
     lifecycle: Lifecycle,
+    traces: Option<Traces>,
 }
 
 /// Why a proxy could not be built or run.
@@ -82,6 +84,7 @@ impl App {
         let own_ids = OwnIds::of(Some(own_id.clone()));
         let changed = Arc::new(Notify::new());
         let surroundings = Surroundings::new(config, own_ids, changed)?;
+        let traces = traces::start(&loaded.traces, surroundings.network());
         let members = surroundings.members(config)?;
 
         let current = Arc::new(Current::default());
@@ -113,7 +116,7 @@ impl App {
             entrances,
             keeper: keeper.clone(),
         };
-        Ok(Self { listener, admin, refresh, reloader, keeper, lifecycle })
+        Ok(Self { listener, admin, refresh, reloader, keeper, lifecycle, traces })
     }
 
     /// Where the proxy listens.
@@ -152,7 +155,7 @@ impl App {
     /// # Errors
     /// When signals cannot be listened to.
     pub async fn run(self) -> Result<Ending, AppError> {
-        let Self { listener, admin, refresh, reloader, keeper, lifecycle } = self;
+        let Self { listener, admin, refresh, reloader, keeper, lifecycle, traces } = self;
         let entrances = reloader.entrances.clone();
         let (name, publish) = refresh.publishing();
         lifecycle.keep_running(name, publish);
@@ -173,7 +176,11 @@ impl App {
         if let Some(admin) = admin {
             accept(admin, entrances.admin, &lifecycle);
         }
-        lifecycle.run_to_end(drain_limit).await.map_err(AppError::Signals)
+        let ending = lifecycle.run_to_end(drain_limit).await.map_err(AppError::Signals)?;
+        if let Some(traces) = traces.filter(|_| ending == Ending::Clean) {
+            aside(move || traces.finish()).await;
+        }
+        Ok(ending)
     }
 }
 
@@ -225,7 +232,8 @@ fn figures(listener: &Listener, admin: Option<&Listener>, keeper: Option<&Arc<Ke
 }
 
 fn telemetry_figures() -> TelemetryFigures {
-    TelemetryFigures { lost_log_lines: telemetry::lost_lines() }
+    let (trace_exports, failed_trace_exports) = telemetry::trace_exports();
+    TelemetryFigures { lost_log_lines: telemetry::lost_lines(), trace_exports, failed_trace_exports }
 }
 
 /// Runs flights beside the connections: each may outlive the client that it began for. Once everything is to end,

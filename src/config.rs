@@ -12,6 +12,7 @@ mod limits;
 mod origin;
 mod rules;
 mod secrets;
+mod traces;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ use error::{Problem, Problems};
 use layer::Syntax;
 pub use limits::LimitsConfig;
 pub use origin::{Origin, Signature};
+pub use traces::Traces;
 
 /// The configuration that counts where no file is named.
 const DEFAULT: &str = include_str!("../config/default.toml");
@@ -86,6 +88,8 @@ pub struct Loaded {
     pub without_effect: Vec<String>,
     /// What its files looked like just before they were read.
     pub signature: Signature,
+    /// Where traces go, by the environment.
+    pub traces: Traces,
 }
 
 /// Keys whose effect comes later (contract §3).
@@ -105,7 +109,8 @@ pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
     secrets::expand(&mut config.registries, lookup, &mut problems);
     check(&config, &mut problems);
     if problems.is_empty() {
-        return Ok(Loaded { without_effect: without_effect(&figment), config, signature });
+        let traces = Traces::read(lookup);
+        return Ok(Loaded { without_effect: without_effect(&figment), config, signature, traces });
     }
     Err(ConfigError::from_problems(&figment, problems))
 }

@@ -1,8 +1,9 @@
-//! Logs. A line says what happened in words and has the figures as fields; it never holds credentials
+//! Logs, and where traces go. A line says what happened in words and has the figures as fields; it never holds credentials
 //! or bodies. Logs go to standard error, so that standard output belongs to commands; nobody who logs waits for who
 //! reads there.
 
 mod output;
+mod traces;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
@@ -16,6 +17,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
 use output::Output;
+pub use traces::{Traces, trace_exports};
 
 /// `[log]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

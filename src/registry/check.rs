@@ -10,11 +10,22 @@ use super::error::FetchError;
 use super::http::HttpOrigin;
 use super::probe::{Check, Timing};
 use super::wire::{FormatError, Page};
-use super::{Origin, Registry};
+use super::{Origin, REGISTRY_ATTRIBUTE, Registry};
+use crate::trace::{self, Span};
 
 impl Registry {
     /// Test Connection: one small request, judged in three stages.
     pub async fn check(&self) -> Check {
+        let span = Span::part("probe", || vec![trace::text(REGISTRY_ATTRIBUTE, self.name())]);
+        let check = span.run(self.check_now()).await;
+        if let Some((stage, reason)) = check.failure() {
+            span.set("mcp_registry_proxy.failed_stage", stage.as_str());
+            span.fail(|| reason.to_owned());
+        }
+        check
+    }
+
+    async fn check_now(&self) -> Check {
         match &self.source {
             Origin::Http(http) => self.check_http(http).await,
             Origin::File(file) => {

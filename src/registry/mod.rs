@@ -71,6 +71,9 @@ pub use pages::Fetched;
 use status::Status;
 use tally::Tally;
 
+/// By which attribute spans name a registry.
+pub const REGISTRY_ATTRIBUTE: &str = "mcp_registry_proxy.registry";
+
 /// The settings that apply to one registry, overrides included.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -49,7 +49,7 @@ pub struct Figures {
     pub admin: Option<Arc<Load>>,
     /// How the store is doing, where there is one on disk.
     pub store: Option<Arc<dyn Fn() -> StoreFigures + Send + Sync>>,
-    /// How logs are doing.
+    /// How logs and traces are doing.
     pub telemetry: Option<fn() -> TelemetryFigures>,
 }
 
@@ -68,11 +68,15 @@ pub struct StoreFigures {
     pub written_bytes: u64,
 }
 
-/// How logs are doing.
+/// How logs and traces are doing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TelemetryFigures {
     /// Log lines that were lost, since nobody read them.
     pub lost_log_lines: u64,
+    /// Requests to the collector of traces that it took.
+    pub trace_exports: u64,
+    /// Those that failed.
+    pub failed_trace_exports: u64,
 }
 
 impl fmt::Debug for Figures {

@@ -21,7 +21,8 @@ use super::read_through::Awaited;
 use super::reading::Reading;
 use super::representation::Representation;
 use super::respond::Answer;
-use super::{Body, Service};
+use super::{Body, Service, traced};
+use crate::trace::{self, Span};
 
 /// How a request is answered.
 pub(super) enum Answered {
@@ -101,6 +102,30 @@ impl Service {
     /// Answers one request, at once where nothing has to be waited for. Its body, if it has one, is read if the route
     /// takes one. A panic is this request's alone.
     pub(super) fn handle(self: &Arc<Self>, request: Parts, posted: Option<Box<Posted>>) -> Handled {
+        if trace::is_on()
+            && let Some(span) = traced::begin(&request)
+        {
+            return self.handle_traced(span, request, posted);
+        }
+        self.handle_untraced(request, posted)
+    }
+
+    fn handle_traced(self: &Arc<Self>, span: Span, request: Parts, posted: Option<Box<Posted>>) -> Handled {
+        let method = traced::method(&request);
+        match span.within(|| self.handle_untraced(request, posted)) {
+            Handled::Now(noted) => {
+                traced::end(&span, method, &noted);
+                Handled::Now(noted)
+            }
+            Handled::Later(answer) => Handled::Later(Box::pin(async move {
+                let noted = span.run(answer).await;
+                traced::end(&span, method, &noted);
+                noted
+            })),
+        }
+    }
+
+    fn handle_untraced(self: &Arc<Self>, request: Parts, posted: Option<Box<Posted>>) -> Handled {
         let mut note = Note::default();
         let begun = catch_unwind(AssertUnwindSafe(|| self.begin(&request, &mut note)));
         let wait = match begun.unwrap_or_else(|_| panicked(&request, &mut note)) {

@@ -10,8 +10,8 @@
 //! body is there for, `reading` what requests bring, `validation` what is said of a configuration, `representation` what
 //! is known of a body, `coding` and `condition` what the client wants of it and has of it, `error` the problems,
 //! `freshness`, `respond` and `cors` the headers, `lineage` the one that names us and those whom we mirror; `admin` what
-//! only those who run the proxy may do; `note` and `traffic` what is noted and
-//! counted of all this; `seldom` what the log says no more often than it should.
+//! only those who run the proxy may do; `note`, `traffic` and `traced` what is
+//! noted, counted and traced of all this; `seldom` what the log says no more often than it should.
 
 mod addresses;
 mod admin;
@@ -56,6 +56,7 @@ mod seldom;
 mod service;
 mod targets;
 mod tls;
+mod traced;
 mod traffic;
 mod validation;
 

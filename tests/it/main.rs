@@ -58,6 +58,7 @@ mod store;
 mod synchronising;
 mod tidy;
 mod tls;
+mod tracing;
 mod unready;
 mod validation;
 mod walk;

@@ -22,7 +22,7 @@ use figures::{
     CACHE_REQUESTS, COLLAPSED, CONFLICTS, CONNECTIONS, CROWDED, DURATIONS, FOLLOWERS, IN_FLIGHT, LOOK_UPS, LOST_LINES,
     PENDING_KEYS, POSTED, POSTED_BYTES, PUBLISHED_AT, READY, REFUSED_REQUESTS, REJECTED, RELOAD_SUCCESSFUL,
     RELOADED_AT, REQUESTS, REVISION, SENDING, SERVERS, STORE_BYTES, STORE_FAILING, STORE_FAILURES, STORE_WRITES,
-    STORED_AT, VERSIONS,
+    STORED_AT, TRACE_EXPORTS, VERSIONS,
 };
 pub(super) use sheet::Format;
 use sheet::Sheet;
@@ -121,7 +121,7 @@ impl Service {
         sheet.count(CROWDED, &[], counts.crowded);
     }
 
-    /// What others know: the store, the log.
+    /// What others know: the store, the log, the traces.
     fn add_surroundings(&self, sheet: &mut Sheet) {
         if let Some(store) = &self.core.figures.store {
             let StoreFigures { last_write, is_failing, writes, failures, written_bytes } = store();
@@ -134,8 +134,10 @@ impl Service {
             sheet.count(STORE_BYTES, &[], written_bytes);
         }
         if let Some(telemetry) = self.core.figures.telemetry {
-            let TelemetryFigures { lost_log_lines } = telemetry();
+            let TelemetryFigures { lost_log_lines, trace_exports, failed_trace_exports } = telemetry();
             sheet.count(LOST_LINES, &[], lost_log_lines);
+            sheet.count(TRACE_EXPORTS, &["success"], trace_exports);
+            sheet.count(TRACE_EXPORTS, &["failure"], failed_trace_exports);
         }
     }
 }

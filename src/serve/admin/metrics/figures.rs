@@ -138,6 +138,8 @@ figures! {
 
     LOST_LINES: Counter, "mcp_registry_proxy_log_lines_lost_total",
         "Log lines that were lost, because nobody read them";
+    TRACE_EXPORTS: Counter, "mcp_registry_proxy_trace_exports_total" ["outcome"],
+        "Requests to the collector of traces: success or failure";
 
     CPU: Counter, "process_cpu_seconds_total",
         "Processor time that the process has taken, in user and system mode";
