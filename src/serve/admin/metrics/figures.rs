@@ -168,7 +168,8 @@ mod tests {
     const HEAD: &str = "# Metrics\n\n\
         `GET /metrics` on the admin listener, in the text format of Prometheus, or as OpenMetrics where `Accept` asks \
         for that. Nothing is pushed. A registry that is no longer configured has no figures any more.\n\n\
-        This page is made of the table in \
+        `deploy/prometheus/prometheus.yaml` scrapes it, `deploy/prometheus/alerts.yaml` has alerts on it, and \
+        `deploy/grafana/dashboard.json` shows it. This page is made of the table in \
         `src/serve/admin/metrics/figures.rs`, and a test holds it against that.\n\n\
         | metric | type | labels | what it is |\n|---|---|---|---|\n";
 
