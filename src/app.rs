@@ -6,6 +6,7 @@ mod entrances;
 mod members;
 mod once;
 mod reload;
+mod traces;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,10 +25,12 @@ use crate::refresh::{self, Refresh};
 use crate::registry::{Network, OwnIds, Registry};
 use crate::serve::{
     AdminListen, Configuration, Core, Deadlines, Entrance, Figures, Listener, ReadThrough, Spawn, StoreFigures,
+    TelemetryFigures,
 };
 use crate::shutdown::{Ending, Lifecycle};
 use crate::store::StoreStatus;
 use crate::store::identity::Secret;
+use crate::telemetry::{self, Traces};
 
 use entrances::{Entrances, Materials};
 pub use members::registries;
@@ -44,6 +47,7 @@ pub struct App {
     reloader: Reloader,
     keeper: Option<Arc<Keeper>>,
     lifecycle: Lifecycle,
+    traces: Option<Traces>,
 }
 
 /// Why a proxy could not be built or run.
@@ -80,6 +84,7 @@ impl App {
         let own_ids = OwnIds::of(Some(own_id.clone()));
         let changed = Arc::new(Notify::new());
         let surroundings = Surroundings::new(config, own_ids, changed)?;
+        let traces = traces::start(&loaded.traces, surroundings.network());
         let members = surroundings.members(config)?;
 
         let current = Arc::new(Current::default());
@@ -94,7 +99,8 @@ impl App {
         let core = Core::new(current, configuration, read_through, config.cache.max_size.as_u64());
         let listener = bind(config).await?;
         let admin = bind_admin(config).await?;
-        let core = core.with_figures(figures(&listener, keeper.as_ref())).with_published(refresh.published());
+        let core =
+            core.with_figures(figures(&listener, admin.as_ref(), keeper.as_ref())).with_published(refresh.published());
         let materials = Materials { core: &core, registries: &registries, config, own_id: &own_id };
         let entrances = Entrances::new(&materials);
         let reloader = Reloader {
@@ -110,7 +116,7 @@ impl App {
             entrances,
             keeper: keeper.clone(),
         };
-        Ok(Self { listener, admin, refresh, reloader, keeper, lifecycle })
+        Ok(Self { listener, admin, refresh, reloader, keeper, lifecycle, traces })
     }
 
     /// Where the proxy listens.
@@ -149,7 +155,7 @@ impl App {
     /// # Errors
     /// When signals cannot be listened to.
     pub async fn run(self) -> Result<Ending, AppError> {
-        let Self { listener, admin, refresh, reloader, keeper, lifecycle } = self;
+        let Self { listener, admin, refresh, reloader, keeper, lifecycle, traces } = self;
         let entrances = reloader.entrances.clone();
         let (name, publish) = refresh.publishing();
         lifecycle.keep_running(name, publish);
@@ -170,7 +176,11 @@ impl App {
         if let Some(admin) = admin {
             accept(admin, entrances.admin, &lifecycle);
         }
-        lifecycle.run_to_end(drain_limit).await.map_err(AppError::Signals)
+        let ending = lifecycle.run_to_end(drain_limit).await.map_err(AppError::Signals)?;
+        if let Some(traces) = traces.filter(|_| ending == Ending::Clean) {
+            aside(move || traces.finish()).await;
+        }
+        Ok(ending)
     }
 }
 
@@ -209,15 +219,21 @@ async fn bind_admin(config: &Config) -> Result<Option<Listener>, AppError> {
 }
 
 /// What the metrics show of parts that services know nothing of.
-fn figures(listener: &Listener, keeper: Option<&Arc<Keeper>>) -> Figures {
+fn figures(listener: &Listener, admin: Option<&Listener>, keeper: Option<&Arc<Keeper>>) -> Figures {
     let store = keeper.map(|keeper| -> Arc<dyn Fn() -> StoreFigures + Send + Sync> {
         let health = Arc::clone(keeper.health());
         Arc::new(move || {
-            let StoreStatus { last_write, is_failing, failing } = health.status();
-            StoreFigures { last_write, is_failing, failing }
+            let StoreStatus { last_write, is_failing, failing, writes, failures, written_bytes } = health.status();
+            StoreFigures { last_write, is_failing, failing, writes, failures, written_bytes }
         })
     });
-    Figures { load: Some(Arc::clone(listener.load())), store }
+    let load = |listener: &Listener| Arc::clone(listener.load());
+    Figures { load: Some(load(listener)), admin: admin.map(load), store, telemetry: Some(telemetry_figures) }
+}
+
+fn telemetry_figures() -> TelemetryFigures {
+    let (trace_exports, failed_trace_exports) = telemetry::trace_exports();
+    TelemetryFigures { lost_log_lines: telemetry::lost_lines(), trace_exports, failed_trace_exports }
 }
 
 /// Runs flights beside the connections: each may outlive the client that it began for. Once everything is to end,

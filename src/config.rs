@@ -18,6 +18,7 @@ mod place;
 mod reference;
 mod rules;
 mod secrets;
+mod traces;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ use layer::Syntax;
 pub use limits::LimitsConfig;
 pub use origin::{Origin, Signature};
 pub use reference::reference;
+pub use traces::Traces;
 
 /// The configuration that counts where no file is named.
 const DEFAULT: &str = include_str!("../config/default.toml");
@@ -96,6 +98,8 @@ pub struct Loaded {
     pub without_effect: Vec<String>,
     /// What its files looked like just before they were read.
     pub signature: Signature,
+    /// Where traces go, by the environment.
+    pub traces: Traces,
 }
 
 /// Keys whose effect comes later (contract §3).
@@ -120,7 +124,8 @@ fn load_with(files: &[PathBuf], flags: &Flags, instead: Option<Instead<'_>>) -> 
     secrets::expand(&mut config.registries, lookup, &mut problems);
     check(&config, &mut problems);
     if problems.is_empty() {
-        return Ok(Loaded { without_effect: without_effect(&figment), config, signature });
+        let traces = Traces::read(lookup);
+        return Ok(Loaded { without_effect: without_effect(&figment), config, signature, traces });
     }
     Err(ConfigError::from_problems(&figment, problems))
 }

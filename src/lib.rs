@@ -41,12 +41,13 @@
 //! |---|---|
 //! | aside | nothing of ours |
 //! | files | nothing of ours |
+//! | trace | nothing of ours |
 //! | catalog | nothing of ours |
-//! | registry | aside, catalog, files |
+//! | registry | aside, catalog, files, trace |
 //! | inspect | catalog |
 //! | store | catalog, files, registry |
-//! | refresh | aside, catalog, registry, store |
-//! | serve | catalog, inspect, registry |
+//! | refresh | aside, catalog, registry, store, trace |
+//! | serve | catalog, inspect, registry, trace |
 //! | config | catalog, registry, refresh, store, serve, telemetry (their `Config` types), files |
 //! | app | all of the above, shutdown |
 //! | cli | app, catalog, config, inspect, registry, serve, shutdown, telemetry |
@@ -60,8 +61,10 @@
 //! - Serving never awaits a refresh. A request sees exactly one catalog revision.
 //! - Merge is a pure function of the listings: the order of arrival cannot show. A failed registry keeps its
 //!   last good listing.
-//! - Only `registry` opens outgoing sockets; only `serve` accepts; only `config` reads the environment and
-//!   configuration files (`registry` reads registry files and, for every request, token files).
+//! - Only `registry` opens outgoing sockets, and `telemetry` one to the collector of traces, by a client of
+//!   `registry`'s; only `serve` accepts; only `config` reads the environment and configuration files (`registry` reads
+//!   registry files and, for every request, token files; OpenTelemetry's SDK reads what `OTEL_…` variables say beyond
+//!   whether there are traces).
 //! - Foreign JSON lives in [`registry::wire`], and clients' configuration in [`inspect::validate`]; the entry as we
 //!   serve it in `catalog::render`; what validation answers in [`inspect`], for `cli` writes it too; every other body in
 //!   `serve`.
@@ -78,6 +81,8 @@
 mod aside;
 
 mod files;
+
+pub mod trace;
 
 pub mod catalog;
 

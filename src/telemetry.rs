@@ -1,8 +1,9 @@
-//! Logs. A line says what happened in words and has the figures as fields; it never holds credentials
+//! Logs, and where traces go. A line says what happened in words and has the figures as fields; it never holds credentials
 //! or bodies. Logs go to standard error, so that standard output belongs to commands; nobody who logs waits for who
 //! reads there.
 
 mod output;
+mod traces;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
@@ -15,6 +16,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
 use output::Output;
+pub use traces::{Traces, trace_exports};
 
 /// `[log]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -117,6 +119,12 @@ fn is_coloured() -> bool {
 /// Waits until what was logged last has been written, a second at most: for the end of the process.
 pub fn flush() {
     output::flush();
+}
+
+/// How many log lines were lost since the start, because nobody read them.
+#[must_use]
+pub fn lost_lines() -> u64 {
+    output::lost()
 }
 
 thread_local! {

@@ -54,6 +54,11 @@ impl Surroundings {
         })
     }
 
+    /// The way out.
+    pub(super) fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// The same after a change of the configuration, from `before` to `now`. Says whether every registry has to be
     /// made anew for it.
     ///

@@ -11,7 +11,8 @@ use crate::catalog::listing::Listing;
 use crate::registry::crawl::{Known, Progress, Walk, WalkError};
 use crate::registry::error::FetchError;
 use crate::registry::status::SyncReport;
-use crate::registry::{Fetched, ListUrl, Registry};
+use crate::registry::{Fetched, ListUrl, REGISTRY_ATTRIBUTE, Registry};
+use crate::trace::{self, KeyValue, Parent, Span};
 
 /// A first walk shows its first page at once, and what it has by then after this long; then each time that it has taken
 /// twice as long and has twice as much. So all that it shows before its end costs about as much as the end itself.
@@ -23,6 +24,33 @@ pub(super) enum Errand {
     FullWalk,
     /// What changed since an instant of the registry's own clock.
     Changes(Timestamp),
+}
+
+impl Errand {
+    fn span(&self, registry: &Registry) -> Span {
+        let name = match self {
+            Self::FullWalk => "walk",
+            Self::Changes(_) => "increment",
+        };
+        Span::root(name, || vec![trace::text(REGISTRY_ATTRIBUTE, registry.name())])
+    }
+}
+
+/// A page that is asked for, as a part of its walk.
+#[derive(Debug)]
+pub(super) struct NextPage {
+    number: u32,
+    parent: Parent,
+}
+
+impl NextPage {
+    /// The span of one attempt at it.
+    pub(super) fn span(&self, registry: &Registry) -> Span {
+        Span::part_of(self.parent.clone(), "page", || {
+            let number = KeyValue::new("mcp_registry_proxy.page", i64::from(self.number));
+            vec![trace::text(REGISTRY_ATTRIBUTE, registry.name()), number]
+        })
+    }
 }
 
 /// One walk as it is driven.
@@ -44,6 +72,8 @@ pub(super) struct Run {
     pub(super) loops: u64,
     /// Whether an increment has ended well since it began.
     pub(super) has_seen_increments: bool,
+    /// From its beginning to its end, for traces.
+    pub(super) span: Span,
 }
 
 impl Run {
@@ -82,6 +112,7 @@ impl Run {
             shown,
             loops: loops.found,
             has_seen_increments: false,
+            span: errand.span(registry),
         }
     }
 
@@ -119,6 +150,17 @@ impl Run {
     /// Where the next increment may begin after this one: its start by the registry's own clock, never in our future.
     pub(super) fn watermark(&self, now: Now) -> Timestamp {
         self.first_date.unwrap_or(self.began.wall).min(now.wall)
+    }
+
+    /// What its next page is to a trace.
+    pub(super) fn next_page(&self) -> NextPage {
+        NextPage { number: self.walk.pages() + 1, parent: self.span.as_parent() }
+    }
+
+    /// Tells a trace what it brought.
+    pub(super) fn note_end(&self, report: &SyncReport) {
+        self.span.set("mcp_registry_proxy.pages", i64::from(report.pages));
+        self.span.set("mcp_registry_proxy.versions", i64::try_from(report.versions).unwrap_or(i64::MAX));
     }
 
     pub(super) fn report(&self, now: Now) -> SyncReport {

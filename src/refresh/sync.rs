@@ -22,12 +22,17 @@ pub(super) async fn keep_in_sync(registry: Arc<Registry>, config: Config) {
         match synchroniser.next(Now::read()) {
             Step::Fetch(request) => {
                 let registry = Arc::clone(synchroniser.registry());
-                let page = registry.page(&request.list, &request.query, request.previous.clone());
+                let span = request.page.span(&registry);
+                let page = span.run(registry.page(&request.list, &request.query, request.previous.clone()));
                 let fetched = tokio::select! {
                     fetched = page => fetched,
                     // A page of a registry that has become unhealthy would only be in the way of its tests.
                     () = until_unwalkable(&mut walkable) => continue,
                 };
+                if let Err(error) = &fetched {
+                    span.fail(|| error.to_string());
+                }
+                drop(span);
                 synchroniser.observe(&request, fetched, Now::read());
             }
             // The channels cannot close: the registry holds their senders.

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Config;
-use super::run::{Errand, Run};
+use super::run::{Errand, NextPage, Run};
 use super::schedule::{Now, Schedule};
 use crate::catalog::listing::Listing;
 use crate::registry::crawl::{Next, PageQuery, Progress};
@@ -38,6 +38,7 @@ pub(super) struct Request {
     pub(super) list: ListUrl,
     pub(super) query: PageQuery,
     pub(super) previous: Option<Arc<Listing>>,
+    pub(super) page: NextPage,
     turn: Turn,
 }
 
@@ -202,7 +203,8 @@ impl Synchroniser {
     fn request(&self, turn: Turn, now: Now) -> Step {
         match (self.ask(turn, now), self.run(turn)) {
             (Some((_, Next::Fetch(query))), Some(run)) => {
-                Step::Fetch(Request { list: run.list.clone(), query, previous: run.previous.clone(), turn })
+                let (list, previous, page) = (run.list.clone(), run.previous.clone(), run.next_page());
+                Step::Fetch(Request { list, query, previous, page, turn })
             }
             _ => Step::Wait(now.at),
         }

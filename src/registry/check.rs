@@ -10,7 +10,8 @@ use super::error::FetchError;
 use super::http::HttpOrigin;
 use super::probe::{Check, Teller, Timing, Told};
 use super::wire::{FormatError, Page};
-use super::{Origin, Registry};
+use super::{Origin, REGISTRY_ATTRIBUTE, Registry};
+use crate::trace::{self, Span};
 
 impl Registry {
     /// Test Connection: one small request, judged in three stages.
@@ -21,7 +22,16 @@ impl Registry {
     /// The same, told as it goes: each stage when it has ended. What is returned counts; where another attempt or a
     /// redirect followed, it may say something else than what was told.
     pub async fn check_telling(&self, tell: &mut (dyn FnMut(Told) + Send)) -> Check {
-        let mut teller = Teller::new(tell);
+        let span = Span::part("probe", || vec![trace::text(REGISTRY_ATTRIBUTE, self.name())]);
+        let check = span.run(self.check_now(Teller::new(tell))).await;
+        if let Some((stage, reason)) = check.failure() {
+            span.set("mcp_registry_proxy.failed_stage", stage.as_str());
+            span.fail(|| reason.to_owned());
+        }
+        check
+    }
+
+    async fn check_now(&self, mut teller: Teller<'_>) -> Check {
         match &self.source {
             Origin::Http(http) => self.check_http(http, &mut teller).await,
             Origin::File(file) => {

@@ -15,6 +15,7 @@ use url::Url;
 use super::body::{self, IncomingBody};
 use super::config::{HttpTarget, Token, bearer};
 use super::connect::{Attempt, ConnectWatch};
+use super::endpoint::public_url;
 use super::error::{FetchError, Stage, is_want_of_descriptors, root_cause, seconds, tls_problem};
 use super::gate::Pass;
 use super::limits::Limits;
@@ -23,6 +24,7 @@ use super::network::{CONNECT_TIMEOUT, Network};
 use super::probe::Teller;
 use super::resolve::Resolver;
 use super::revalidate::MAX_TAG_BYTES;
+use crate::trace::{self, KeyValue, Span};
 
 /// The most redirects that one request follows.
 const MAX_REDIRECTS: usize = 3;
@@ -140,12 +142,23 @@ impl Client {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let left = deadline.saturating_duration_since(Instant::now());
-            let request = client.get(url.clone()).headers(headers.clone()).timeout(left);
-            let response = request.send().await.map_err(|error| classify(&error, timeout))?;
-            if !is_redirect(response.status()) {
+            let span = outgoing(&url);
+            let mut headers = headers.clone();
+            span.within(|| trace::tell(&mut headers));
+            let exchange = async {
+                let request = client.get(url.clone()).headers(headers).timeout(left);
+                let response = request.send().await.map_err(|error| classify(&error, timeout))?;
+                span.set("http.response.status_code", i64::from(response.status().as_u16()));
+                if is_redirect(response.status()) {
+                    return Ok(Exchanged::Redirected(response));
+                }
                 self.lineage.hear(response.status(), response.headers())?;
-                return read(response, is_conditional, limits, timeout).await;
-            }
+                read(response, is_conditional, limits, timeout).await.map(Exchanged::Answered)
+            };
+            let response = match exchange.await.inspect_err(|error| note_failure(&span, error))? {
+                Exchanged::Answered(answer) => return Ok(answer),
+                Exchanged::Redirected(response) => response,
+            };
             let Some(pass) = pass.as_deref_mut() else {
                 let advice = "a look-up, which follows none; configure the URL that it leads to";
                 return Err(FetchError::Redirect(advice.to_owned()));
@@ -180,6 +193,36 @@ impl Client {
         }
         Ok(headers)
     }
+}
+
+/// What one request brought.
+enum Exchanged {
+    Answered(Answer),
+    Redirected(reqwest::Response),
+}
+
+/// The span of one request that goes out. Neither userinfo nor query is in it.
+fn outgoing(url: &Url) -> Span {
+    Span::outgoing("GET", || {
+        let port = url.port_or_known_default().map(|port| KeyValue::new("server.port", i64::from(port)));
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", "GET"),
+            trace::text("url.full", &public_url(url)),
+            trace::text("server.address", url.host_str().unwrap_or_default()),
+        ];
+        attributes.extend(port);
+        attributes
+    })
+}
+
+fn note_failure(span: &Span, error: &FetchError) {
+    let kind = match error {
+        FetchError::Status { status, .. } => status.to_string(),
+        FetchError::Timeout(_) => "timeout".to_owned(),
+        error => error.stage().as_str().to_owned(),
+    };
+    span.set("error.type", kind);
+    span.fail(|| error.to_string());
 }
 
 async fn read_token(path: &std::path::Path) -> Result<HeaderValue, FetchError> {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::error::{FetchError, is_want_of_descriptors};
 use super::probe::{Check, Timing};
 use super::status::SyncReport;
+use super::tally::SyncKind;
 use super::wire::Page;
 use super::{Origin, Registry};
 use crate::catalog::listing::{Listing, ListingBuilder};
@@ -110,6 +111,7 @@ impl Registry {
         let page = page.and_then(|page| page.check_recognised().map(|()| page).map_err(Into::into));
         timing.decode = decoding.elapsed();
         let check = Check::new(Timestamp::now(), timing, page.as_ref().map(|_| ()));
+        self.count_sync(SyncKind::File, page.is_ok());
         if let Ok(page) = page {
             tracing::debug!(registry = self.name(), path = %file.path().display(), "read the registry file");
             self.take_file(page, previous);

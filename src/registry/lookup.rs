@@ -19,9 +19,10 @@ use url::Url;
 use super::error::FetchError;
 use super::limits::Limits;
 use super::wire::{self, FormatError};
-use super::{LINEAGE_HEADER, Origin, Registry};
+use super::{LINEAGE_HEADER, Origin, REGISTRY_ATTRIBUTE, Registry};
 use crate::catalog::entry::{Entry, Name};
 use crate::catalog::rules::RegistryRules;
+use crate::trace::{self, Span};
 pub(super) use lane::Lane;
 pub use lane::Refusal;
 
@@ -113,8 +114,17 @@ impl Ticket {
 
     /// Asks the registry. The answer counts only where it is for the very name, and version, that was asked for.
     pub async fn look_up(self, name: &Name, asked: &Asked) -> LookUp {
-        let asking = timeout(LOOK_UP_TIMEOUT, self.registry.ask(name, asked));
+        let span = Span::part("look up", || {
+            vec![
+                trace::text(REGISTRY_ATTRIBUTE, self.registry.name()),
+                trace::text("mcp_registry_proxy.server_name", name.as_str()),
+            ]
+        });
+        let asking = timeout(LOOK_UP_TIMEOUT, span.run(self.registry.ask(name, asked)));
         let answer = asking.await.unwrap_or(Err(FetchError::Timeout(LOOK_UP_TIMEOUT)));
+        if let Some(error) = answer.as_ref().err().filter(|error| !error.is_not_found()) {
+            span.fail(|| error.to_string());
+        }
         match answer {
             Ok(entries) => LookUp::Found(entries),
             Err(error) if error.is_not_found() => LookUp::NotListed,

@@ -7,6 +7,7 @@
 //! `pages` what a list is made of, `revalidate` what need not be sent again, [`wire`] from bytes to entries, [`crawl`] and [`increments`] from pages
 //! to a listing, [`guard`] whether it is believed, `check`, [`probe`] and [`health`] from outcomes to a state, [`status`], [`history`],
 //! [`syncs`] and [`marks`] what is known, `observe` how that changes, `lineage` who is behind it, [`lookup`] one name asked for out of turn,
+//! [`tally`] how often what happened,
 //! [`restore`] and `succession` what outlives the process and the settings, [`peer`] a proxy like ours that a command asks,
 //! and here [`Registry`].
 
@@ -28,6 +29,7 @@ pub mod restore;
 pub mod retry;
 pub mod status;
 pub mod syncs;
+pub mod tally;
 pub mod wire;
 
 mod addresses;
@@ -69,6 +71,10 @@ pub use network::Network;
 pub use observe::RefreshRequests;
 pub use pages::Fetched;
 use status::Status;
+use tally::Tally;
+
+/// By which attribute spans name a registry.
+pub const REGISTRY_ATTRIBUTE: &str = "mcp_registry_proxy.registry";
 
 /// The settings that apply to one registry, overrides included.
 #[derive(Clone, Debug)]
@@ -95,6 +101,7 @@ pub struct Registry {
     source: Origin,
     lineage: Arc<LineageWatch>,
     lane: Lane,
+    tally: Tally,
     status: Mutex<Status>,
     /// Whether walking it makes sense now.
     walkable: watch::Sender<bool>,
@@ -137,6 +144,7 @@ impl Registry {
             source,
             lineage,
             lane: Lane::default(),
+            tally: Tally::default(),
             status: Mutex::new(Status::starting(Timestamp::now())),
             walkable: watch::Sender::new(false),
             requests: watch::Sender::new(RefreshRequests::default()),

@@ -75,6 +75,14 @@ impl Network {
         self.authorities == other.authorities
     }
 
+    /// The client by which traces reach their collector: the same trust, and the same way out.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn client_of_collector(&self) -> Result<reqwest::Client, reqwest::Error> {
+        self.builder().build()
+    }
+
     pub(super) fn builder(&self) -> reqwest::ClientBuilder {
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.clone())

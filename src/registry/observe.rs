@@ -122,6 +122,7 @@ impl Registry {
 
     /// Takes a check into account.
     pub fn observe_check(&self, check: Check) {
+        self.tally.note_check(&check);
         let outcome = check.outcome;
         let failure = check.failure().map(|(stage, reason)| named(stage, reason));
         self.status().note_check(check);

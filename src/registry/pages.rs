@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::client::Answer;
 use super::crawl::PageQuery;
 use super::error::FetchError;
+use super::http::HttpOrigin;
 use super::wire::{self, Page};
 use super::{ListUrl, Origin, Registry};
 use crate::aside::aside;
@@ -50,6 +51,19 @@ impl Registry {
         let Origin::Http(http) = &self.source else {
             return Err(FetchError::File("a file has no pages".to_owned()));
         };
+        let fetched = self.fetch_page(http, list, query, previous).await;
+        self.tally.note_page(fetched.as_ref().map(|(_, is_unchanged)| *is_unchanged));
+        fetched.map(|(fetched, _)| fetched)
+    }
+
+    /// The same; says also whether the page was still what it had been.
+    async fn fetch_page(
+        &self,
+        http: &HttpOrigin,
+        list: &ListUrl,
+        query: &PageQuery,
+        previous: Option<Arc<Listing>>,
+    ) -> Result<(Fetched, bool), FetchError> {
         let answer = http.page(list, query).await;
         if let Err(FetchError::Loop) = &answer {
             // What was fetched before may hold what we serve.
@@ -63,12 +77,12 @@ impl Registry {
         let Some(body) = body else {
             let page = http.remembered_page(list, query);
             return page
-                .map(|page| Fetched { page, date })
+                .map(|page| (Fetched { page, date }, true))
                 .ok_or(FetchError::Status { status: 304, retry_after: None });
         };
         let page = self.decode(body, previous).await?;
         http.remember(list, query, tag, &page);
-        Ok(Fetched { page, date })
+        Ok((Fetched { page, date }, false))
     }
 
     pub(super) async fn decode(&self, body: Vec<u8>, previous: Option<Arc<Listing>>) -> Result<Page, FetchError> {

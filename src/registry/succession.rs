@@ -13,6 +13,7 @@ impl Registry {
         self.requests.send_replace(*predecessor.requests.borrow());
         self.lineage.take_over(&predecessor.lineage);
         self.lane.take_over(&predecessor.lane);
+        self.tally.take_over(&predecessor.tally);
         if let (Origin::Http(ours), Origin::Http(theirs)) = (&self.source, &predecessor.source) {
             ours.take_over(theirs);
         }

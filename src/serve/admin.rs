@@ -12,12 +12,13 @@ mod running;
 
 use std::sync::Arc;
 
-use http::header::{LOCATION, VARY};
+use http::header::{CONTENT_TYPE, LOCATION, VARY};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::error::Problem;
+use super::note::Note;
 use super::pages::Root;
 use super::registries::{CheckView, to_line};
 use super::{Answered, Body, Service};
@@ -43,23 +44,29 @@ struct Asked<'a> {
     accept: bool,
 }
 
-const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 /// Keeps nginx from holding lines back.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 impl Service {
     /// Lets a request into the admin listener, and answers what only that one does; `None` for everything else.
-    pub(super) async fn administer(&self, access: &Access, request: &Parts) -> Result<Option<Answered>, Problem> {
+    pub(super) async fn administer(
+        &self,
+        access: &Access,
+        request: &Parts,
+        note: &mut Note,
+    ) -> Result<Option<Answered>, Problem> {
         access.check(request).await?;
         super::guard::check(request)?;
         let Some(action) = action(&request.method, request.uri.path(), request.uri.query())? else { return Ok(None) };
+        note.route = action.name();
         let response = match action {
             Action::Options { allow } => self.responder.options(&request.headers, &allow),
             Action::Metrics => {
-                let mut response = self.responder.momentary(self.metrics());
-                response.headers_mut().insert(http::header::CONTENT_TYPE, OPEN_METRICS);
+                let format = metrics::Format::wanted(&request.headers);
+                let mut response = self.responder.momentary(self.metrics(format).await?);
+                response.headers_mut().insert(CONTENT_TYPE, format.content_type());
+                response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
                 response
             }
             Action::Page(page) => self.dashboard(page, request).await,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
+use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
@@ -87,22 +88,55 @@ pub(super) enum Origin {
 
 /// The cache of rendered bodies. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub(super) struct ResponseCache(Cache<Arc<CatalogRequest>, Arc<Representation>>);
+pub(super) struct ResponseCache {
+    bodies: Cache<Arc<CatalogRequest>, Arc<Representation>>,
+    /// How many had to leave for others.
+    evicted: Arc<AtomicU64>,
+    max_bytes: u64,
+}
+
+/// How full the cache is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CacheFigures {
+    pub(super) bodies: u64,
+    pub(super) bytes: u64,
+    pub(super) max_bytes: u64,
+    pub(super) evicted: u64,
+}
 
 impl ResponseCache {
     pub(super) fn new(max_bytes: u64) -> Self {
         let weigh = |request: &Arc<CatalogRequest>, kept: &Arc<Representation>| {
             u32::try_from(OVERHEAD_BYTES + request.heap_bytes() + kept.bytes()).unwrap_or(u32::MAX)
         };
+        let evicted = Arc::<AtomicU64>::default();
+        let counted = Arc::clone(&evicted);
+        let count = move |_: Arc<Arc<CatalogRequest>>, _: Arc<Representation>, cause: RemovalCause| {
+            if cause == RemovalCause::Size {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        };
         let builder = Cache::builder().max_capacity(max_bytes).weigher(weigh).eviction_policy(EvictionPolicy::lru());
-        Self(builder.build())
+        Self { bodies: builder.eviction_listener(count).build(), evicted, max_bytes }
+    }
+
+    /// How full it is.
+    pub(super) fn figures(&self) -> CacheFigures {
+        // What was put in lately counts only from then on.
+        self.bodies.run_pending_tasks();
+        CacheFigures {
+            bodies: self.bodies.entry_count(),
+            bytes: self.bodies.weighted_size(),
+            max_bytes: self.max_bytes,
+            evicted: self.evicted.load(Ordering::Relaxed),
+        }
     }
 
     /// What a target is known to be answered with, if that is the answer out of this catalog. The cache is asked only
     /// now and then, so that it knows what is wanted.
     pub(super) fn recall(&self, catalog: &Catalog, known: &Known) -> Option<Arc<Representation>> {
         let kept = known.representation().filter(|kept| kept.is_of(catalog))?;
-        (!known.is_due() || self.0.get(&known.request).is_some_and(|now| Arc::ptr_eq(&now, &kept))).then_some(kept)
+        (!known.is_due() || self.bodies.get(&known.request).is_some_and(|now| Arc::ptr_eq(&now, &kept))).then_some(kept)
     }
 
     /// The answer to a request out of a catalog, rendered unless it is there. Two requests that miss at the same
@@ -113,7 +147,7 @@ impl ResponseCache {
         request: &Arc<CatalogRequest>,
         render: impl FnOnce(&CatalogRequest) -> Result<Vec<u8>, E>,
     ) -> Result<(Arc<Representation>, Origin), E> {
-        let kept = self.0.get(request);
+        let kept = self.bodies.get(request);
         if let Some(kept) = kept.as_ref().filter(|kept| kept.is_of(catalog)) {
             return Ok((Arc::clone(kept), Origin::Memory));
         }
@@ -125,7 +159,7 @@ impl ResponseCache {
         }
         let place = Place { request: Arc::clone(request), revision: catalog.revision.into() };
         let representation = Arc::new(request.represent(body, catalog.published_at).kept_in(place));
-        self.0.insert(Arc::clone(request), Arc::clone(&representation));
+        self.bodies.insert(Arc::clone(request), Arc::clone(&representation));
         Ok((representation, Origin::Rendered))
     }
 
@@ -135,15 +169,15 @@ impl ResponseCache {
         catalog: &Catalog,
         request: &Arc<CatalogRequest>,
     ) -> Option<(Arc<Representation>, Origin)> {
-        let kept = self.0.get(request).filter(|kept| kept.is_of(catalog))?;
+        let kept = self.bodies.get(request).filter(|kept| kept.is_of(catalog))?;
         Some((kept, Origin::Memory))
     }
 
     /// Weighs an answer again that has got another encoded form.
     pub(super) fn weigh_again(&self, representation: &Arc<Representation>) {
         let Some(Place { request, .. }) = &representation.place else { return };
-        if self.0.get(request).is_some_and(|kept| Arc::ptr_eq(&kept, representation)) {
-            self.0.insert(Arc::clone(request), Arc::clone(representation));
+        if self.bodies.get(request).is_some_and(|kept| Arc::ptr_eq(&kept, representation)) {
+            self.bodies.insert(Arc::clone(request), Arc::clone(representation));
         }
     }
 }

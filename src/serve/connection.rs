@@ -2,11 +2,13 @@
 //! Every wait for a peer has a bound; how long, [`Deadlines`] says.
 
 mod activity;
+mod counts;
 mod deadlines;
 mod lines;
 mod linger;
 mod load;
 mod posted;
+mod request_log;
 mod rest;
 mod session;
 mod sniff;
@@ -15,6 +17,7 @@ mod timed;
 mod watch;
 
 use std::io::{Error, ErrorKind, Result};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +32,7 @@ use super::Entrance;
 use super::addresses::Connected;
 use super::tls::Tls;
 use activity::Activity;
+pub(super) use counts::Open;
 pub use deadlines::Deadlines;
 pub use load::Load;
 use load::Share;
@@ -51,28 +55,30 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub struct Connection<S> {
     pub(super) stream: TcpStream,
+    pub(super) client: SocketAddr,
     pub(super) shared: Arc<Shared>,
     pub(super) stopped: S,
     pub(super) _slot: Option<OwnedSemaphorePermit>,
     pub(super) _connected: Option<Connected>,
+    pub(super) _open: Open,
 }
 
 impl<S: Future<Output = ()> + Send> Connection<S> {
     /// Serves the connection to its end.
     pub async fn serve(self) {
-        let Self { stream, shared, stopped, _slot, _connected } = self;
+        let Self { stream, client, shared, stopped, _slot, _connected, _open } = self;
         let stopped = pin!(stopped);
         let served = match &shared.tls {
             // In a box, so that plain connections need not carry what only this one takes.
-            Some(tls) => Box::pin(serve_encrypted(stream, tls, &shared, stopped)).await,
+            Some(tls) => Box::pin(serve_encrypted(stream, client, tls, &shared, stopped)).await,
             // Answers are written whole; waiting for more would only delay them.
             None => match stream.set_nodelay(true) {
-                Ok(()) => serve(stream, None, &shared, stopped).await,
+                Ok(()) => serve(stream, client, None, &shared, stopped).await,
                 Err(error) => Err(error),
             },
         };
         if let Err(error) = served {
-            tracing::debug!(%error, "connection ended early");
+            tracing::debug!(%error, %client, "connection ended early");
         }
     }
 }
@@ -80,6 +86,7 @@ impl<S: Future<Output = ()> + Send> Connection<S> {
 /// Serves a connection after its handshake.
 async fn serve_encrypted(
     stream: TcpStream,
+    client: SocketAddr,
     tls: &Tls,
     shared: &Shared,
     mut stopped: Pin<&mut (impl Future<Output = ()> + Send)>,
@@ -91,7 +98,7 @@ async fn serve_encrypted(
         () = stopped.as_mut() => return Ok(()),
     };
     let protocol = negotiated(&stream);
-    serve(stream, protocol, shared, stopped).await
+    serve(stream, client, protocol, shared, stopped).await
 }
 
 /// What client and server agreed on, if the client had anything to say about it.
@@ -103,6 +110,7 @@ fn negotiated(stream: &TlsStream<TcpStream>) -> Option<Protocol> {
 /// Speaks HTTP over a stream until either side ends it, or `stopped` does.
 async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
     stream: T,
+    client: SocketAddr,
     negotiated: Option<Protocol>,
     shared: &Shared,
     mut stopped: Pin<&mut (impl Future<Output = ()> + Send)>,
@@ -112,7 +120,7 @@ async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
         () = stopped.as_mut() => return Ok(()),
     };
     let protocol = negotiated.unwrap_or(sniffed);
-    let activity = Activity::new(Share::of(Arc::clone(&shared.load)));
+    let activity = Activity::new(Share::of(Arc::clone(&shared.load)), Some(client));
     let stream = Timed::new(stream, protocol, Arc::clone(&activity), shared.deadlines);
     let session = Session { entrance: Arc::clone(&shared.entrance), activity, deadlines: shared.deadlines };
     let ended = match protocol {

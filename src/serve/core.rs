@@ -50,8 +50,12 @@ pub struct Core {
 pub struct Figures {
     /// What the public listener's clients take.
     pub load: Option<Arc<Load>>,
+    /// The same of those who run the proxy.
+    pub admin: Option<Arc<Load>>,
     /// How the store is doing, where there is one on disk.
     pub store: Option<Arc<dyn Fn() -> StoreFigures + Send + Sync>>,
+    /// How logs and traces are doing.
+    pub telemetry: Option<fn() -> TelemetryFigures>,
 }
 
 /// How the store is doing.
@@ -63,6 +67,23 @@ pub struct StoreFigures {
     pub is_failing: bool,
     /// What that is, and why.
     pub failing: Vec<String>,
+    /// How many files were written or removed.
+    pub writes: u64,
+    /// How many could not be.
+    pub failures: u64,
+    /// How many bytes the written ones had.
+    pub written_bytes: u64,
+}
+
+/// How logs and traces are doing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TelemetryFigures {
+    /// Log lines that were lost, since nobody read them.
+    pub lost_log_lines: u64,
+    /// Requests to the collector of traces that it took.
+    pub trace_exports: u64,
+    /// Those that failed.
+    pub failed_trace_exports: u64,
 }
 
 impl fmt::Debug for Figures {

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderValue};
 
 /// What pages may read besides the headers that they always may.
 const EXPOSED: &str = "Content-Type, Content-Length, Content-Encoding, ETag, Last-Modified, Cache-Control, \
-     Cache-Status, Proxy-Status, Retry-After, Allow, MCP-Registry-Proxy";
+     Cache-Status, Proxy-Status, Retry-After, Allow, MCP-Registry-Proxy, \
+     X-Request-Id";
 
 /// Whose pages may read answers.
 #[derive(Debug)]

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, Response};
 
+use super::Service;
 use super::connection::Posted;
-use super::handling::Handled;
-use super::{Body, Service};
+use super::handling::{Handled, Noted};
 
 /// The entrance of one listener.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Entrance {
     }
 
     /// Answers one request for which there is no room.
-    pub(super) fn refuse(&self, request: &HeaderMap) -> Response<Body> {
+    pub(super) fn refuse(&self, request: &HeaderMap) -> Noted {
         self.0.load().refuse(request)
     }
 }

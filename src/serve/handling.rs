@@ -16,11 +16,13 @@ use super::condition::{Verdict, judge};
 use super::connection::Posted;
 use super::error::Problem;
 use super::freshness::Freshness;
+use super::note::{CacheUse, Note};
 use super::read_through::Awaited;
 use super::reading::Reading;
 use super::representation::Representation;
 use super::respond::Answer;
-use super::{Body, Service};
+use super::{Body, Service, traced};
+use crate::trace::{self, Span};
 
 /// How a request is answered.
 pub(super) enum Answered {
@@ -52,17 +54,26 @@ impl Found {
 /// How far a request got.
 pub enum Handled {
     /// To its answer.
-    Now(Response<Body>),
+    Now(Noted),
     /// To what has to be waited for.
-    Later(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+    Later(Pin<Box<dyn Future<Output = Noted> + Send>>),
+}
+
+/// An answer, and what was noted on the way to it.
+#[derive(Debug)]
+pub struct Noted {
+    /// The answer.
+    pub response: Response<Body>,
+    /// What was noted.
+    pub note: Note,
 }
 
 impl Handled {
     /// The answer, as soon as it is there.
     pub async fn response(self) -> Response<Body> {
         match self {
-            Self::Now(response) => response,
-            Self::Later(answer) => answer.await,
+            Self::Now(noted) => noted.response,
+            Self::Later(answer) => answer.await.response,
         }
     }
 }
@@ -91,33 +102,62 @@ impl Service {
     /// Answers one request, at once where nothing has to be waited for. Its body, if it has one, is read if the route
     /// takes one. A panic is this request's alone.
     pub(super) fn handle(self: &Arc<Self>, request: Parts, posted: Option<Box<Posted>>) -> Handled {
-        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(&request)));
-        let wait = match begun.unwrap_or_else(|_| panicked(request.uri.path())) {
-            Ok(Begun::Answered(response)) => return Handled::Now(self.finish(&request.headers, response)),
-            Err(problem) => return Handled::Now(self.finish(&request.headers, self.problem(&request, &problem))),
+        if trace::is_on()
+            && let Some(span) = traced::begin(&request)
+        {
+            return self.handle_traced(span, request, posted);
+        }
+        self.handle_untraced(request, posted)
+    }
+
+    fn handle_traced(self: &Arc<Self>, span: Span, request: Parts, posted: Option<Box<Posted>>) -> Handled {
+        let method = traced::method(&request);
+        match span.within(|| self.handle_untraced(request, posted)) {
+            Handled::Now(noted) => {
+                traced::end(&span, method, &noted);
+                Handled::Now(noted)
+            }
+            Handled::Later(answer) => Handled::Later(Box::pin(async move {
+                let noted = span.run(answer).await;
+                traced::end(&span, method, &noted);
+                noted
+            })),
+        }
+    }
+
+    fn handle_untraced(self: &Arc<Self>, request: Parts, posted: Option<Box<Posted>>) -> Handled {
+        let mut note = Note::default();
+        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(&request, &mut note)));
+        let wait = match begun.unwrap_or_else(|_| panicked(&request, &mut note)) {
+            Ok(Begun::Answered(response)) => return Handled::Now(self.finish(&request.headers, response, note)),
+            Err(problem) => {
+                return Handled::Now(self.finish(&request.headers, self.problem(&request, &problem), note));
+            }
             Ok(Begun::Waits(wait)) => wait,
         };
         let this = Arc::clone(self);
         Handled::Later(Box::pin(async move {
-            let answered = guarded(request.uri.path(), pin!(this.wait(&request, posted, wait))).await;
+            let answered = guarded(pin!(this.wait(&request, posted, wait, &mut note))).await;
+            let answered = answered.unwrap_or_else(|Panicked| panicked(&request, &mut note));
             let response = answered.unwrap_or_else(|problem| this.problem(&request, &problem));
-            this.finish(&request.headers, response)
+            this.finish(&request.headers, response, note)
         }))
     }
 
     /// Answers what can be answered at once. Most requests are not even a future then, which would be copied a dozen
     /// times on its way.
-    fn begin(&self, request: &Parts) -> Result<Begun, Problem> {
+    fn begin(&self, request: &Parts, note: &mut Note) -> Result<Begun, Problem> {
         if self.access.is_some() {
             return Ok(Begun::Waits(Wait::Administration));
         }
-        self.settle(request, self.answer(request)?)
+        let answered = self.answer(request, note)?;
+        self.settle(request, answered, note)
     }
 
-    fn settle(&self, request: &Parts, answered: Answered) -> Result<Begun, Problem> {
+    fn settle(&self, request: &Parts, answered: Answered, note: &mut Note) -> Result<Begun, Problem> {
         match answered {
             Answered::With(response) => Ok(Begun::Answered(response)),
-            Answered::Found(found) => self.represent_now(request, found),
+            Answered::Found(found) => self.represent_now(request, found, note),
             Answered::Awaited(awaited) => Ok(Begun::Waits(Wait::Registries(awaited))),
             Answered::Posted(reading) => Ok(Begun::Waits(Wait::Body(reading))),
             Answered::Inspected(request) => Ok(Begun::Waits(Wait::Inspection(request))),
@@ -129,36 +169,44 @@ impl Service {
         request: &Parts,
         mut posted: Option<Box<Posted>>,
         wait: Wait,
+        note: &mut Note,
     ) -> Result<Response<Body>, Problem> {
         let mut begun = Begun::Waits(wait);
         loop {
             begun = match begun {
                 Begun::Answered(response) => return Ok(response),
-                Begun::Waits(Wait::Administration) => self.settle(request, self.administered(request).await?)?,
+                Begun::Waits(Wait::Administration) => {
+                    let answered = self.administered(request, note).await?;
+                    self.settle(request, answered, note)?
+                }
                 Begun::Waits(Wait::Registries(awaited)) => {
-                    self.represent_now(request, self.read_through(*awaited).await?)?
+                    self.represent_now(request, self.read_through(*awaited).await?, note)?
                 }
                 Begun::Waits(Wait::Body(reading)) => {
-                    self.settle(request, self.read(request, posted.take(), reading).await?)?
+                    let answered = self.read(request, posted.take(), reading).await?;
+                    self.settle(request, answered, note)?
                 }
-                Begun::Waits(Wait::Inspection(asked)) => self.represent_now(request, self.inspected(asked).await?)?,
+                Begun::Waits(Wait::Inspection(asked)) => {
+                    self.represent_now(request, self.inspected(asked).await?, note)?
+                }
                 Begun::Waits(Wait::Coding(found, coding)) => return self.encode(found, coding).await,
             }
         }
     }
 
     /// Answers a request that came in by the admin listener.
-    async fn administered(&self, request: &Parts) -> Result<Answered, Problem> {
+    async fn administered(&self, request: &Parts, note: &mut Note) -> Result<Answered, Problem> {
         let administered = match &self.access {
-            Some(access) => self.administer(access, request).await?,
+            Some(access) => self.administer(access, request, note).await?,
             None => None,
         };
-        administered.map_or_else(|| self.answer(request), Ok)
+        administered.map_or_else(|| self.answer(request, note), Ok)
     }
 
     /// Answers with a representation, in the coding that the client wants, or with less where it has that already;
     /// or says that the coding has to be made.
-    fn represent_now(&self, request: &Parts, found: Found) -> Result<Begun, Problem> {
+    fn represent_now(&self, request: &Parts, found: Found, note: &mut Note) -> Result<Begun, Problem> {
+        note.cache = CacheUse::from(&found);
         let negotiated = negotiate(&request.headers, found.representation.body().len());
         let coding = negotiated.ok_or(Problem::NotAcceptable)?;
         match judge(&request.headers, &found.representation.tag, found.representation.modified()) {
@@ -181,21 +229,26 @@ impl Service {
     }
 }
 
+/// That a request's handler panicked.
+#[derive(Debug, PartialEq)]
+pub(super) struct Panicked;
+
 /// Lets a panic be one request's alone, whatever it waited for before.
-pub(super) async fn guarded<T>(
-    path: &str,
-    mut answer: Pin<&mut impl Future<Output = Result<T, Problem>>>,
-) -> Result<T, Problem> {
+pub(super) async fn guarded<T>(mut answer: Pin<&mut impl Future<Output = T>>) -> Result<T, Panicked> {
     poll_fn(|context| {
         // Nobody looks at the future again that a panic left as it was.
-        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
-        polled.unwrap_or_else(|_| Poll::Ready(panicked(path)))
+        match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+            Ok(polled) => polled.map(Ok),
+            Err(_) => Poll::Ready(Err(Panicked)),
+        }
     })
     .await
 }
 
-fn panicked<T>(path: &str) -> Result<T, Problem> {
-    tracing::error!(path, "a request handler panicked");
+fn panicked<T>(request: &Parts, note: &mut Note) -> Result<T, Problem> {
+    let id = note.request_id(&request.headers);
+    let request_id = id.to_str().unwrap_or_default();
+    tracing::error!(path = request.uri.path(), request_id, "a request handler panicked");
     Err(Problem::Internal)
 }
 
@@ -213,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_costs_one_request_also_after_it_has_waited() {
         for waits in [false, true] {
-            assert_eq!(guarded("/", pin!(panic_in_the_end(waits))).await, Err(Problem::Internal), "{waits}");
+            assert_eq!(guarded(pin!(panic_in_the_end(waits))).await, Err(Panicked), "{waits}");
         }
     }
 }

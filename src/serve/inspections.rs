@@ -38,13 +38,15 @@ pub(super) struct Inspections {
     duplicates: Arc<Semaphore>,
     /// What servers of the catalog of this revision have in common.
     report: Mutex<Option<(u64, Arc<duplicates::Report>)>>,
+    /// How many conflicts the catalog of this revision has, by kind.
+    counts: Mutex<Option<(u64, [u64; 3])>>,
 }
 
 impl Default for Inspections {
     fn default() -> Self {
         let room = |most| Arc::new(Semaphore::new(most));
         let (seats, conflicts, duplicates) = (room(MAX_WAITING), room(MAX_CONFLICTS), room(1));
-        Self { seats, conflicts, duplicates, report: Mutex::default() }
+        Self { seats, conflicts, duplicates, report: Mutex::default(), counts: Mutex::default() }
     }
 }
 
@@ -79,6 +81,18 @@ impl Inspections {
         tracing::debug!(revision = catalog.revision, elapsed_ms, "looked for duplicates");
         *known = Some((catalog.revision, Arc::clone(&report)));
         report
+    }
+
+    /// How many conflicts a catalog has, by kind. Looked for once for each catalog, by whoever asks first: it takes one
+    /// pass over the names.
+    pub(super) fn conflicts(&self, catalog: &Catalog) -> [u64; 3] {
+        let mut known = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, counts)) = known.filter(|(revision, _)| *revision == catalog.revision) {
+            return counts;
+        }
+        let counts = conflicts::counts(catalog);
+        *known = Some((catalog.revision, counts));
+        counts
     }
 
     /// The body of an answer.

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::Entrance;
 use super::addresses::Addresses;
-use super::connection::{Connection, Deadlines, Load, Shared};
+use super::connection::{Connection, Deadlines, Load, Open, Shared};
 use super::descriptors::{self, Audience};
 use super::limits::Limits;
 use super::tls::Tls;
@@ -132,11 +132,14 @@ impl Listener {
                     failures.end();
                     let connected = addresses.as_ref().map(|addresses| addresses.connect(peer.ip()));
                     if let Some(None) = connected {
+                        shared.load.connections.note_rejected();
                         tracing::debug!(%peer, "closed a connection: its address has enough of them");
                         continue;
                     }
                     spawn(Connection {
                         stream,
+                        client: peer,
+                        _open: Open::new(&shared.load),
                         shared: Arc::clone(&shared),
                         stopped: stopped(),
                         _slot: slot,
@@ -144,7 +147,10 @@ impl Listener {
                     });
                 }
                 Err(error) if is_of_the_client(error.kind()) => {}
-                Err(error) => failures.count(&error),
+                Err(error) => {
+                    shared.load.connections.note_failed();
+                    failures.count(&error);
+                }
             }
         }
     }

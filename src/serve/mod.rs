@@ -11,7 +11,8 @@
 //! configuration, `mcp` what agents ask, `representation` what is known of a body, `accept`, `coding` and `condition` what
 //! the client wants of it and has of it, `error` the problems,
 //! `freshness`, `respond` and `cors` the headers, `lineage` the one that names us and those whom we mirror; `admin` what
-//! only those who run the proxy may do; `seldom` what the log says no more often than it should.
+//! only those who run the proxy may do; `note`, `traffic` and `traced` what is
+//! noted, counted and traced of all this; `seldom` what the log says no more often than it should.
 
 mod accept;
 mod addresses;
@@ -46,6 +47,7 @@ mod limits;
 mod lineage;
 mod listener;
 mod mcp;
+mod note;
 mod pages;
 mod query;
 mod read_through;
@@ -58,6 +60,8 @@ mod seldom;
 mod service;
 mod targets;
 mod tls;
+mod traced;
+mod traffic;
 mod validation;
 
 pub use body::Body;
@@ -65,13 +69,14 @@ pub use config::size;
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 pub use configuration::{Configuration, Refusal};
 pub use connection::{Connection, Deadlines, Load};
-pub use core::{Core, Figures, StoreFigures};
+pub use core::{Core, Figures, StoreFigures, TelemetryFigures};
 pub use documents::{openapi_json, openapi_yaml};
 pub use entrance::Entrance;
-pub use handling::Handled;
 use handling::{Answered, Found};
+pub use handling::{Handled, Noted};
 pub use limits::Limits;
 pub use listener::Listener;
+pub use note::Note;
 pub use read_through::{Flight, ReadThrough, ReadThroughCounts, ReadThroughSettings, Spawn};
 pub use respond::Visibility;
 pub use service::{Door, Service, ServiceSettings};

@@ -28,6 +28,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::catalog::merge::Policy;
 use crate::registry::Registry;
 use crate::registry::lookup::{LookUp, Refusal, Ticket};
+use crate::trace::{self, KeyValue, Span};
 
 pub(super) use answer::Awaited;
 use kept::{Found, Kept, Outcome};
@@ -169,7 +170,7 @@ impl ReadThrough {
         let candidates = registries.iter().map(Arc::downgrade).collect();
         let negative_ttl = settings.negative_ttl;
         let landing = Landing { read_through: Arc::clone(self), key, candidates, negative_ttl, sender };
-        (self.spawn)(Box::pin(fly(landing, tickets)));
+        (self.spawn)(Box::pin(trace::carried(fly(landing, tickets))));
         Some(Prospect::Flight(self.wait_for(flying, true)))
     }
 
@@ -256,15 +257,26 @@ impl Drop for Landing {
 
 /// Asks everybody at once, and waits for all: what is remembered shall not depend on who answers first.
 async fn fly(landing: Landing, tickets: Vec<Ticket>) {
+    let span = Span::part("read-through", || {
+        let registries = i64::try_from(tickets.len()).unwrap_or(i64::MAX);
+        vec![
+            trace::text("mcp_registry_proxy.server_name", landing.key.name.as_str()),
+            KeyValue::new("mcp_registry_proxy.registries_asked", registries),
+        ]
+    });
+    span.run(ask_all(landing, tickets)).await;
+}
+
+async fn ask_all(landing: Landing, tickets: Vec<Ticket>) {
     let mut is_whole = tickets.len() == landing.candidates.len();
     let tally = &landing.read_through.tally;
     let mut asking = JoinSet::new();
     for ticket in tickets {
         let key = landing.key.clone();
-        asking.spawn(async move {
+        asking.spawn(trace::carried(async move {
             let registry = Arc::clone(ticket.registry());
             (registry, ticket.look_up(&key.name, &key.asked).await)
-        });
+        }));
     }
     let mut found = Vec::new();
     while let Some(answered) = asking.join_next().await {

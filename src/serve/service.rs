@@ -16,10 +16,11 @@ use super::cache::{CatalogRequest, Origin};
 use super::cors::Cors;
 use super::error::Problem;
 use super::freshness::Freshness;
-use super::handling::{Answered, Found};
+use super::handling::{Answered, Found, Noted};
 use super::inspections::Inspection;
 use super::lineage::LineageHeader;
 use super::mcp::Pages;
+use super::note::{self, Note, REQUEST_ID, RouteName};
 use super::pages::{self, Page, Root};
 use super::registries::{Registries, reason};
 use super::representation::Representation;
@@ -104,33 +105,44 @@ impl Service {
     }
 
     /// Answers one request for which there is no room.
-    pub(super) fn refuse(&self, request: &HeaderMap) -> Response<Body> {
-        self.finish(request, self.responder.problem(&Problem::Overloaded))
+    pub(super) fn refuse(&self, request: &HeaderMap) -> Noted {
+        self.finish(request, self.responder.problem(&Problem::Overloaded), Note::default())
     }
 
-    /// Adds what every answer has.
-    pub(super) fn finish(&self, request: &HeaderMap, mut response: Response<Body>) -> Response<Body> {
+    /// Adds what every answer has. The id that a request came with is said again, and what is no success always has
+    /// one, by which the log can be searched. Others need none, and would be longer for it.
+    pub(super) fn finish(&self, request: &HeaderMap, mut response: Response<Body>, mut note: Note) -> Noted {
+        let is_error = response.status().is_client_error() || response.status().is_server_error();
+        let id = if is_error { Some(note.request_id(request)) } else { note::sent_id(request).cloned() };
         let headers = response.headers_mut();
+        if let Some(id) = id {
+            headers.insert(REQUEST_ID, id);
+        }
         self.responder.allow_origin(request, headers);
         // What the catalog answers has it already (`freshness`).
         headers.entry(LINEAGE_HEADER).or_insert_with(|| self.lineage.value(&self.core.current.lineage()));
-        response
+        Noted { response, note }
     }
 
     /// Finds out what is asked for, and how it is answered.
-    pub(super) fn answer(&self, request: &Parts) -> Result<Answered, Problem> {
+    pub(super) fn answer(&self, request: &Parts, note: &mut Note) -> Result<Answered, Problem> {
         guard::check(request)?;
         let (path, query) = (request.uri.path(), request.uri.query());
         if request.method == Method::OPTIONS {
             return Ok(Answered::With(self.responder.options(&request.headers, &route::allow(path))));
         }
         if matches!(request.method, Method::GET | Method::HEAD)
-            && let Some(answered) = self.core.targets.known(&request.uri, |known| self.find_known(request, known))
+            && let Some(answered) = self.core.targets.known(&request.uri, |known| {
+                note.route = RouteName::from(&*known.request);
+                self.find_known(request, known)
+            })
         {
             return answered;
         }
         let include_deleted = || query::include_deleted(query);
-        match route(&request.method, path)? {
+        let route = route(&request.method, path)?;
+        note.route = RouteName::from(&route);
+        match route {
             Route::List => self.find_first(request, CatalogRequest::List(query::list(query)?)),
             Route::Versions { name } => {
                 self.find_first(request, CatalogRequest::Versions { name, include_deleted: include_deleted()? })

@@ -21,11 +21,20 @@ pub struct StoreStatus {
     pub is_failing: bool,
     /// What that is, and why.
     pub failing: Vec<String>,
+    /// How many files were written or removed.
+    pub writes: u64,
+    /// How often that failed.
+    pub failures: u64,
+    /// How many bytes the written ones had.
+    pub written_bytes: u64,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     last_write: Option<Timestamp>,
+    writes: u64,
+    failures: u64,
+    written_bytes: u64,
     /// What cannot be written, by the name of its file, and why. As many as there are files.
     failing: BTreeMap<String, String>,
 }
@@ -36,12 +45,20 @@ impl Health {
     pub fn status(&self) -> StoreStatus {
         let known = self.known();
         let failing: Vec<String> = known.failing.iter().map(|(file, reason)| format!("{file}: {reason}")).collect();
-        StoreStatus { last_write: known.last_write, is_failing: !failing.is_empty(), failing }
+        let Known { last_write, writes, failures, written_bytes, .. } = *known;
+        StoreStatus { last_write, is_failing: !failing.is_empty(), failing, writes, failures, written_bytes }
     }
 
     /// Notes that a file was written or removed.
     pub(super) fn note_success(&self, path: &Path) {
-        self.known().last_write = Some(Timestamp::now());
+        // One that was removed has none.
+        let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        {
+            let mut known = self.known();
+            known.last_write = Some(Timestamp::now());
+            known.writes += 1;
+            known.written_bytes += bytes;
+        }
         self.note_recovery(path);
     }
 
@@ -66,6 +83,7 @@ impl Health {
     pub(super) fn note_failure(&self, path: &Path, problem: &Problem) {
         let reason = problem.to_string();
         let mut known = self.known();
+        known.failures += 1;
         if !known.failing.values().any(|known| *known == reason) {
             tracing::warn!(
                 path = %path.display(),

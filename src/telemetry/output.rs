@@ -29,6 +29,14 @@ pub(super) struct Output {
     lost: Arc<AtomicU64>,
 }
 
+/// How many lines were lost since the start, of those that go to standard error.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines were lost since the start, because nobody read them.
+pub(super) fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
 impl Output {
     /// Starts the thread that writes to standard error, once per process. Where there can be none, lines are lost.
     pub(super) fn standard_error() -> Self {
@@ -66,6 +74,7 @@ impl Write for Output {
             Ok(()) => Ok(line.len()),
             Err(TrySendError::Full(_)) => {
                 self.lost.fetch_add(1, Ordering::Relaxed);
+                LOST.fetch_add(1, Ordering::Relaxed);
                 Ok(line.len())
             }
             Err(TrySendError::Disconnected(_)) => Err(ErrorKind::BrokenPipe.into()),

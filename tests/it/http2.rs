@@ -79,6 +79,8 @@ fn with(mut request: Request<Full<Bytes>>, headers: &[(&'static str, &str)]) -> 
 fn described(reply: &Reply) -> HeaderMap {
     let mut headers = reply.headers.clone();
     headers.remove("date");
+    // Each answer has its own.
+    headers.remove("x-request-id");
     headers
 }
 

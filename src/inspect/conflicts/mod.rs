@@ -207,6 +207,16 @@ pub fn of_server<'a>(catalog: &'a Catalog, server: &'a Server, limit: usize) -> 
     (told, keys.len().saturating_sub(limit))
 }
 
+/// How many conflicts there are, by kind, in the order of [`Kind::ALL`].
+#[must_use]
+pub fn counts(catalog: &Catalog) -> [u64; 3] {
+    let mut counts = [0; 3];
+    for (_, key) in found(catalog, &Filter::default(), None) {
+        counts[key.kind as usize] += 1;
+    }
+    counts
+}
+
 /// Where conflicts are, in order.
 fn found<'a>(
     catalog: &'a Catalog,

@@ -77,6 +77,7 @@ fn filters_narrow_the_list() {
     let count = |filter: Filter| walk(&catalog, &filter, 2).len();
     let kind = |kind| count(Filter { kind: Some(kind), ..Filter::default() });
     assert_eq!(Kind::ALL.map(kind), [1, 1, 2]);
+    assert_eq!(counts(&catalog), [1, 1, 2]);
     let name = |name: &str| count(Filter { name: Some(name.into()), ..Filter::default() });
     assert_eq!((name("com.acme/*"), name("com.acme/A"), name("org.x"), name("*both")), (2, 1, 0, 2));
     let registry = |registry: &str| count(Filter { registry: Some(registry.into()), ..Filter::default() });

@@ -10,6 +10,7 @@ use crate::registry::error::FetchError;
 use crate::registry::guard::Verdict;
 use crate::registry::increments::{UpdatedSince, is_ignored, is_refused};
 use crate::registry::status::{SyncReport, Taken};
+use crate::registry::tally::SyncKind;
 use crate::registry::wire::Page;
 use crate::registry::{Fetched, Registry};
 
@@ -53,6 +54,7 @@ impl Synchroniser {
     pub(super) fn end_increment(&mut self, run: &mut Run, now: Now) {
         let (changes, refused) = run.walk.snapshot();
         let (brought, report) = (changes.versions, run.report(now));
+        run.note_end(&report);
         let (name, pages) = (self.registry.name(), report.pages);
         let taken = match self.registry.check_room_for(&changes) {
             Err(reason) => Err(WalkError::Unbounded { page: pages, reason }),
@@ -65,6 +67,7 @@ impl Synchroniser {
             self.fail(run, &error, now);
             return;
         }
+        self.registry.count_sync(SyncKind::Increment, true);
         if let Errand::Changes(since) = run.errand {
             tracing::info!(registry = name, pages, versions = brought, %since, "fetched what changed");
         }
@@ -90,6 +93,7 @@ impl Synchroniser {
     pub(super) fn end_walk(&mut self, mut run: Run, now: Now) {
         let (listing, refused) = run.walk.snapshot();
         let (count, report) = (refused.count, run.report(now));
+        run.note_end(&report);
         let SyncReport { pages, versions, .. } = report;
         let verdict = match self.registry.take_walk(listing, refused, report, run.loops, self.trust) {
             Taken::Judged(verdict) => verdict,
@@ -100,6 +104,7 @@ impl Synchroniser {
             }
         };
         self.registry.end_walk();
+        self.registry.count_sync(SyncKind::Full, true);
         let name = self.registry.name();
         tracing::info!(registry = name, pages, versions, refused = count, "walked the whole list");
         self.tell(verdict, versions);
@@ -158,6 +163,9 @@ impl Synchroniser {
         } else {
             tracing::warn!(registry = name, %error, pages, "{what} failed; there is no complete listing yet");
         }
+        run.span.fail(|| error.to_string());
+        let kind = if run.errand == Errand::FullWalk { SyncKind::Full } else { SyncKind::Increment };
+        registry.count_sync(kind, false);
         registry.note_failed_sync(SyncReport { error: Some(error.to_string()), ..run.report(now) });
         let random = (self.random)();
         match run.errand {

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method};
 use super::super::accept::preferred;
 use super::super::error::Problem;
 use super::super::escapes::decode;
+use super::super::note::RouteName;
 use super::dashboard::{Asset, Page};
 
 /// What a segment of a path is, for those who wrote it wrongly.
@@ -26,6 +27,20 @@ pub(super) enum Action {
     Refresh { name: String, accept: bool },
     /// Which methods there are.
     Options { allow: String },
+}
+
+impl Action {
+    /// Its name in figures and traces.
+    pub(super) fn name(&self) -> RouteName {
+        match self {
+            Self::Page(_) => RouteName::Dashboard,
+            Self::Asset(_) => RouteName::Asset,
+            Self::Metrics => RouteName::Metrics,
+            Self::Test { .. } => RouteName::Test,
+            Self::Refresh { .. } => RouteName::Refresh,
+            Self::Options { .. } => RouteName::Other,
+        }
+    }
 }
 
 /// How whoever asks for an action wants to hear of it.

@@ -1,198 +1,159 @@
-//! Figures for Prometheus, in the text format of `OpenMetrics`. They are read off what is known when somebody asks; no
-//! figure is kept for its own sake.
+//! Figures for Prometheus. Most are read off what is known when somebody asks; what has to be counted is counted where
+//! it happens, and added up here. What each of them is, the table in `figures` says.
+
+mod figures;
+mod process;
+mod registries;
+mod sheet;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry as Exposition;
+use tokio::task::spawn_blocking;
 
-use super::super::{Service, StoreFigures};
-use crate::registry::Registry;
-use crate::registry::health::State;
-
-/// A figure of one registry.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRegistry {
-    registry: String,
-}
-
-/// One state of one registry: 1 for the one that it is in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct InState {
-    registry: String,
-    state: StateLabel,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "the label's values are as `/registries` writes them")]
-enum StateLabel {
-    starting,
-    healthy,
-    unhealthy,
-}
-
-/// Look-ups that came to the same.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfOutcome {
-    outcome: Outcome,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "the label's values are lower case")]
-enum Outcome {
-    found,
-    not_listed,
-    failed,
-    refused,
-}
-
-type PerRegistry = Family<OfRegistry, Gauge>;
+use super::super::changes::MAX_FOLLOWERS;
+use super::super::connection::Load;
+use super::super::error::Problem;
+use super::super::note::CacheUse;
+use super::super::{Service, StoreFigures, TelemetryFigures};
+use crate::inspect::conflicts::Kind as Conflict;
+use figures::{
+    ABANDONED, ACCEPT_FAILURES, ACCEPTED, BUILD, CACHE_BODIES, CACHE_BYTES, CACHE_EVICTIONS, CACHE_MAX_BYTES,
+    CACHE_REQUESTS, COLLAPSED, CONFLICTS, CONNECTIONS, CROWDED, DURATIONS, FOLLOWERS, IN_FLIGHT, LOOK_UPS, LOST_LINES,
+    PENDING_KEYS, POSTED, POSTED_BYTES, PUBLISHED_AT, READY, REFUSED_REQUESTS, REJECTED, RELOAD_SUCCESSFUL,
+    RELOADED_AT, REQUESTS, REVISION, SENDING, SERVERS, STORE_BYTES, STORE_FAILING, STORE_FAILURES, STORE_WRITES,
+    STORED_AT, TRACE_EXPORTS, VERSIONS,
+};
+pub(super) use sheet::Format;
+use sheet::Sheet;
 
 impl Service {
     /// All figures as they are now.
-    pub(super) fn metrics(&self) -> String {
-        let mut figures = Exposition::with_prefix("mcp_registry_proxy");
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        figures.register("build", "The build that is running", Info::new(vec![("version", version)]));
-        self.add_configuration(&mut figures);
-        self.add_catalog(&mut figures);
-        self.add_registries(&mut figures);
-        self.add_load(&mut figures);
-        self.add_store(&mut figures);
-        self.add_read_through(&mut figures);
-        let mut text = String::new();
-        // Writing to a text cannot fail.
-        let _ = encode(&mut text, &figures);
-        text
+    pub(super) async fn metrics(&self, format: Format) -> Result<String, Problem> {
+        // One pass over the names of a catalog that nobody has asked about yet: not on a thread of the runtime.
+        let (inspections, catalog) = (Arc::clone(&self.core.inspections), Arc::clone(&self.core.current.load()));
+        let conflicts = spawn_blocking(move || inspections.conflicts(&catalog)).await.map_err(|_| Problem::Internal)?;
+        Ok(self.sheet(conflicts).write(format))
     }
 
-    fn add_configuration(&self, figures: &mut Exposition) {
-        let state = self.core.configuration.load();
-        let is_good = i64::from(state.refused.is_none());
-        add(
-            figures,
-            "config_last_reload_successful",
-            "Whether the last change of the configuration was taken",
-            is_good,
-        );
-        let loaded_at = state.loaded_at.as_second();
-        let help = "When the configuration in effect was read, in seconds since 1970";
-        add(figures, "config_last_reload_success_timestamp_seconds", help, loaded_at);
-        add(figures, "config_pending_keys", "Changed keys that wait for a restart", length(state.pending.len()));
-    }
-
-    fn add_catalog(&self, figures: &mut Exposition) {
-        let catalog = self.core.current.load();
-        let is_ready = i64::from(self.core.current.is_ready());
-        add(figures, "ready", "Whether the first attempt to fetch each registry has ended", is_ready);
-        let revision = i64::try_from(catalog.revision).unwrap_or(i64::MAX);
-        add(figures, "catalog_revision", "How often a catalog has been published", revision);
-        add(figures, "catalog_servers", "Names in the catalog", length(catalog.servers().len()));
-        add(figures, "catalog_versions", "Versions in the catalog, deleted ones included", length(catalog.versions()));
-    }
-
-    fn add_registries(&self, figures: &mut Exposition) {
+    fn sheet(&self, conflicts: [u64; 3]) -> Sheet {
+        let mut sheet = Sheet::default();
+        self.add_process(&mut sheet);
+        self.add_traffic(&mut sheet);
+        self.add_cache(&mut sheet);
+        self.add_catalog(&mut sheet, conflicts);
         let now = Timestamp::now();
-        let by_state: Family<InState, Gauge> = Family::default();
-        let usable = PerRegistry::default();
-        let versions = PerRegistry::default();
-        let refused = PerRegistry::default();
-        let synced = PerRegistry::default();
-        let failing = PerRegistry::default();
-        let by_guard = PerRegistry::default();
         for registry in &self.registries {
-            let of = OfRegistry { registry: registry.name().to_owned() };
-            add_states(&by_state, registry);
-            usable.get_or_create(&of).set(i64::from(registry.usable(now).0));
-            let status = registry.status();
-            let listed = status.served_listing().map_or(0, |listing| listing.versions);
-            versions.get_or_create(&of).set(length(listed));
-            refused.get_or_create(&of).set(length(status.refused.count));
-            by_guard.get_or_create(&of).set(i64::from(status.held.is_some()));
-            if let Some(listed_at) = status.listed_at {
-                synced.get_or_create(&of).set(listed_at.as_second());
-            }
-            if let Some(sync) = &status.last_sync {
-                failing.get_or_create(&of).set(i64::from(sync.error.is_some()));
+            registries::add(&mut sheet, registry, now);
+        }
+        self.add_read_through(&mut sheet);
+        self.add_surroundings(&mut sheet);
+        process::add(&mut sheet);
+        sheet
+    }
+
+    fn add_process(&self, sheet: &mut Sheet) {
+        let of_build = [env!("CARGO_PKG_VERSION"), env!("BUILD_COMMIT"), env!("BUILD_DATE")];
+        sheet.gauge(BUILD, &of_build, 1);
+        sheet.gauge(READY, &[], self.core.current.is_ready());
+        let configuration = self.core.configuration.load();
+        sheet.gauge(RELOAD_SUCCESSFUL, &[], configuration.refused.is_none());
+        sheet.gauge(RELOADED_AT, &[], configuration.loaded_at.as_second());
+        sheet.gauge(PENDING_KEYS, &[], configuration.pending.len());
+    }
+
+    fn add_traffic(&self, sheet: &mut Sheet) {
+        let figures = &self.core.figures;
+        for (listener, load) in [("public", &figures.load), ("admin", &figures.admin)] {
+            if let Some(load) = load {
+                add_listener(sheet, listener, load);
             }
         }
-        figures.register("registry_state", "The state that a registry is in, as 1", by_state);
-        figures.register("registry_usable", "Whether a registry's servers may be served", usable);
-        figures.register("registry_versions", "Versions that a registry lists", versions);
-        figures.register("registry_refused_entries", "Entries of a registry that would break clients", refused);
-        figures.register("registry_listing_held", "Whether the collapse guard holds a listing back", by_guard);
-        let help = "When a registry last confirmed its listing, in seconds since 1970";
-        figures.register("registry_last_sync_timestamp_seconds", help, synced);
-        figures.register("registry_last_sync_failed", "Whether the last walk through a registry failed", failing);
-    }
-}
-
-impl Service {
-    fn add_load(&self, figures: &mut Exposition) {
-        let Some(load) = &self.core.figures.load else { return };
-        add(figures, "requests_in_flight", "Requests in public whose answers are being made", length(load.in_flight()));
-        count(figures, "requests_refused", "Requests in public for which there was no room", load.refused());
-    }
-
-    fn add_store(&self, figures: &mut Exposition) {
-        let Some(store) = &self.core.figures.store else { return };
-        let StoreFigures { last_write, is_failing, .. } = store();
-        add(figures, "store_failing", "Whether something cannot be written to the store", i64::from(is_failing));
-        if let Some(last_write) = last_write {
-            let help = "When something was last written to the store, in seconds since 1970";
-            add(figures, "store_last_write_timestamp_seconds", help, last_write.as_second());
+        let followers = MAX_FOLLOWERS.saturating_sub(self.core.followers.available_permits());
+        sheet.gauge(FOLLOWERS, &[], followers);
+        let Some(load) = &figures.load else { return };
+        sheet.gauge(IN_FLIGHT, &[], load.in_flight());
+        sheet.count(REFUSED_REQUESTS, &[], load.refused());
+        sheet.gauge(SENDING, &[], load.sending_bytes());
+        sheet.count(POSTED, &["read"], load.posted.read());
+        sheet.count(POSTED, &["unread"], load.posted.unread());
+        sheet.count(POSTED_BYTES, &[], load.posted.bytes());
+        for uses in CacheUse::ALL.into_iter().filter(|uses| *uses != CacheUse::None) {
+            sheet.count(CACHE_REQUESTS, &[uses.as_str()], load.traffic.cache_uses(uses));
         }
     }
 
-    fn add_read_through(&self, figures: &mut Exposition) {
+    fn add_cache(&self, sheet: &mut Sheet) {
+        let cache = self.core.cache.figures();
+        sheet.gauge(CACHE_BODIES, &[], cache.bodies);
+        sheet.gauge(CACHE_BYTES, &[], cache.bytes);
+        sheet.gauge(CACHE_MAX_BYTES, &[], cache.max_bytes);
+        sheet.count(CACHE_EVICTIONS, &[], cache.evicted);
+    }
+
+    fn add_catalog(&self, sheet: &mut Sheet, conflicts: [u64; 3]) {
+        let catalog = self.core.current.load();
+        sheet.gauge(REVISION, &[], catalog.revision);
+        // Of a catalog that nobody has published yet, there is no such time.
+        if catalog.revision > 0 {
+            sheet.gauge(PUBLISHED_AT, &[], catalog.published_at.as_second());
+        }
+        sheet.gauge(SERVERS, &[], catalog.servers().len());
+        sheet.gauge(VERSIONS, &[], catalog.versions());
+        for (kind, count) in Conflict::ALL.into_iter().zip(conflicts) {
+            sheet.gauge(CONFLICTS, &[kind.as_str()], count);
+        }
+    }
+
+    fn add_read_through(&self, sheet: &mut Sheet) {
         let counts = self.core.read_through.counts();
         let outcomes = [
-            (Outcome::found, counts.found),
-            (Outcome::not_listed, counts.not_listed),
-            (Outcome::failed, counts.failed),
-            (Outcome::refused, counts.refused),
+            ("found", counts.found),
+            ("not_listed", counts.not_listed),
+            ("failed", counts.failed),
+            ("refused", counts.refused),
         ];
-        let look_ups: Family<OfOutcome, Counter> = Family::default();
-        for (outcome, of) in outcomes {
-            look_ups.get_or_create(&OfOutcome { outcome }).inc_by(of);
+        for (outcome, count) in outcomes {
+            sheet.count(LOOK_UPS, &[outcome], count);
         }
-        figures.register("read_through_look_ups", "Look-ups at registries, by what came of them", look_ups);
-        let help = "Requests that waited for another one's look-up";
-        count(figures, "read_through_collapsed", help, counts.collapsed);
-        let help = "Requests that did not wait for a look-up, because too many did";
-        count(figures, "read_through_crowded", help, counts.crowded);
+        sheet.count(COLLAPSED, &[], counts.collapsed);
+        sheet.count(CROWDED, &[], counts.crowded);
+    }
+
+    /// What others know: the store, the log, the traces.
+    fn add_surroundings(&self, sheet: &mut Sheet) {
+        if let Some(store) = &self.core.figures.store {
+            let StoreFigures { last_write, is_failing, writes, failures, written_bytes, .. } = store();
+            sheet.gauge(STORE_FAILING, &[], is_failing);
+            if let Some(last_write) = last_write {
+                sheet.gauge(STORED_AT, &[], last_write.as_second());
+            }
+            sheet.count(STORE_WRITES, &[], writes);
+            sheet.count(STORE_FAILURES, &[], failures);
+            sheet.count(STORE_BYTES, &[], written_bytes);
+        }
+        if let Some(telemetry) = self.core.figures.telemetry {
+            let TelemetryFigures { lost_log_lines, trace_exports, failed_trace_exports } = telemetry();
+            sheet.count(LOST_LINES, &[], lost_log_lines);
+            sheet.count(TRACE_EXPORTS, &["success"], trace_exports);
+            sheet.count(TRACE_EXPORTS, &["failure"], failed_trace_exports);
+        }
     }
 }
 
-fn count(figures: &mut Exposition, name: &str, help: &str, value: u64) {
-    let counter: Counter = Counter::default();
-    counter.inc_by(value);
-    figures.register(name, help, counter);
-}
-
-fn add_states(states: &Family<InState, Gauge>, registry: &Registry) {
-    let present = registry.status().health.state;
-    let labels = [
-        (State::Starting, StateLabel::starting),
-        (State::Healthy, StateLabel::healthy),
-        (State::Unhealthy, StateLabel::unhealthy),
-    ];
-    for (state, label) in labels {
-        let of = InState { registry: registry.name().to_owned(), state: label };
-        states.get_or_create(&of).set(i64::from(state == present));
+/// What is counted of a listener.
+fn add_listener(sheet: &mut Sheet, listener: &str, load: &Load) {
+    for answers in load.traffic.answers() {
+        let code = if answers.code == 0 { "other".to_owned() } else { answers.code.to_string() };
+        sheet.count(REQUESTS, &[listener, answers.route, answers.method, &code], answers.count);
     }
-}
-
-fn add(figures: &mut Exposition, name: &str, help: &str, value: i64) {
-    let gauge: Gauge = Gauge::default();
-    gauge.set(value);
-    figures.register(name, help, gauge);
-}
-
-fn length(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+    for durations in load.traffic.durations() {
+        let of = (durations.seconds, durations.count);
+        sheet.histogram(DURATIONS, &[listener, durations.route], of, durations.buckets);
+    }
+    sheet.count(ABANDONED, &[listener], load.traffic.abandoned());
+    sheet.gauge(CONNECTIONS, &[listener], load.connections.open());
+    sheet.count(ACCEPTED, &[listener], load.connections.accepted());
+    sheet.count(REJECTED, &[listener], load.connections.rejected());
+    sheet.count(ACCEPT_FAILURES, &[listener], load.connections.failed());
 }

@@ -1,6 +1,7 @@
 //! What happens on a connection, as far as its deadlines must know: shared by its socket, its requests and
 //! the loop that watches over it.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,16 +9,22 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::super::traffic::Answered;
 use super::load::{Sending, Share};
+use super::request_log::Line;
 
 /// The activity of one connection. Nothing is ordered by these numbers, hence `Relaxed` throughout.
 #[derive(Debug)]
 pub(super) struct Activity {
     born: Instant,
+    /// Who is at the other end.
+    client: Option<SocketAddr>,
     requests: AtomicUsize,
     in_flight: AtomicUsize,
     /// Milliseconds from `born` to the last progress.
@@ -32,10 +39,11 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// That of a connection that has this share of the room for answers.
-    pub(super) fn new(share: Arc<Share>) -> Arc<Self> {
+    /// That of a client's connection that has this share of the room for answers.
+    pub(super) fn new(share: Arc<Share>, client: Option<SocketAddr>) -> Arc<Self> {
         Arc::new(Self {
             born: Instant::now(),
+            client,
             requests: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             progress: AtomicU64::new(0),
@@ -57,8 +65,8 @@ impl Activity {
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.progressed();
-        InFlight { activity: Arc::clone(self), sending: None, is_http1: false }
+        let began = self.progressed();
+        InFlight { activity: Arc::clone(self), sending: None, is_http1: false, began, answered: None, line: None }
     }
 
     /// How many requests have begun.
@@ -98,10 +106,11 @@ impl Activity {
         self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The peer asked for something, or took a part of an answer.
-    pub(super) fn progressed(&self) {
-        let since = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.progress.store(since, Ordering::Relaxed);
+    /// The peer asked for something, or took a part of an answer. Says how long after the connection's birth.
+    pub(super) fn progressed(&self) -> Duration {
+        let elapsed = self.born.elapsed();
+        self.progress.store(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        elapsed
     }
 
     /// When that last happened.
@@ -141,9 +150,27 @@ pub(super) struct InFlight {
     activity: Arc<Activity>,
     sending: Option<Sending>,
     is_http1: bool,
+    /// When it began, from the connection's birth.
+    began: Duration,
+    answered: Option<Answered>,
+    /// What the log is to say of it, if it is to.
+    line: Option<Box<Line>>,
 }
 
 impl InFlight {
+    /// Notes who asks for what, where the log is to say it.
+    pub(super) fn begin_line(&mut self, request: &Parts) {
+        self.line = Line::begin(request, self.activity.client);
+    }
+
+    /// Notes the answer. What was noted before it found no room does not count.
+    pub(super) fn note(&mut self, mut answered: Answered, response: &Response<super::super::Body>) {
+        if let Some(line) = &mut self.line {
+            line.note(&mut answered, response);
+        }
+        self.answered = Some(answered);
+    }
+
     /// Keeps the room for the answer until that has gone.
     pub(super) fn hold(&mut self, sending: Sending, is_http1: bool) {
         (self.sending, self.is_http1) = (Some(sending), is_http1);
@@ -157,7 +184,16 @@ impl Drop for InFlight {
             self.activity.unsent().push(sending);
         }
         self.activity.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.activity.progressed();
+        // The clock is read for the deadlines anyway.
+        let took = self.activity.progressed().saturating_sub(self.began);
+        let traffic = &self.activity.share.load().traffic;
+        match &self.answered {
+            Some(answered) => traffic.note(answered, took),
+            None => traffic.note_abandoned(),
+        }
+        if let Some(line) = &self.line {
+            line.end(self.answered.as_ref(), took);
+        }
     }
 }
 
@@ -226,7 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_is_in_flight_until_the_last_part_of_its_answer_is_taken() {
-        let activity = Activity::new(Share::of(Arc::new(Load::new(&Limits::default()))));
+        let activity = Activity::new(Share::of(Arc::new(Load::new(&Limits::default()))), None);
         let mut body = Tracked::new(Some(Full::new(Bytes::from_static(b"0123456789"))), 4, activity.begin());
         for (rest, expected) in [(10, "0123"), (6, "4567"), (2, "89")] {
             assert!(activity.is_busy() && !body.is_end_stream());

@@ -18,6 +18,8 @@ use tokio::time::{Duration, Instant};
 
 use super::super::limits::Limits;
 use super::super::seldom::Seldom;
+use super::super::traffic::Traffic;
+use super::counts::{Connections, PostedBodies};
 
 /// How finely the bytes of answers are counted.
 const UNIT_BYTES: u64 = 1 << 10;
@@ -70,6 +72,12 @@ pub struct Load {
     units: Room,
     bodies: Room,
     refused: AtomicU64,
+    /// What was answered.
+    pub(in super::super) traffic: Traffic,
+    /// Connections.
+    pub(in super::super) connections: Connections,
+    /// Bodies of requests that were wanted.
+    pub(in super::super) posted: PostedBodies,
     complaint: Seldom,
     born: Instant,
     /// Milliseconds from `born` to the end of the last shortage.
@@ -201,6 +209,9 @@ impl Load {
             units: Room::new(units.max(1)),
             bodies: Room::new((units / BODIES).max(units_of(LARGEST_BODY_BYTES))),
             refused: AtomicU64::new(0),
+            traffic: Traffic::default(),
+            connections: Connections::default(),
+            posted: PostedBodies::default(),
             complaint: Seldom::every(SAY_INTERVAL),
             born: Instant::now(),
             short_until: AtomicU64::new(0),
@@ -211,6 +222,11 @@ impl Load {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.requests.taken()
+    }
+
+    /// How many bytes answers on their way to clients count with.
+    pub(in super::super) fn sending_bytes(&self) -> u64 {
+        self.units.taken() as u64 * UNIT_BYTES
     }
 
     /// How many requests have been refused because too many were in flight, or too much.

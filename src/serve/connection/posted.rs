@@ -63,7 +63,13 @@ impl Posted {
     pub(in super::super) async fn collect(mut self: Box<Self>, most: usize) -> Result<Collected, Unread> {
         drop(self.slot.take());
         let limit = self.limit;
-        let (bytes, room) = timeout(limit, self.read(most)).await.unwrap_or(Err(Unread::Late))?;
+        let read = timeout(limit, self.read(most)).await.unwrap_or(Err(Unread::Late));
+        let counted = &self.activity.share().load().posted;
+        match &read {
+            Ok((bytes, _)) => counted.note_read(bytes.len()),
+            Err(_) => counted.note_unread(),
+        }
+        let (bytes, room) = read?;
         let slot = self.activity.share().admit_request().ok_or(Unread::NoRoom)?;
         Ok(Collected { bytes, _room: room, _slot: slot })
     }

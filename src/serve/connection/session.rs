@@ -16,8 +16,10 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::super::handling::Handled;
+use super::super::handling::{Handled, Noted};
+use super::super::note::REQUEST_ID;
 use super::super::route::is_health;
+use super::super::traffic::{Answered, method_number};
 use super::super::{Body, Entrance};
 use super::activity::{Activity, InFlight, Tracked};
 use super::deadlines::Deadlines;
@@ -177,8 +179,9 @@ impl Answering {
         request: Parts,
         mut posted: Option<Box<Posted>>,
         asked: Asked,
-        in_flight: InFlight,
+        mut in_flight: InFlight,
     ) -> Answer {
+        in_flight.begin_line(&request);
         let mut slot = if asked.is_health { None } else { self.activity.share().admit_request() };
         if slot.is_none() && !asked.is_health {
             drop(posted);
@@ -189,35 +192,42 @@ impl Answering {
             posted.hold(slot.take());
         }
         match self.entrance.handle_with(request, posted) {
-            Handled::Now(response) => Answer::Now(Some(self.send(response, &asked, in_flight))),
+            Handled::Now(noted) => Answer::Now(Some(self.send(noted, &asked, in_flight))),
             Handled::Later(handling) => {
                 let this = Arc::clone(self);
                 Answer::Later(Box::pin(async move {
-                    let response = handling.await;
+                    let noted = handling.await;
                     drop(slot);
-                    this.send(response, &asked, in_flight)
+                    this.send(noted, &asked, in_flight)
                 }))
             }
         }
     }
 
     /// Lets an answer out, or a refusal in place of one that finds no room.
-    fn send(&self, response: Response<Body>, asked: &Asked, mut in_flight: InFlight) -> Response<Tracked<Body>> {
+    fn send(&self, noted: Noted, asked: &Asked, mut in_flight: InFlight) -> Response<Tracked<Body>> {
         if asked.is_health {
-            return self.dress(response, asked, in_flight);
+            return self.dress(noted, asked, in_flight);
         }
-        let Some(sending) = self.activity.share().admit(response.body().weight()) else {
+        let Some(sending) = self.activity.share().admit(noted.response.body().weight()) else {
             let origin = asked.origin.clone().map(|origin| (ORIGIN, origin));
-            return self.dress(self.entrance.refuse(&origin.into_iter().collect()), asked, in_flight);
+            // The one that the client sent, if it did.
+            let id = noted.response.headers().get(REQUEST_ID).map(|id| (REQUEST_ID, id.clone()));
+            let mut refusal = self.entrance.refuse(&origin.into_iter().chain(id).collect());
+            refusal.note.route = noted.note.route;
+            return self.dress(refusal, asked, in_flight);
         };
         in_flight.hold(sending, asked.is_http1);
-        let response = response.map(|body| body.until(|| self.activity.ended()));
-        self.dress(response, asked, in_flight)
+        let response = noted.response.map(|body| body.until(|| self.activity.ended()));
+        self.dress(Noted { response, ..noted }, asked, in_flight)
     }
 
     /// Makes of an answer what hyper sends.
-    fn dress(&self, mut response: Response<Body>, asked: &Asked, in_flight: InFlight) -> Response<Tracked<Body>> {
+    fn dress(&self, noted: Noted, asked: &Asked, mut in_flight: InFlight) -> Response<Tracked<Body>> {
+        let Noted { mut response, note } = noted;
         progressed();
+        let is_stream = matches!(response.body(), Body::Stream(_));
+        in_flight.note(Answered { note, method: asked.method, status: response.status(), is_stream }, &response);
         let leaves_body = asked.is_http1 && self.activity.leaves_body();
         // Who sends heads like that shall not send more of them at once.
         if leaves_body || asked.is_http1 && response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
@@ -237,6 +247,8 @@ impl Answering {
 /// What a connection must know of a request.
 struct Asked {
     is_http1: bool,
+    /// The number of its method (`traffic`).
+    method: u8,
     /// Whether the answer is a head alone, and hyper does not know it.
     is_only_head: bool,
     is_health: bool,
@@ -249,6 +261,7 @@ impl Asked {
         let is_http1 = request.version <= Version::HTTP_11;
         Self {
             is_http1,
+            method: method_number(&request.method),
             is_only_head: request.method == Method::HEAD && !is_http1,
             is_health: is_health(request.uri.path()),
             origin: request.headers.get(ORIGIN).cloned(),

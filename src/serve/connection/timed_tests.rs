@@ -13,7 +13,7 @@ fn timed(protocol: Protocol) -> (DuplexStream, Arc<Activity>, Timed<DuplexStream
 
 fn timed_under(load: &Arc<Load>, protocol: Protocol) -> (DuplexStream, Arc<Activity>, Timed<DuplexStream>) {
     let (peer, stream) = duplex(64);
-    let activity = Activity::new(Share::of(Arc::clone(load)));
+    let activity = Activity::new(Share::of(Arc::clone(load)), None);
     let timed = Timed::new(stream, protocol, Arc::clone(&activity), Deadlines::default());
     (peer, activity, timed)
 }

@@ -3,7 +3,7 @@ use super::super::load::{Load, Share};
 use super::*;
 
 fn new_activity() -> Arc<Activity> {
-    Activity::new(Share::of(Arc::new(Load::new(&Limits::default()))))
+    Activity::new(Share::of(Arc::new(Load::new(&Limits::default()))), None)
 }
 
 /// After how many seconds a connection is to end, and how long that may take.

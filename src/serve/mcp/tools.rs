@@ -264,7 +264,10 @@ impl ServerHandler for Tools {
         };
         // A panic in the SDK's task would leave the request without an answer.
         let calling = pin!(self.call(kind, request.arguments.unwrap_or_default()));
-        let said = guarded(kind.name(), calling).await;
+        let said = guarded(calling).await.unwrap_or_else(|_| {
+            tracing::error!(tool = kind.name(), "a request handler panicked");
+            Err(Problem::Internal)
+        });
         Ok(said.unwrap_or_else(|problem| Said::failed(problem.sentence())).into_result().into())
     }
 }

@@ -1,11 +1,12 @@
 //! What the tests stand on: a scripted registry ([`registry`]), malformed answers ([`raw`]), an address that
 //! leads elsewhere ([`relay`]), a proxy that runs in the test's own runtime ([`proxy`]) or as the real binary
-//! ([`binary`]), entries ([`entry`]), plain requests ([`http`], [`http2`]), raw connections ([`stream`]),
+//! ([`binary`]), a collector of its traces ([`collector`]), entries ([`entry`]), plain requests ([`http`], [`http2`]), raw connections ([`stream`]),
 //! certificates ([`tls`]), a registry that shows them ([`tls_registry`]), proxies that know one another ([`lineage`]), what clients demand ([`decoders`]), the
 //! headers that answers have ([`profile`]), the API's description to hold answers against
 //! ([`description`]), and a way to wait for a condition instead of sleeping.
 
 pub(crate) mod binary;
+pub(crate) mod collector;
 pub(crate) mod decoders;
 pub(crate) mod description;
 pub(crate) mod entry;

@@ -19,9 +19,10 @@ fn special(reply: &Reply) -> &'static str {
         (200, true) => "accept-ranges cache-control cache-status content-length content-type etag last-modified vary",
         (204, _) => "access-control-max-age allow vary",
         (304, _) => "cache-control cache-status etag last-modified vary",
-        (406, _) => "cache-control content-length content-type vary",
-        (405, _) => "allow cache-control content-length content-type",
-        (503, _) => "cache-control content-length content-type retry-after",
+        (406, _) => "cache-control content-length content-type vary x-request-id",
+        (405, _) => "allow cache-control content-length content-type x-request-id",
+        (503, _) => "cache-control content-length content-type retry-after x-request-id",
+        (400.., _) => "cache-control content-length content-type x-request-id",
         _ => "cache-control content-length content-type",
     }
 }
