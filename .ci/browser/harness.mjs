@@ -130,31 +130,36 @@ export class Harness {
     this.troubles = [];
   }
 
-  // What is asked of every page: no finding of axe, nothing wider than the screen, one heading of the first rank.
-  async audit(page = this.page) {
-    await page.evaluate(this.axe);
-    const { violations, width, headings } = await page.evaluate(async () => ({
-      violations: (await globalThis.axe.run(document, { resultTypes: ["violations"] })).violations,
+  // What is asked of every page: no finding of axe, or of these of its rules; nothing wider than the screen; one
+  // heading of the first rank.
+  async audit(page = this.page, rules = undefined) {
+    if (!await page.evaluate(() => "axe" in globalThis)) await page.evaluate(this.axe);
+    const { violations, width, headings } = await page.evaluate(async (rules) => ({
+      violations: (await globalThis.axe.run(document, { resultTypes: ["violations"], ...(rules && { runOnly: rules }) })).violations,
       width: [document.documentElement.scrollWidth, document.documentElement.clientWidth],
       headings: document.querySelectorAll("h1").length,
-    }));
-    const told = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 5).map((node) => `${node.html} ${node.failureSummary ?? ""}`).join("; ")}`);
+    }), rules);
+    const told = violations.map(({ id, help, nodes }) =>
+      `${id}: ${help}: ${nodes.slice(0, 5).map((node) => `${node.html} ${node.failureSummary ?? ""}`).join("; ")}`);
     assert.deepEqual(told, [], `axe finds something at ${page.url()}`);
     assert.ok(width[0] <= width[1], `${page.url()} is wider than the screen: ${width}`);
     assert.equal(headings, 1, `${page.url()} has ${headings} headings of the first rank`);
   }
 
-  // Audits a page in every way in which it may be looked at, and keeps a picture of each.
+  // Audits a page in every way in which it may be looked at, and keeps a picture of each. In the dark, only colours are
+  // others.
   async auditAll(name, url, options = {}) {
+    const page = await this.open(url, options);
     for (const [size, viewport] of [["desktop", DESKTOP], ["phone", PHONE]]) {
-      for (const scheme of ["light", "dark"]) {
-        for (const script of scheme === "light" && size === "desktop" ? [true, "missing"] : [true]) {
-          await this.open(url, { ...options, viewport, scheme, script });
-          await this.audit();
-          if (script === true) await this.shot(`${name}-${size}-${scheme}`);
-        }
+      await page.setViewportSize(viewport);
+      for (const [scheme, rules] of [["light"], ["dark", ["color-contrast"]]]) {
+        await page.emulateMedia({ colorScheme: scheme });
+        await this.audit(page, rules);
+        await this.shot(`${name}-${size}-${scheme}`);
       }
     }
+    await this.open(url, { ...options, script: "missing" });
+    await this.audit();
   }
 
   async shot(name, page = this.page) {

@@ -178,7 +178,10 @@ async fn a_server_is_found_however_its_name_is_spelled() {
     ] {
         let reply = proxy.get_with(target, &HTML).await;
         assert_eq!(reply.status, status, "{target}");
-        assert_eq!(proxy.get(target).await.header("content-type"), "application/problem+json", "{target}");
+        let told = proxy.get(target).await;
+        assert_eq!(told.header("content-type"), "application/problem+json", "{target}");
+        let varies = |reply: &Reply| reply.headers.get_all("vary").iter().any(|value| value == "Accept");
+        assert_eq!((varies(&told), varies(&reply)), (target != "/server", target != "/server"), "{target}");
     }
     let missing = proxy.get_with("/server/com.acme/nobody", &HTML).await;
     assert!(missing.text().contains("<h1>Not listed</h1>"));

@@ -1,10 +1,7 @@
 //! `GET /`: all servers, searched and filtered, page by page. It asks the catalog what the list of the API asks it, so
 //! it costs as much.
 
-use std::borrow::Cow;
-
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::super::api::View;
 use super::super::cursor;
@@ -16,6 +13,7 @@ use crate::catalog::entry::Status;
 use crate::catalog::facets::Kind;
 use crate::catalog::page::{Filter, VersionFilter};
 use crate::catalog::{Catalog, Version};
+use crate::inspect::manifest::Heading;
 
 /// What `version` has where all versions are wanted: without it, only the latest ones are shown.
 pub(in crate::serve) const ALL_VERSIONS: &str = "all";
@@ -174,22 +172,11 @@ fn first(filter: &Filter, root: Root) -> String {
     format!("?{query}")
 }
 
-/// What a card says of a `server` object.
-#[derive(Deserialize)]
-struct Card<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    title: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    description: Option<Cow<'a, str>>,
-}
-
 fn card(version: &Version, shows_latest: bool, root: Root) -> Markup {
     let entry = &version.entry;
     let server = entry.server();
-    // Without a name or with a title that is none it would not be in the catalog.
-    let Ok(Card { name, title, description }) = serde_json::from_str(&server) else { return html! {} };
+    // Without a name, or with a title that is none, it would not be in the catalog.
+    let Some(Heading { name, title, description }) = Heading::read(&server) else { return html! {} };
     let title = title.as_deref().map(str::trim).filter(|title| !title.is_empty());
     let to = root.to_server(&name, (!shows_latest).then_some(entry.version()));
     let provenance = version.provenance();

@@ -90,8 +90,8 @@ fn arguments(caption: &str, arguments: &[Argument]) -> Markup {
         let shown = match (&argument.name, &argument.hint, &argument.input.value) {
             (Some(name), ..) => text::code(name),
             (None, Some(hint), _) => html! { i { (text::name(hint)) } },
-            (None, None, Some(value)) => text::code(value),
-            (None, None, None) => html! { i { "argument" } },
+            (None, None, Some(value)) if !argument.input.is_secret => text::code(value),
+            (None, None, _) => html! { i { "argument" } },
         };
         let name = html! { (shown) (flags(&argument.input)) @if argument.is_repeated { " " (badge(Tone::Plain, "repeatable")) } };
         [name, meaning(&argument.input)]
