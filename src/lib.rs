@@ -65,9 +65,10 @@
 //!   `registry`'s; only `serve` accepts; only `config` reads the environment and configuration files (`registry` reads
 //!   registry files and, for every request, token files; OpenTelemetry's SDK reads what `OTEL_…` variables say beyond
 //!   whether there are traces).
-//! - Foreign JSON lives in [`registry::wire`], and clients' configuration in [`inspect::validate`]; the entry as we
-//!   serve it in `catalog::render`; what validation answers in [`inspect`], for `cli` writes it too; every other body in
-//!   `serve`.
+//! - Foreign JSON lives in [`registry::wire`], and clients' configuration in [`inspect::validate`] and
+//!   [`inspect::client_configuration`]; what people are shown of an entry is read in [`inspect::manifest`]; the entry as
+//!   we serve it in `catalog::render`; what validation answers in [`inspect`], for `cli` writes it too; every other body
+//!   in `serve`.
 //! - Every loop, buffer, queue, body, connection count and wait has a bound, named where it is enforced. What a
 //!   peer says (`Retry-After`, lengths, counts, cursors) is clamped to ours.
 //! - Tasks are spawned through [`shutdown::Lifecycle`] and end with it; those that `rmcp` spawns for a message of MCP

@@ -1,6 +1,9 @@
 //! What a `server` object says, as people read it: how the server is run and reached, and what it needs. Lenient: what is
 //! not as it should be is as good as absent, and of what comes without end, the beginning is read.
 
+use std::borrow::Cow;
+
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// The most packages, remotes, arguments, variables, headers and choices that are read, of each.
@@ -27,6 +30,28 @@ pub struct Manifest {
     pub remotes: Vec<Transport>,
     /// Whether there is more of something than was read.
     pub is_cut: bool,
+}
+
+/// What a `server` object is called: as much of it as a list shows, read without the rest.
+#[derive(Debug, Deserialize)]
+pub struct Heading<'a> {
+    /// `name`.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// `title`.
+    #[serde(borrow, default)]
+    pub title: Option<Cow<'a, str>>,
+    /// `description`.
+    #[serde(borrow, default)]
+    pub description: Option<Cow<'a, str>>,
+}
+
+impl<'a> Heading<'a> {
+    /// Reads a `server` object; none where it is not one that has these as texts.
+    #[must_use]
+    pub fn read(server: &'a str) -> Option<Self> {
+        serde_json::from_str(server).ok()
+    }
 }
 
 /// A package to run.

@@ -235,13 +235,15 @@ impl Responder {
         response
     }
 
-    /// A problem, told as a page to who asks for one.
-    pub(super) fn as_page(&self, problem: Response<Body>, page: String) -> Response<Body> {
-        let mut response = problem.map(|_| Body::new(page.into()));
-        response.headers_mut().insert(CONTENT_TYPE, HTML);
-        response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
-        response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
-        response
+    /// A problem of a page, which is told as a page or not, by what the client accepts.
+    pub(super) fn of_page(&self, mut problem: Response<Body>, page: Option<String>) -> Response<Body> {
+        if let Some(page) = page {
+            problem = problem.map(|_| Body::new(page.into()));
+            problem.headers_mut().insert(CONTENT_TYPE, HTML);
+            problem.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+        }
+        problem.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
+        problem
     }
 
     /// A 200 whose body goes on while it is sent.

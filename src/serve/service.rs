@@ -251,18 +251,18 @@ impl Service {
         Answered::With(self.responder.momentary_page(page))
     }
 
-    /// Answers with a problem: as a page where who asks wants one.
+    /// Answers with a problem: where there could have been a page, as one to who asks for one.
     pub(super) fn problem(&self, request: &Parts, problem: &Problem) -> Response<Body> {
-        let path = request.uri.path();
-        let page = pages::is_wanted(path, &request.headers).then(|| {
-            let standing = |registry: &Arc<Registry>| (registry.name().to_owned(), reason(registry));
-            pages::problem(problem, Root::of(path)?, &self.registries.iter().map(standing).collect::<Vec<_>>())
-        });
         let response = self.responder.problem(problem);
-        match page.flatten() {
-            Some(page) => self.responder.as_page(response, page),
-            None => response,
+        let path = request.uri.path();
+        if !pages::is_page(path) {
+            return response;
         }
+        let standing = |registry: &Arc<Registry>| (registry.name().to_owned(), reason(registry));
+        let page = Root::of(path).filter(|_| pages::reads_html(&request.headers));
+        let page = page
+            .and_then(|root| pages::problem(problem, root, &self.registries.iter().map(standing).collect::<Vec<_>>()));
+        self.responder.of_page(response, page)
     }
 
     pub(super) fn momentary(&self, body: impl Into<Bytes>) -> Answered {

@@ -41,6 +41,7 @@ mod merge;
 mod metrics;
 mod outgoing_tls;
 mod ownership;
+mod pages;
 mod paging;
 mod process;
 mod progress;

@@ -4,6 +4,14 @@ use super::Unfit;
 use crate::inspect::hidden::is_hidden;
 use crate::inspect::manifest::Input;
 
+/// The longest text of a plan, in bytes, with what stands for blanks. What registries make longer is cut where it is
+/// put together: a value may name its variables as often as it likes.
+const MAX_BYTES: usize = 4 << 10;
+/// The longest name of a variable.
+const MAX_NAME_BYTES: usize = 64;
+/// What a blank counts for.
+const BLANK_BYTES: usize = 64;
+
 /// Something to be filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blank {
@@ -64,8 +72,20 @@ impl Text {
         parts.collect()
     }
 
-    /// Refuses what does not show.
+    /// How long it is.
+    pub(super) fn bytes(&self) -> usize {
+        let length = |part: &Part| match part {
+            Part::Literal(text) => text.len(),
+            Part::Blank(_) => BLANK_BYTES,
+        };
+        self.0.iter().map(length).sum()
+    }
+
+    /// Refuses what does not show, and what is too long.
     pub(super) fn check(&self) -> Result<(), Unfit> {
+        if MAX_BYTES < self.bytes() {
+            return Err(Unfit::TooLong);
+        }
         let is_sound = |part: &Part| !matches!(part, Part::Literal(text) if text.contains(is_hidden));
         if self.0.iter().all(is_sound) { Ok(()) } else { Err(Unfit::Hidden) }
     }
@@ -113,35 +133,36 @@ impl Blanks {
     pub(super) fn template(&mut self, text: &str, variables: &[Input], is_secret: bool, of: &Input) -> Text {
         let (mut parts, mut rest) = (Vec::new(), text);
         let mut literal = String::new();
+        let mut bytes = 0;
         while let Some((before, after)) = rest.split_once('{') {
-            let named = after.split_once('}').filter(|(name, _)| is_variable(name));
+            // What is longer is refused: it need not be put together.
+            if MAX_BYTES < bytes {
+                break;
+            }
+            bytes += before.len() + 1;
             literal.push_str(before);
-            rest = match named {
-                Some((name, after)) => {
-                    let known = variables.iter().find(|variable| variable.name == name);
-                    let undescribed = Input { description: of.description.clone(), is_secret, ..Input::default() };
-                    let variable = known.unwrap_or(&undescribed);
-                    let filled = variable
-                        .value
-                        .as_deref()
-                        .or(variable.default.as_deref())
-                        .filter(|_| !variable.is_secret && !is_secret);
-                    match filled {
-                        Some(filled) => literal.push_str(filled),
-                        None => {
-                            if !literal.is_empty() {
-                                parts.push(Part::Literal(std::mem::take(&mut literal)));
-                            }
-                            parts.extend(self.blank(variable, name, None).0);
-                        }
-                    }
-                    after
-                }
-                None => {
-                    literal.push('{');
-                    after
-                }
+            let end = after.bytes().take(MAX_NAME_BYTES + 1).position(|byte| byte == b'}');
+            let named = end.map(|end| (&after[..end], &after[end + 1..]));
+            let Some((name, after)) = named.filter(|(name, _)| is_variable(name)) else {
+                literal.push('{');
+                rest = after;
+                continue;
             };
+            rest = after;
+            let known = variables.iter().find(|variable| variable.name == name);
+            let undescribed = Input { description: of.description.clone(), is_secret, ..Input::default() };
+            let variable = known.unwrap_or(&undescribed);
+            let is_open = !variable.is_secret && !is_secret;
+            if let Some(filled) = variable.value.as_ref().or(variable.default.as_ref()).filter(|_| is_open) {
+                literal.push_str(filled);
+                bytes += filled.len();
+                continue;
+            }
+            if !literal.is_empty() {
+                parts.push(Part::Literal(std::mem::take(&mut literal)));
+            }
+            bytes += BLANK_BYTES;
+            parts.extend(self.blank(variable, name, None).0);
         }
         literal.push_str(rest);
         if !literal.is_empty() {
@@ -151,13 +172,11 @@ impl Blanks {
     }
 
     fn blank(&mut self, input: &Input, hint: &str, own: Option<&str>) -> Text {
-        let id = match own {
-            Some(own) => own.to_owned(),
-            None => {
-                let hint = identifier(hint);
-                if hint.starts_with(&self.prefix) { hint } else { format!("{}_{hint}", self.prefix) }
-            }
+        let named = || {
+            let hint = identifier(hint);
+            if hint.starts_with(&self.prefix) { hint } else { format!("{}_{hint}", self.prefix) }
         };
+        let id = own.map_or_else(named, str::to_owned);
         let blank = Blank {
             id,
             description: input.description.clone(),
@@ -182,7 +201,7 @@ impl Blanks {
 /// Whether what stands between braces is the name of a variable, and not something else that has braces.
 fn is_variable(name: &str) -> bool {
     let is_plain = |char: char| char.is_ascii_alphanumeric() || "_-.".contains(char);
-    (1..=64).contains(&name.len()) && name.chars().all(is_plain)
+    !name.is_empty() && name.chars().all(is_plain)
 }
 
 /// A text as a name that variables of an environment can have.

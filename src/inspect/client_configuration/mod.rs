@@ -114,6 +114,9 @@ pub enum Unfit {
     /// It has characters that do not show.
     #[error("it has characters in it that do not show, or that turn the direction of writing around")]
     Hidden,
+    /// There is no end to it.
+    #[error("it is longer than anything that people paste")]
+    TooLong,
     /// A client would take it for a variable of its own.
     #[error("it has `${{` in it, in whose place this client puts something of your machine")]
     Variable,

@@ -7,6 +7,9 @@ use super::run::{self, Run};
 use super::{Unfit, Way, label};
 use crate::inspect::manifest::{Input, Transport};
 
+/// The most bytes of a plan: each client's configuration repeats them.
+const MAX_BYTES: usize = 16 << 10;
+
 /// How a server is used in one way.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -57,6 +60,9 @@ impl Plan {
         }
         let plan = Self { name: name.to_owned(), label, blanks, action };
         plan.texts().try_for_each(Text::check)?;
+        if MAX_BYTES < plan.texts().map(Text::bytes).sum() {
+            return Err(Unfit::TooLong);
+        }
         Ok(plan)
     }
 

@@ -370,6 +370,19 @@ fn what_cannot_be_configured_safely_is_not() {
 }
 
 #[test]
+fn what_has_no_end_is_not_put_together() {
+    let endless = json!({ "x": { "default": "y".repeat(100_000) } });
+    let value = json!({ "type": "positional", "value": "{x}".repeat(300_000), "variables": endless });
+    let blanks = json!({ "type": "positional", "value": "{x}".repeat(300_000) });
+    let long = json!({ "type": "positional", "value": "x".repeat(5_000) });
+    let many = vec![json!({ "type": "positional", "value": "x".repeat(4_000) }); 5];
+    for arguments in [vec![value], vec![blanks], vec![long], many] {
+        let package = json!({ "registryType": "npm", "identifier": "search", "packageArguments": arguments });
+        assert_eq!(of(Client::VsCode, &json!({ "packages": [package] })), Err(Unfit::TooLong));
+    }
+}
+
+#[test]
 fn a_secret_is_never_a_value() {
     let more = package(&json!({
         "registryType": "npm", "identifier": "search", "version": "1.0.0",

@@ -73,10 +73,14 @@ impl Page {
     }
 }
 
-/// Whether a problem is told as a page: where there could have been one, to who reads HTML.
-pub(super) fn is_wanted(path: &str, headers: &HeaderMap) -> bool {
-    let is_page = path == "/" || path.starts_with("/server/") || path.trim_end_matches('/') == "/status";
-    let reads_html =
-        || headers.get_all(ACCEPT).iter().any(|value| value.as_bytes().windows(9).any(|part| part == b"text/html"));
-    is_page && reads_html()
+/// Whether a path is that of a page, so that its problems are pages, too, to who reads HTML.
+pub(super) fn is_page(path: &str) -> bool {
+    path == "/" || path.starts_with("/server/") || path.trim_end_matches('/') == "/status"
+}
+
+/// Whether who asks reads HTML.
+pub(super) fn reads_html(headers: &HeaderMap) -> bool {
+    const NAME: &[u8] = b"text/html";
+    let names = |value: &HeaderValue| value.as_bytes().windows(NAME.len()).any(|part| part.eq_ignore_ascii_case(NAME));
+    headers.get_all(ACCEPT).iter().any(names)
 }
