@@ -39,6 +39,7 @@ mod loops;
 mod merge;
 mod outgoing_tls;
 mod ownership;
+mod pages;
 mod paging;
 mod process;
 mod progress;

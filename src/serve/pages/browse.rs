@@ -93,7 +93,7 @@ fn form(catalog: &Catalog, filter: &Filter) -> Markup {
                 summary { "Filters" }
                 div.grid {
                     (select("registry", "Registry", "All registries", &registries, filter.registry.as_deref()))
-                    (select("type", "Kind", "Packages and remotes", &KINDS, filter.kind.map(Kind::as_str)))
+                    (select("type", "Kind", "All kinds", &KINDS, filter.kind.map(Kind::as_str)))
                     (select("package_type", "Package type", "All types", &PACKAGE_TYPES, filter.package_type.as_deref()))
                     (select("transport", "Transport", "All transports", &TRANSPORTS, filter.transport.as_deref()))
                     (select("status", "Status", "All but deleted", &STATUSES, filter.status.as_ref().map(Status::as_str)))
@@ -123,7 +123,7 @@ fn results(catalog: &Catalog, query: &ListQuery, root: Root) -> Markup {
     let found = catalog.page(&query.filter, query.after.as_ref(), query.limit);
     let shows_latest = query.filter.version == VersionFilter::Latest;
     let next = found.next.as_ref().map(|position| format!("?cursor={}", cursor::encode(&query.filter, position)));
-    let first = query.after.is_some().then(|| first(&query.filter));
+    let first = query.after.is_some().then(|| first(&query.filter, root));
     let what = if shows_latest { ("server", "servers") } else { ("version", "versions") };
     let shown = text::count(found.versions.len(), what.0, what.1);
     html! {
@@ -150,7 +150,7 @@ fn results(catalog: &Catalog, query: &ListQuery, root: Root) -> Markup {
 }
 
 /// The query of the first page of a list.
-fn first(filter: &Filter) -> String {
+fn first(filter: &Filter, root: Root) -> String {
     let version = match &filter.version {
         VersionFilter::Latest => None,
         VersionFilter::Any => Some(ALL_VERSIONS),
@@ -166,9 +166,12 @@ fn first(filter: &Filter) -> String {
         ("version", version),
         ("include_deleted", filter.include_deleted.then_some("true")),
     ];
-    let mut query = form_urlencoded::Serializer::new("?".to_owned());
-    query.extend_pairs(pairs.into_iter().filter_map(|(key, value)| Some((key, value?))));
-    query.finish()
+    let pairs: Vec<(&str, &str)> = pairs.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    if pairs.is_empty() {
+        return root.to_string();
+    }
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    format!("?{query}")
 }
 
 /// What a card says of a `server` object.
@@ -202,9 +205,9 @@ fn card(version: &Version, shows_latest: bool, root: Root) -> Markup {
                 @if provenance["divergent"] == true { (badge(Tone::Careful, "registries differ")) }
                 @for facet in entry.facets().as_text().lines() { (facet_badge(facet)) }
                 span { "version " (text::name(entry.version())) }
-                span { "· " (text::name(provenance["registry"].as_str().unwrap_or_default()))
+                span { "from " (text::name(provenance["registry"].as_str().unwrap_or_default()))
                     @if also_in > 0 { " and " (text::count(also_in, "other registry", "other registries")) } }
-                span { "· updated " (date(entry.updated_at())) }
+                span { "updated " (date(entry.updated_at())) }
             }
         }
     }

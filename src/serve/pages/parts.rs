@@ -104,8 +104,13 @@ pub(in crate::serve) fn table<const N: usize>(
     columns: [&str; N],
     rows: impl IntoIterator<Item = [Markup; N]>,
 ) -> Markup {
+    let class = match N {
+        2 => "of-two",
+        3 => "of-three",
+        _ => "of-many",
+    };
     html! {
-        table role="table" {
+        table class=(class) role="table" {
             caption { (caption) }
             thead role="rowgroup" {
                 tr role="row" { @for column in columns { th scope="col" role="columnheader" { (column) } } }

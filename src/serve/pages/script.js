@@ -3,11 +3,12 @@
 "use strict";
 
 const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
-const distances = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const distances = new Intl.RelativeTimeFormat("en");
 
 // How long ago an instant was, in words.
 function distance(date) {
   const seconds = (date.getTime() - Date.now()) / 1000;
+  if (Math.abs(seconds) < 5) return "just now";
   const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
   return distances.format(Math.trunc(seconds / length), unit);
 }
@@ -101,7 +102,7 @@ class Search {
       results.replaceWith(fresh);
       enliven(fresh);
       history.replaceState(null, "", target);
-      say(fresh.querySelector(".heading")?.textContent ?? "");
+      say([...fresh.querySelectorAll(".heading > *")].map((part) => part.textContent).join(": "));
     } catch (error) {
       if (error.name === "AbortError") return;
       this.asked = null;

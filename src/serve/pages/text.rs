@@ -16,7 +16,12 @@ pub(in crate::serve) fn name(text: &str) -> Markup {
     html! { bdi { (shown(text, is_hidden)) } }
 }
 
-/// The same in one width.
+/// A name that may be longer than a line: it is broken behind slashes first.
+pub(in crate::serve) fn long_name(text: &str) -> Markup {
+    html! { bdi { (breakable(&shown(text, is_hidden))) } }
+}
+
+/// A name in one width.
 pub(in crate::serve) fn code(text: &str) -> Markup {
     html! { code dir="ltr" { (breakable(&shown(text, is_hidden))) } }
 }

@@ -107,7 +107,7 @@ impl Service {
     fn show(&self, request: &CatalogRequest, catalog: &Catalog, outcome: &Outcome, origin: Origin) -> Option<Found> {
         let inspections = &self.core.inspections;
         let body = View { catalog, is_ready: true, reason: &|_| String::new(), inspections }.render(request).ok()?;
-        let representation = outcome.represent(body, catalog.published_at);
+        let representation = outcome.represent(request, body, catalog.published_at);
         let freshness = self.with_view(|view| self.freshness(view));
         Some(Found { representation, origin, freshness })
     }

@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use moka::Expiry;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use super::super::cache::CatalogRequest;
 use super::super::representation::Representation;
-use super::super::respond::JSON;
 use super::key::Key;
 use crate::catalog::entry::Entry;
 use crate::registry::Registry;
@@ -88,13 +87,18 @@ impl Outcome {
 
     /// A body that was made of it: the same representation for as long as the body is the same, so that it is
     /// encoded once.
-    pub(super) fn represent(&self, body: Vec<u8>, published_at: Timestamp) -> Arc<Representation> {
+    pub(super) fn represent(
+        &self,
+        request: &CatalogRequest,
+        body: Vec<u8>,
+        published_at: Timestamp,
+    ) -> Arc<Representation> {
         let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(same) = rendered.iter().find(|known| known.body() == &body) {
             return Arc::clone(same);
         }
         let changed_at = self.landed_at.max(published_at);
-        let representation = Arc::new(Representation::new(JSON, Bytes::from(body), changed_at));
+        let representation = Arc::new(request.represent(body, changed_at));
         if MAX_RENDERED <= rendered.len() {
             rendered.pop_front();
         }

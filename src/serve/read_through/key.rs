@@ -3,6 +3,7 @@
 
 use super::super::cache::CatalogRequest;
 use super::super::escapes::readings;
+use super::super::pages::Page;
 use crate::catalog::entry::Name;
 use crate::registry::lookup::Asked;
 
@@ -22,7 +23,10 @@ impl Key {
     /// a version.
     pub(super) fn of(request: &CatalogRequest) -> Option<Self> {
         let (name, version) = match request {
-            CatalogRequest::List(_) | CatalogRequest::Inspection(_) | CatalogRequest::Page(_) => return None,
+            CatalogRequest::List(_) | CatalogRequest::Inspection(_) | CatalogRequest::Page(Page::Browse(_)) => {
+                return None;
+            }
+            CatalogRequest::Page(Page::Server { name, version, .. }) => (name, version.as_ref()),
             CatalogRequest::Versions { name, .. } => (name, None),
             CatalogRequest::Version { name, version, .. } => (name, Some(version)),
         };

@@ -55,7 +55,7 @@ impl Subject<'_> {
         html! {
             p.crumbs { a href=(self.root) { "All servers" } }
             div.title-row {
-                h1 { @if has_title { (text::prose(self.title())) } @else { (text::name(self.name())) } }
+                h1 { @if has_title { (text::prose(self.title())) } @else { (text::long_name(self.name())) } }
                 (status(self.version.entry.status()))
             }
             @if has_title { p.full-name { (text::code(self.name())) } }

@@ -73,7 +73,7 @@ fn of_remote(remote: &Transport, index: usize) -> Markup {
 
 fn transport(kind: &str) -> Markup {
     match kind {
-        "stdio" => html! { "stdio: the client runs it and speaks to it over its input and output" },
+        "stdio" => html! { "stdio, run by the client" },
         "streamable-http" => html! { "Streamable HTTP" },
         "sse" => html! { "SSE (server-sent events)" },
         other => text::name(other),
@@ -137,7 +137,8 @@ fn clients(manifest: &Manifest, way: Way<'_>, index: usize) -> Markup {
         h4 { "Configuration" }
         div.clients {
             @for (at, (client, configured)) in all.iter().enumerate() {
-                details name={ "clients-" (index) } open[at == 0] {
+                // Of the first way, for those who take that.
+                details name={ "clients-" (index) } open[index == 0 && at == 0] {
                     summary { (client.name()) }
                     div.inside {
                         @match configured {
@@ -168,8 +169,8 @@ fn of_client(configuration: &Configuration, id: &str) -> Markup {
             @let id = format!("snippet-{id}-{index}");
             figure.snippet {
                 figcaption { @if index > 0 && configuration.client == Client::ClaudeCode { "Or " } (place(snippet.place)) }
-                pre id=(id) tabindex="0" dir="ltr" aria-label={ (configuration.client.name()) ", " (snippet.place) } { (snippet.text) }
                 button.copy.slim type="button" data-copy=(id) hidden { "Copy" }
+                pre id=(id) role="group" tabindex="0" dir="ltr" aria-label={ (configuration.client.name()) ", " (snippet.place) } { (snippet.text) }
             }
         }
         @if let Some(taken) = taken.filter(|_| !configuration.blanks.is_empty()) {
