@@ -34,7 +34,7 @@ fn bar(label: &str, progress: &ProgressView, now: Timestamp) -> Markup {
                 (label) ", begun " (parts::ago(progress.started_at, now))
                 @if progress.resting { ": rests until the registry is healthy again" }
             }
-            progress aria-label=(label) max=[expected] value=[done] { (so_far) }
+            @if !progress.resting { progress aria-label=(label) max=[expected] value=[done] { (so_far) } }
             p.small.soft {
                 (so_far)
                 @if let Some(expected) = expected { " of about " (text::number(expected)) }
