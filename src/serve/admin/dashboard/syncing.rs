@@ -94,11 +94,10 @@ fn next(syncs: &SyncsView, now: Timestamp) -> Option<Markup> {
     })
 }
 
-/// When something is due: what was due a moment ago begins in a moment.
+/// When something is due. What is due now begins in a moment.
 fn soon(at: Timestamp, now: Timestamp) -> Markup {
-    if at <= now {
-        html! { "now" }
-    } else {
-        parts::ago(at, now)
+    if at.as_second() < now.as_second() + 5 {
+        return html! { "in a moment" };
     }
+    parts::ago(at, now)
 }
