@@ -64,8 +64,8 @@ async fn every_page_is_there_for_those_who_run_the_proxy_and_for_nobody_else() {
     }
     let shown = page(&proxy, "/").await;
     for asset in ["assets/dashboard.css", "assets/dashboard.js"] {
-        let links = shown.split('"').filter(|link| link.starts_with(&format!("./{asset}?")));
-        let link = links.last().unwrap_or_else(|| panic!("{asset} in {shown}"));
+        let mut links = shown.split('"').filter(|link| link.starts_with(&format!("./{asset}?")));
+        let link = links.next().unwrap_or_else(|| panic!("{asset} in {shown}"));
         let target = &link[1..];
         assert_eq!(get(&proxy, target).await.status, 200, "{target}");
         assert_eq!(proxy.get(target).await.status, 404, "{target} is in public");

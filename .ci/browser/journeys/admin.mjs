@@ -180,7 +180,7 @@ export default async function (harness) {
       await press("slow", "Test connection");
       await standing(page, "▲ Unhealthy");
       await standing(page, "Not served");
-      await page.locator(".stages", { hasText: "answered with status 500" }).waitFor();
+      await page.locator(".steps", { hasText: "answered with status 500" }).waitFor();
       slow.letGo();
       await page.getByRole("button", { name: "Test connection" }).click();
       await standing(page, "● Healthy");

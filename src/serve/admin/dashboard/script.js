@@ -179,7 +179,7 @@
     if (form.getAttribute("aria-busy") === "true") return;
     const name = form.dataset.test;
     const stages = part("stages", name);
-    const list = stages?.querySelector(".stages");
+    const list = stages?.querySelector(".steps");
     stages?.setAttribute("aria-busy", "true");
     for (const stage of ["network", "response", "format"]) showStage(list, stage, "waiting");
     tell(name, "Waiting for its turn.");

@@ -12,7 +12,7 @@ use crate::registry::probe::StageView;
 /// The stages of the last test of a registry; before the first one, none is reached.
 pub(super) fn list(check: Option<&CheckView>) -> Markup {
     html! {
-        ol.stages aria-label="Stages of the last test" {
+        ol.steps aria-label="Stages of the last test" {
             @for (index, stage) in Stage::ALL.into_iter().enumerate() {
                 (item(stage, check.map(|check| &check.stages[index])))
             }

@@ -34,7 +34,7 @@ fn bar(label: &str, progress: &ProgressView, now: Timestamp) -> Markup {
                 (label) ", begun " (parts::ago(progress.started_at, now))
                 @if progress.resting { ": rests until the registry is healthy again" }
             }
-            progress aria-label=(label) max=[expected] value=[done] { (so_far) }
+            @if !progress.resting { progress aria-label=(label) max=[expected] value=[done] { (so_far) } }
             p.small.soft {
                 (so_far)
                 @if let Some(expected) = expected { " of about " (text::number(expected)) }
@@ -94,11 +94,10 @@ fn next(syncs: &SyncsView, now: Timestamp) -> Option<Markup> {
     })
 }
 
-/// When something is due: what was due a moment ago begins in a moment.
+/// When something is due. What is due now begins in a moment.
 fn soon(at: Timestamp, now: Timestamp) -> Markup {
-    if at <= now {
-        html! { "now" }
-    } else {
-        parts::ago(at, now)
+    if at.as_second() < now.as_second() + 5 {
+        return html! { "in a moment" };
     }
+    parts::ago(at, now)
 }
