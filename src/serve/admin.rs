@@ -57,7 +57,7 @@ impl Service {
         note: &mut Note,
     ) -> Result<Option<Answered>, Problem> {
         access.check(request).await?;
-        super::guard::check(request)?;
+        note.has_id = super::guard::check(request)?;
         let Some(action) = action(&request.method, request.uri.path(), request.uri.query())? else { return Ok(None) };
         note.route = action.name();
         let response = match action {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
-use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
@@ -90,8 +89,8 @@ pub(super) enum Origin {
 #[derive(Clone, Debug)]
 pub(super) struct ResponseCache {
     bodies: Cache<Arc<CatalogRequest>, Arc<Representation>>,
-    /// How many had to leave for others.
-    evicted: Arc<AtomicU64>,
+    /// How many have been put in that were not there.
+    added: Arc<AtomicU64>,
     max_bytes: u64,
 }
 
@@ -109,15 +108,8 @@ impl ResponseCache {
         let weigh = |request: &Arc<CatalogRequest>, kept: &Arc<Representation>| {
             u32::try_from(OVERHEAD_BYTES + request.heap_bytes() + kept.bytes()).unwrap_or(u32::MAX)
         };
-        let evicted = Arc::<AtomicU64>::default();
-        let counted = Arc::clone(&evicted);
-        let count = move |_: Arc<Arc<CatalogRequest>>, _: Arc<Representation>, cause: RemovalCause| {
-            if cause == RemovalCause::Size {
-                counted.fetch_add(1, Ordering::Relaxed);
-            }
-        };
         let builder = Cache::builder().max_capacity(max_bytes).weigher(weigh).eviction_policy(EvictionPolicy::lru());
-        Self { bodies: builder.eviction_listener(count).build(), evicted, max_bytes }
+        Self { bodies: builder.build(), added: Arc::default(), max_bytes }
     }
 
     /// How full it is.
@@ -128,7 +120,8 @@ impl ResponseCache {
             bodies: self.bodies.entry_count(),
             bytes: self.bodies.weighted_size(),
             max_bytes: self.max_bytes,
-            evicted: self.evicted.load(Ordering::Relaxed),
+            // A listener of the cache's would know, and every answer that is put in would pay for it.
+            evicted: self.added.load(Ordering::Relaxed).saturating_sub(self.bodies.entry_count()),
         }
     }
 
@@ -152,11 +145,13 @@ impl ResponseCache {
             return Ok((Arc::clone(kept), Origin::Memory));
         }
         let body = render(request)?;
+        let is_known = kept.is_some();
         // Most publications leave most pages as they were: tag, date and encoded forms stay good.
         if let Some(kept) = kept.filter(|kept| kept.body() == &body) {
             kept.note(catalog);
             return Ok((kept, Origin::Rendered));
         }
+        self.added.fetch_add(u64::from(!is_known), Ordering::Relaxed);
         let place = Place { request: Arc::clone(request), revision: catalog.revision.into() };
         let representation = Arc::new(request.represent(body, catalog.published_at).kept_in(place));
         self.bodies.insert(Arc::clone(request), Arc::clone(&representation));

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::error::Problem;
 use super::escapes::check_nul;
+use super::note::REQUEST_ID;
 
 /// The longest request target.
 pub(super) const MAX_URI_BYTES: usize = 8 << 10;
@@ -19,8 +20,9 @@ pub(super) const MAX_HEADER_BYTES: usize = 16 << 10;
 /// What stands between a name and its value, and behind that: `: ` and the line's end.
 const BETWEEN_BYTES: usize = 4;
 
-/// Lets a request pass, or says why it gets no further.
-pub(super) fn check(request: &Parts) -> Result<(), Problem> {
+/// Lets a request pass, or says why it gets no further. Of one that passes it says whether it has an id (`note`): its
+/// headers are all looked at here, and to look for one that is seldom there would take longer.
+pub(super) fn check(request: &Parts) -> Result<bool, Problem> {
     let head = Head::read(&request.headers);
     head.check_size()?;
     check_host(request, &head)?;
@@ -34,7 +36,8 @@ pub(super) fn check(request: &Parts) -> Result<(), Problem> {
     if MAX_URI_BYTES < request.uri.path_and_query().map_or(0, |target| target.as_str().len()) {
         return Err(Problem::UriTooLong);
     }
-    check_nul(request.uri.path(), request.uri.query())
+    check_nul(request.uri.path(), request.uri.query())?;
+    Ok(head.has_id)
 }
 
 /// What is to be known of a request's headers, read in one pass.
@@ -46,6 +49,8 @@ struct Head<'a> {
     cookies: usize,
     host: Option<&'a HeaderValue>,
     hosts: usize,
+    /// Whether it has an id.
+    has_id: bool,
     /// Whether it says that a body follows. Over HTTP/2 one may follow unannounced; it is dropped, and can be taken
     /// for nothing else.
     announces_body: bool,
@@ -64,6 +69,8 @@ impl<'a> Head<'a> {
                 head.cookies += 1;
             } else if name == TRANSFER_ENCODING || name == CONTENT_LENGTH && !is_zero(value) {
                 head.announces_body = true;
+            } else if name == REQUEST_ID {
+                head.has_id = true;
             }
         }
         head

@@ -110,6 +110,7 @@ impl Service {
         self.handle_untraced(request, posted)
     }
 
+    #[cold]
     fn handle_traced(self: &Arc<Self>, span: Span, request: Parts, posted: Option<Box<Posted>>) -> Handled {
         let method = traced::method(&request);
         match span.within(|| self.handle_untraced(request, posted)) {
@@ -125,6 +126,8 @@ impl Service {
         }
     }
 
+    #[expect(clippy::inline_always, reason = "a request is hundreds of bytes, which would be moved once more")]
+    #[inline(always)]
     fn handle_untraced(self: &Arc<Self>, request: Parts, posted: Option<Box<Posted>>) -> Handled {
         let mut note = Note::default();
         let begun = catch_unwind(AssertUnwindSafe(|| self.begin(&request, &mut note)));

@@ -20,6 +20,8 @@ const MAX_ID_BYTES: usize = 128;
 pub struct Note {
     pub(super) route: RouteName,
     pub(super) cache: CacheUse,
+    /// Whether it came with a header for an id (`guard`).
+    pub(super) has_id: bool,
     /// The id that was made for it; 0 where none was.
     made: u64,
 }

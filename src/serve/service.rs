@@ -113,7 +113,11 @@ impl Service {
     /// one, by which the log can be searched. Others need none, and would be longer for it.
     pub(super) fn finish(&self, request: &HeaderMap, mut response: Response<Body>, mut note: Note) -> Noted {
         let is_error = response.status().is_client_error() || response.status().is_server_error();
-        let id = if is_error { Some(note.request_id(request)) } else { note::sent_id(request).cloned() };
+        let id = match (is_error, note.has_id) {
+            (true, _) => Some(note.request_id(request)),
+            (false, true) => note::sent_id(request).cloned(),
+            (false, false) => None,
+        };
         let headers = response.headers_mut();
         if let Some(id) = id {
             headers.insert(REQUEST_ID, id);
@@ -126,7 +130,7 @@ impl Service {
 
     /// Finds out what is asked for, and how it is answered.
     pub(super) fn answer(&self, request: &Parts, note: &mut Note) -> Result<Answered, Problem> {
-        guard::check(request)?;
+        note.has_id = guard::check(request)?;
         let (path, query) = (request.uri.path(), request.uri.query());
         if request.method == Method::OPTIONS {
             return Ok(Answered::With(self.responder.options(&request.headers, &route::allow(path))));

@@ -50,9 +50,7 @@ impl Traces {
     /// # Errors
     /// What is wrong with the environment, in words.
     pub fn start(client: reqwest::Client) -> Result<Self, String> {
-        // A runtime of its own, on the thread that sends: nothing that the collector does is on a thread that serves.
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-        let collector = Collector { client, runtime: Mutex::new(runtime), trouble: Mutex::default() };
+        let collector = Collector { client, runtime: Mutex::default(), trouble: Mutex::default() };
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(collector)
@@ -97,8 +95,9 @@ fn resource() -> Resource {
 #[derive(Debug)]
 struct Collector {
     client: reqwest::Client,
-    /// Only the thread that sends takes it.
-    runtime: Mutex<Runtime>,
+    /// A runtime of its own, made and used by the thread that sends: nothing that the collector does is on a thread
+    /// that serves.
+    runtime: Mutex<Option<Runtime>>,
     trouble: Mutex<Trouble>,
 }
 
@@ -126,10 +125,7 @@ impl Trouble {
 #[async_trait]
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let sent = {
-            let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
-            runtime.block_on(self.send(request))
-        };
+        let sent = self.send_here(request);
         let failure = match &sent {
             Ok(response) if response.status().is_success() => None,
             Ok(response) => Some(format!("it answered with status {}", response.status().as_u16())),
@@ -142,6 +138,16 @@ impl HttpClient for Collector {
 }
 
 impl Collector {
+    /// Sends a request, and holds up the thread until that has come to something.
+    fn send_here(&self, request: Request<Bytes>) -> Result<Response<Bytes>, String> {
+        let mut known = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        let runtime = match known.take() {
+            Some(runtime) => runtime,
+            None => Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?,
+        };
+        known.insert(runtime).block_on(self.send(request))
+    }
+
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, String> {
         let request = reqwest::Request::try_from(request).map_err(|error| reason(&error))?;
         let sending = async {
