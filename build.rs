@@ -4,8 +4,6 @@
 //! git, and take the date of the commit, so that two builds of one commit are the same; `SOURCE_DATE_EPOCH` counts
 //! more. Debug builds ask nobody: they would be made anew for every commit, with all that is linked with them.
 
-#![expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
-
 use std::path::Path;
 use std::process::Command;
 

@@ -1,5 +1,6 @@
 //! What may stand on the command line, and what `--help` says of it.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::builder::Styles;
@@ -221,12 +222,12 @@ pub(super) fn command() -> clap::Command {
     let literal = *Styles::styled().get_literal();
     let mut groups = String::new();
     for (group, names) in GROUPS {
-        groups += &format!("{heading}{group}:{heading:#}\n");
+        let _ = writeln!(groups, "{heading}{group}:{heading:#}");
         for name in names {
             let about = command.find_subcommand(name).and_then(clap::Command::get_about).map(ToString::to_string);
             // clap's own words for it take two lines.
             let about = about.filter(|_| *name != "help").unwrap_or_else(|| HELP.to_owned());
-            groups += &format!("  {literal}{name:<12}{literal:#} {about}\n");
+            let _ = writeln!(groups, "  {literal}{name:<12}{literal:#} {about}");
         }
         groups.push('\n');
     }

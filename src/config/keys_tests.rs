@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use figment::Figment;
 use figment::error::Kind as ErrorKind;
@@ -61,7 +62,7 @@ fn the_defaults_are_those_of_the_types() {
     for section in &SECTIONS {
         for key in section.keys {
             if let Some(default) = key.default {
-                toml += &format!("{}.{} = {default}\n", section.name, key.name);
+                let _ = writeln!(toml, "{}.{} = {default}", section.name, key.name);
             }
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn is_comment(line: &str) -> bool {
 
 /// The number of the line that a byte stands in.
 pub(super) fn number_at(text: &str, byte: usize) -> usize {
-    text.as_bytes()[..byte].iter().filter(|byte| **byte == b'\n').count()
+    text.get(..byte).unwrap_or_default().matches('\n').count()
 }
 
 /// The text without these lines, and without the comments that stand right above and below them, unless those stand

@@ -128,6 +128,13 @@ fn a_registry_is_added_to_yaml_after_the_last_one() {
     let flat = "registries:\n- name: a\n  url: u\n# end\n";
     let expected = flat.replace("# end\n", &format!("{}# end\n", block.replace("\n  ", "\n").trim_start_matches(' ')));
     becomes(Syntax::Yaml, flat, ADD, &expected);
+    let text = "registries:\n- name: a\n  url: u\n  headers:\n    X: |\n      # a text\n\n# end\n";
+    becomes(
+        Syntax::Yaml,
+        text,
+        ADD,
+        &text.replace("\n\n#", &format!("\n{}\n#", block.replace("\n  ", "\n").trim_start_matches(' '))),
+    );
     let windows = YAML.replace('\n', "\r\n");
     becomes(
         Syntax::Yaml,

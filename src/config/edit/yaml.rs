@@ -57,7 +57,7 @@ fn indentation(line: &str) -> usize {
 struct List {
     /// The column of the dashes.
     indentation: usize,
-    /// The lines of each item, without comments below it.
+    /// The lines of each item.
     items: Vec<Range<usize>>,
 }
 
@@ -86,6 +86,17 @@ impl List {
                 }
             }
         }
-        list.ok_or(OTHER_STYLE)
+        let mut list = list.ok_or(OTHER_STYLE)?;
+        list.take_what_is_indented(lines);
+        Ok(list)
+    }
+
+    /// What looks like a comment right below an item is the item's, if it stands as far to the right: it may be the
+    /// end of a text.
+    fn take_what_is_indented(&mut self, lines: &[&str]) {
+        for item in &mut self.items {
+            let is_own = |line: &&&str| lines::is_comment(line) && indentation(line) > self.indentation;
+            item.end += lines[item.end..].iter().take_while(is_own).count();
+        }
     }
 }

@@ -320,10 +320,10 @@ async fn the_first_registry_goes_into_an_empty_file_of_any_format() {
 #[tokio::test]
 async fn a_url_that_nobody_answers_at_is_not_added_without_a_word() {
     let workplace = Workplace::new();
-    let json = format!("{{\n  \"registries\": [{{\"name\": \"a\", \"url\": \"https://a.example\"}}]\n}}\n");
-    workplace.write("proxy.json", &json);
+    let json = "{\n  \"registries\": [{\"name\": \"a\", \"url\": \"https://a.example\"}]\n}\n";
+    workplace.write("proxy.json", json);
     let finished = workplace.run(&["add", "b", &nobody().await, "--config", "proxy.json"]).await;
-    assert_eq!((finished.code(), workplace.read("proxy.json")), (Some(1), json));
+    assert_eq!((finished.code(), workplace.read("proxy.json").as_str()), (Some(1), json));
     assert!(
         finished.stdout().contains("not reached") && finished.stdout().contains("refused"),
         "{}",
