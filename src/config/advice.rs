@@ -80,7 +80,8 @@ mod tests {
     use crate::registry::config::Config as RegistryConfig;
 
     fn warnings(config: Config) -> Vec<String> {
-        Loaded { config, without_effect: Vec::new(), signature: Signature::of(&[]), traces: Traces::Off }.warnings()
+        Loaded { config, without_effect: Vec::new(), signature: Signature::of(&[]), traces: crate::config::Traces::Off }
+            .warnings()
     }
 
     fn registry(name: &str, namespaces: &[&str]) -> RegistryConfig {

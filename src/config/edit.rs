@@ -100,9 +100,9 @@ fn place_of(files: &[PathBuf], figment: &Figment) -> Result<(PathBuf, Vec<String
     };
     // What is wrong with the files themselves comes first.
     let whole: Dict = figment.extract().map_err(|error| ConfigError::from_figment(figment, error))?;
-    let Some(list) = whole.get(REGISTRIES.name) else { return Ok((absolute(last), Vec::new())) };
+    let Some(registries) = whole.get(REGISTRIES.name) else { return Ok((absolute(last), Vec::new())) };
     let name = |registry: &Value| registry.find_ref("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let names = list.as_array().unwrap_or_default().iter().map(name).collect();
+    let names = registries.as_array().unwrap_or_default().iter().map(name).collect();
     let metadata = figment.find_metadata(REGISTRIES.name);
     match metadata.map(|metadata| source(metadata, || variable_of(REGISTRIES.name))) {
         Some(Source::File(path)) => Ok((path, names)),

@@ -20,7 +20,7 @@ pub(super) struct Section {
 }
 
 /// A key of a table.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Key {
     /// Its name in the table; dots where tables follow: `health.interval`.
     pub(super) name: &'static str,

@@ -76,14 +76,11 @@ impl Provider for TextFile {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
-        match &self.instead {
-            Some(text) => Ok(self.syntax.parse(text)?),
-            None => {
-                let text = std::fs::read_to_string(&self.path);
-                let text = text.map_err(|error| format!("cannot be read: {error}"))?;
-                Ok(self.syntax.parse(&text)?)
-            }
+        if let Some(text) = &self.instead {
+            return Ok(self.syntax.parse(text)?);
         }
+        let text = std::fs::read_to_string(&self.path).map_err(|error| format!("cannot be read: {error}"))?;
+        Ok(self.syntax.parse(&text)?)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The crates that edit YAML and keep comments bring a C grammar or are young; and what they make would have to be
 //! checked by parsing it all the same. What is not in block style is refused.
 
+use std::iter;
 use std::ops::Range;
 
 use super::{Change, Refusal, Syntax, lines, position};
@@ -27,13 +28,13 @@ pub(super) fn edit(text: &str, change: Change<'_>) -> Result<String, Refusal> {
             }
             Some(head) => {
                 let list = List::find(&lines, head)?;
-                let last = list.items.last().ok_or(OTHER_STYLE)?.end;
+                let end = list.items.last().ok_or(OTHER_STYLE)?.end;
                 let is_spread = list
                     .items
                     .windows(2)
                     .any(|pair| lines[pair[0].end..pair[1].start].iter().any(|line| lines::is_blank(line)));
                 let gap = if is_spread { "\n" } else { "" };
-                Ok(lines::with(text, last, &block(&" ".repeat(list.indentation), name, url, gap)))
+                Ok(lines::with(text, end, &block(&" ".repeat(list.indentation), name, url, gap)))
             }
         },
     }
@@ -74,7 +75,7 @@ impl List {
             let (line, column) = (lines[number], indentation(lines[number]));
             let begins = matches!(line.trim_start().as_bytes(), [b'-', b' ' | b'\n' | b'\r', ..]);
             match &mut list {
-                None if begins => list = Some(Self { indentation: column, items: vec![number..number + 1] }),
+                None if begins => list = Some(Self { indentation: column, items: iter::once(number..number + 1).collect() }),
                 None => return Err(OTHER_STYLE),
                 Some(list) if column < list.indentation => break,
                 Some(list) if column == list.indentation && begins => list.items.push(number..number + 1),
