@@ -225,7 +225,7 @@ impl Responder {
     }
 
     /// A problem of a page, which is told as a page or not, by what the client accepts.
-    pub(super) fn of_page(&self, mut problem: Response<Body>, page: Option<String>) -> Response<Body> {
+    pub(super) fn of_page(mut problem: Response<Body>, page: Option<String>) -> Response<Body> {
         if let Some(page) = page {
             problem = problem.map(|_| Body::new(page.into()));
             problem.headers_mut().insert(CONTENT_TYPE, HTML);

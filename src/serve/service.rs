@@ -246,7 +246,7 @@ impl Service {
         let page = Root::of(path).filter(|_| pages::reads_html(&request.headers));
         let page = page
             .and_then(|root| pages::problem(problem, root, &self.registries.iter().map(standing).collect::<Vec<_>>()));
-        self.responder.of_page(response, page)
+        Responder::of_page(response, page)
     }
 
     pub(super) fn momentary(&self, body: impl Into<Bytes>) -> Answered {
