@@ -8,7 +8,7 @@ use super::error::{FetchError, Stage};
 use super::health::Outcome;
 
 /// One test of a registry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Check {
     /// When it ended.
     pub at: Timestamp,
@@ -19,7 +19,7 @@ pub struct Check {
 }
 
 /// How one stage went.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StageReport {
     /// The stage.
     pub stage: Stage,
