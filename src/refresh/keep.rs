@@ -306,7 +306,7 @@ mod tests {
     fn whoever_changes_what_is_followed_does_not_wait_for_a_disk() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = Some(directory.path().to_string_lossy().into_owned());
-        let store = Store::of(&store::Config { path, url: None }).expect("a store on disk");
+        let store = Store::of(&store::Config { path, url: None, ..store::Config::default() }).expect("a store on disk");
         let keeper = Keeper {
             store: Arc::new(store),
             current: Arc::default(),
