@@ -6,6 +6,7 @@ mod entrances;
 mod members;
 mod once;
 mod reload;
+mod replicas;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::catalog::lineage::ProxyId;
 use crate::catalog::merge::Policy;
 use crate::config::{Config, ConfigError, Loaded, Origin};
 use crate::refresh::keep::{self, Keeper};
+use crate::refresh::replicas::Replicas;
 use crate::refresh::{self, Refresh};
 use crate::registry::{Network, OwnIds, Registry};
 use crate::serve::{
@@ -28,6 +30,7 @@ use crate::serve::{
 use crate::shutdown::{Ending, Lifecycle};
 use crate::store::StoreStatus;
 use crate::store::identity::Secret;
+use crate::store::shared::Shared;
 
 use entrances::{Entrances, Materials};
 pub use members::registries;
@@ -43,6 +46,7 @@ pub struct App {
     refresh: Arc<Refresh>,
     reloader: Reloader,
     keeper: Option<Arc<Keeper>>,
+    replicas: Option<Arc<Replicas>>,
     lifecycle: Lifecycle,
 }
 
@@ -75,7 +79,11 @@ impl App {
     /// When the configuration is wrong or the address cannot be bound.
     pub async fn build(origin: Origin, loaded: &Loaded) -> Result<Self, AppError> {
         let config = &loaded.config;
-        let secret = secret(config, Secret::load).await;
+        let shared = shared(config)?;
+        let secret = match &shared {
+            Some(shared) => replicas::secret(shared).await,
+            None => secret(config, Secret::load).await,
+        };
         let own_id = secret.id(&config.registries);
         let own_ids = OwnIds::of(Some(own_id.clone()));
         let changed = Arc::new(Notify::new());
@@ -88,13 +96,19 @@ impl App {
         let policy = Arc::clone(&surroundings.policy);
         let wing = refresh::Members { registries: registries.clone(), policy };
         let refresh = Arc::new(Refresh::new(wing, Arc::clone(&current), Arc::clone(&surroundings.changed)));
+        let replicas = match shared {
+            Some(shared) => Some(Replicas::open(shared, &config.store, Arc::clone(&refresh)).await),
+            None => None,
+        };
         let configuration = Arc::new(Configuration::new(Timestamp::now()));
         let lifecycle = Lifecycle::new();
         let read_through = Arc::new(ReadThrough::new(flights(&lifecycle), config.limits.of_clients().requests));
         let core = Core::new(current, configuration, read_through, config.cache.max_size.as_u64());
         let listener = bind(config).await?;
         let admin = bind_admin(config).await?;
-        let core = core.with_figures(figures(&listener, keeper.as_ref())).with_published(refresh.published());
+        let core = core
+            .with_figures(figures(&listener, keeper.as_ref(), replicas.as_ref()))
+            .with_published(refresh.published());
         let materials = Materials { core: &core, registries: &registries, config, own_id: &own_id };
         let entrances = Entrances::new(&materials);
         let reloader = Reloader {
@@ -110,7 +124,7 @@ impl App {
             entrances,
             keeper: keeper.clone(),
         };
-        Ok(Self { listener, admin, refresh, reloader, keeper, lifecycle })
+        Ok(Self { listener, admin, refresh, reloader, keeper, replicas, lifecycle })
     }
 
     /// Where the proxy listens.
@@ -149,10 +163,15 @@ impl App {
     /// # Errors
     /// When signals cannot be listened to.
     pub async fn run(self) -> Result<Ending, AppError> {
-        let Self { listener, admin, refresh, reloader, keeper, lifecycle } = self;
+        let Self { listener, admin, refresh, reloader, keeper, replicas, lifecycle } = self;
         let entrances = reloader.entrances.clone();
-        let (name, publish) = refresh.publishing();
-        lifecycle.keep_running(name, publish);
+        match replicas {
+            Some(replicas) => replicas::start(&replicas, &lifecycle),
+            None => {
+                let (name, publish) = refresh.publishing();
+                lifecycle.keep_running(name, publish);
+            }
+        }
         reloader.start(&lifecycle).map_err(AppError::Signals)?;
         if let Some(keeper) = keeper {
             let (last, stopping) = (Arc::clone(&keeper), lifecycle.clone());
@@ -209,7 +228,7 @@ async fn bind_admin(config: &Config) -> Result<Option<Listener>, AppError> {
 }
 
 /// What the metrics show of parts that services know nothing of.
-fn figures(listener: &Listener, keeper: Option<&Arc<Keeper>>) -> Figures {
+fn figures(listener: &Listener, keeper: Option<&Arc<Keeper>>, replicas: Option<&Arc<Replicas>>) -> Figures {
     let store = keeper.map(|keeper| -> Arc<dyn Fn() -> StoreFigures + Send + Sync> {
         let health = Arc::clone(keeper.health());
         Arc::new(move || {
@@ -217,7 +236,7 @@ fn figures(listener: &Listener, keeper: Option<&Arc<Keeper>>) -> Figures {
             StoreFigures { last_write, is_failing }
         })
     });
-    Figures { load: Some(Arc::clone(listener.load())), store }
+    Figures { load: Some(Arc::clone(listener.load())), store, replica: replicas.map(replicas::figures) }
 }
 
 /// Runs flights beside the connections: each may outlive the client that it began for. Once everything is to end,
@@ -242,7 +261,16 @@ fn flights(lifecycle: &Lifecycle) -> Spawn {
 /// The id by which other proxies know the one that is served from this configuration, if it has been served and
 /// kept its id. None is made.
 pub async fn known_id(config: &Config) -> Option<ProxyId> {
-    secret(config, Secret::find).await.map(|secret| secret.id(&config.registries))
+    let secret = match shared(config) {
+        Ok(Some(shared)) => replicas::find_secret(&shared).await,
+        _ => secret(config, Secret::find).await,
+    };
+    secret.map(|secret| secret.id(&config.registries))
+}
+
+/// The store that replicas share, where there is one.
+fn shared(config: &Config) -> Result<Option<Shared>, AppError> {
+    Ok(replicas::shared(config)?)
 }
 
 /// What the store has as the secret. Its file may be on a slow disk.

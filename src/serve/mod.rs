@@ -61,7 +61,7 @@ pub use config::size;
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 pub use configuration::{Configuration, Refusal};
 pub use connection::{Connection, Deadlines, Load};
-pub use core::{Core, Figures, StoreFigures};
+pub use core::{Core, Figures, ReplicaFigures, StoreFigures};
 pub use entrance::Entrance;
 pub use handling::Handled;
 use handling::{Answered, Found};

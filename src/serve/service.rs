@@ -251,6 +251,7 @@ impl Service {
             catalog: &catalog,
             configuration: &self.configuration(),
             shows_urls: self.shows_urls || self.access.is_some(),
+            replica: self.core.figures.replica.as_ref().map(|replica| replica()),
         })
     }
 }

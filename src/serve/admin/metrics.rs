@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry as Exposition;
 
-use super::super::{Service, StoreFigures};
+use super::super::{ReplicaFigures, Service, StoreFigures};
 use crate::registry::Registry;
 use crate::registry::health::State;
 
@@ -63,6 +63,7 @@ impl Service {
         self.add_registries(&mut figures);
         self.add_load(&mut figures);
         self.add_store(&mut figures);
+        self.add_replica(&mut figures);
         self.add_read_through(&mut figures);
         let mut text = String::new();
         // Writing to a text cannot fail.
@@ -146,6 +147,30 @@ impl Service {
             let help = "When something was last written to the store, in seconds since 1970";
             add(figures, "store_last_write_timestamp_seconds", help, last_write.as_second());
         }
+    }
+
+    fn add_replica(&self, figures: &mut Exposition) {
+        let Some(replica) = &self.core.figures.replica else { return };
+        let ReplicaFigures { role, generation, is_own, heard_at, fault, sent, received, .. } = replica();
+        for (name, is_role) in
+            [("leading", "leading" == role), ("following", "following" == role), ("alone", "alone" == role)]
+        {
+            let help = format!("Whether this replica is {name}");
+            add(figures, &format!("replica_{name}"), &help, i64::from(is_role));
+        }
+        let help = "The epoch of the last generation that this replica has taken";
+        add(figures, "replica_generation_epoch", help, i64::try_from(generation.0).unwrap_or(i64::MAX));
+        let help = "The sequence of the last generation that this replica has taken";
+        add(figures, "replica_generation_sequence", help, i64::try_from(generation.1).unwrap_or(i64::MAX));
+        let help = "Whether what this replica serves is that generation, and not of its own making";
+        add(figures, "replica_shared", help, i64::from(!is_own));
+        add(figures, "replica_redis_failing", "Whether something is wrong with Redis", i64::from(fault.is_some()));
+        if let Some(heard_at) = heard_at {
+            let help = "When Redis last answered, in seconds since 1970";
+            add(figures, "replica_redis_answer_timestamp_seconds", help, heard_at.as_second());
+        }
+        count(figures, "replica_redis_sent_bytes", "Bytes of manifests and chunks written to Redis", sent);
+        count(figures, "replica_redis_received_bytes", "Bytes of manifests and chunks read from Redis", received);
     }
 
     fn add_read_through(&self, figures: &mut Exposition) {
