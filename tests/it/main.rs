@@ -43,6 +43,7 @@ mod process;
 mod read_through;
 mod recovery;
 mod reload;
+mod replicas;
 mod requests;
 mod restart;
 mod retries;
