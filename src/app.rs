@@ -21,6 +21,7 @@ use crate::catalog::lineage::ProxyId;
 use crate::catalog::merge::Policy;
 use crate::config::{Config, ConfigError, Loaded, Origin};
 use crate::refresh::keep::{self, Keeper};
+use crate::refresh::lasting::Lasting;
 use crate::refresh::replicas::Replicas;
 use crate::refresh::{self, Refresh};
 use crate::registry::{Network, OwnIds, Registry};
@@ -45,8 +46,7 @@ pub struct App {
     admin: Option<Listener>,
     refresh: Arc<Refresh>,
     reloader: Reloader,
-    keeper: Option<Arc<Keeper>>,
-    replicas: Option<Arc<Replicas>>,
+    lasting: Option<Arc<dyn Lasting>>,
     lifecycle: Lifecycle,
 }
 
@@ -109,6 +109,11 @@ impl App {
         let core = core
             .with_figures(figures(&listener, keeper.as_ref(), replicas.as_ref()))
             .with_published(refresh.published());
+        // There is one store: on disk, or shared.
+        let lasting: Option<Arc<dyn Lasting>> = match (keeper, replicas) {
+            (_, Some(replicas)) => Some(replicas),
+            (keeper, None) => keeper.map(|keeper| -> Arc<dyn Lasting> { keeper }),
+        };
         let materials = Materials { core: &core, registries: &registries, config, own_id: &own_id };
         let entrances = Entrances::new(&materials);
         let reloader = Reloader {
@@ -122,9 +127,9 @@ impl App {
             refresh: Arc::clone(&refresh),
             core,
             entrances,
-            keeper: keeper.clone(),
+            lasting: lasting.clone(),
         };
-        Ok(Self { listener, admin, refresh, reloader, keeper, replicas, lifecycle })
+        Ok(Self { listener, admin, refresh, reloader, lasting, lifecycle })
     }
 
     /// Where the proxy listens.
@@ -163,19 +168,18 @@ impl App {
     /// # Errors
     /// When signals cannot be listened to.
     pub async fn run(self) -> Result<Ending, AppError> {
-        let Self { listener, admin, refresh, reloader, keeper, replicas, lifecycle } = self;
+        let Self { listener, admin, refresh, reloader, lasting, lifecycle } = self;
         let entrances = reloader.entrances.clone();
-        match replicas {
-            Some(replicas) => replicas::start(&replicas, &lifecycle),
-            None => {
-                let (name, publish) = refresh.publishing();
-                lifecycle.keep_running(name, publish);
-            }
+        if !lasting.as_ref().is_some_and(|lasting| lasting.publishes()) {
+            let (name, publish) = refresh.publishing();
+            lifecycle.keep_running(name, publish);
         }
         reloader.start(&lifecycle).map_err(AppError::Signals)?;
-        if let Some(keeper) = keeper {
-            let (last, stopping) = (Arc::clone(&keeper), lifecycle.clone());
-            lifecycle.keep_running("store".to_owned(), move || Arc::clone(&keeper).run());
+        if let Some(lasting) = lasting {
+            let (last, stopping) = (Arc::clone(&lasting), lifecycle.clone());
+            for (name, task) in lasting.tasks() {
+                lifecycle.keep_running(name, task);
+            }
             lifecycle.spawn(async move {
                 stopping.stopped().await;
                 last.finish().await;

@@ -7,7 +7,6 @@ use figment::value::magic::RelativePathBuf;
 use crate::config::{Config, ConfigError};
 use crate::refresh::replicas::{ReplicaStatus, Replicas};
 use crate::serve::ReplicaFigures;
-use crate::shutdown::Lifecycle;
 use crate::store::identity::Secret;
 use crate::store::shared::Shared;
 
@@ -43,18 +42,6 @@ pub(super) async fn secret(shared: &Shared) -> Secret {
 /// The same where there is one, and Redis gives it.
 pub(super) async fn find_secret(shared: &Shared) -> Option<Secret> {
     shared.find_secret().await.ok().flatten()
-}
-
-/// Starts the tasks, and gives up the lease at the end.
-pub(super) fn start(replicas: &Arc<Replicas>, lifecycle: &Lifecycle) {
-    for (name, task) in replicas.tasks() {
-        lifecycle.keep_running(name, task);
-    }
-    let (last, stopping) = (Arc::clone(replicas), lifecycle.clone());
-    lifecycle.spawn(async move {
-        stopping.stopped().await;
-        last.finish().await;
-    });
 }
 
 /// How the replica stands, as services show it.

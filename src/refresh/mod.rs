@@ -4,10 +4,12 @@
 //! `synchroniser` decide, `run` is one walk). A file has one task, which reads it (`watch`). They only change what is
 //! known of the registry; a single `publish` task turns that into catalogs (`sources` says when one is due). So walks
 //! never wait for one another, and a catalog never depends on who answered first. What is known outlives the process
-//! through [`keep`], as often as `pace` says.
+//! through [`keep`], as often as `pace` says; or, where several replicas are one proxy, through [`replicas`], and then a
+//! registry is asked by one of them (`duty`).
 
 mod duty;
 pub mod keep;
+pub mod lasting;
 
 #[cfg(test)]
 mod model;

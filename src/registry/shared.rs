@@ -83,7 +83,8 @@ impl Registry {
     /// What this process knows of it.
     #[must_use]
     pub fn known(&self) -> Known {
-        let lineage = self.lineage(true);
+        let (is_usable, _) = self.usable(Timestamp::now());
+        let lineage = self.lineage(is_usable);
         let status = self.status();
         let list = status.served_listing().and_then(|listing| {
             let url = self.list_urls().find(|url| public_url(url) == *listing.url)?;

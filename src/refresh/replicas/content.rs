@@ -152,7 +152,6 @@ pub(super) fn set_ready(replicas: &Replicas, is_ready: bool) {
 impl Replicas {
     /// Makes catalogs of what this replica knows, for its own clients.
     pub(super) async fn go_alone(&self, content: &mut Content, members: &Arc<Members>) {
-        self.member().has_content();
         let sources = Sources::read(&members.registries, Timestamp::now());
         content.is_cut(self, members, &sources.parts);
         // With nothing known of any registry, there is nothing to show yet.

@@ -18,7 +18,9 @@ use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::lasting::Lasting;
 use super::{Refresh, Start, Task};
+use crate::registry::Registry;
 use crate::store;
 use crate::store::shared::protocol::{Member, Number, Role, Wish};
 use crate::store::shared::{Fault, Heard, Shared};
@@ -88,17 +90,8 @@ impl Replicas {
         replicas
     }
 
-    /// The tasks, and the names that they go by in logs.
-    #[must_use]
-    pub fn tasks(self: &Arc<Self>) -> Vec<(String, Start)> {
-        let (pulsing, publishing) = (Arc::clone(self), Arc::clone(self));
-        let pulse = move || -> Task { Box::pin(Arc::clone(&pulsing).pulse()) };
-        let publish = move || -> Task { Box::pin(Arc::clone(&publishing).publish()) };
-        vec![("lease".to_owned(), Box::new(pulse)), ("publish".to_owned(), Box::new(publish))]
-    }
-
     /// Gives up the lease, so that another replica leads at once.
-    pub async fn finish(self: Arc<Self>) {
+    async fn hand_over(self: Arc<Self>) {
         if timeout(RELEASE_LIMIT, self.beat(Wish::Release)).await.is_err() {
             tracing::warn!("the lease could not be given up: another replica leads once it has run out");
         }
@@ -107,7 +100,12 @@ impl Replicas {
     /// Keeps the lease, or waits for it.
     async fn pulse(self: Arc<Self>) {
         loop {
+            let led = self.role();
             self.beat(Wish::Lead).await;
+            if matches!(led, Role::Leading(_)) && self.role() == Role::Following {
+                // At once, whatever is under way: another replica asks them from now on.
+                self.refresh.members.load().registries.iter().for_each(|registry| registry.set_duty(None));
+            }
             self.refresh.changed.notify_one();
             sleep(QUIET).await;
             let interval = self.member().interval();
@@ -222,5 +220,30 @@ impl Replicas {
     fn may_take(&self, number: Number) -> bool {
         let member = self.member();
         member.may_take(number) || member.seen() == number
+    }
+}
+
+impl Lasting for Replicas {
+    fn tasks(self: Arc<Self>) -> Vec<(String, Start)> {
+        let pulsing = Arc::clone(&self);
+        let pulse = move || -> Task { Box::pin(Arc::clone(&pulsing).pulse()) };
+        let publish = move || -> Task { Box::pin(Arc::clone(&self).publish()) };
+        vec![("lease".to_owned(), Box::new(pulse)), ("publish".to_owned(), Box::new(publish))]
+    }
+
+    fn publishes(&self) -> bool {
+        true
+    }
+
+    /// What the others know of it comes with the next cycle.
+    fn restore(self: Arc<Self>, _registry: Arc<Registry>) -> Task {
+        Box::pin(async {})
+    }
+
+    /// Each cycle looks at what [`Refresh`] has.
+    fn follow(&self, _registries: Vec<Arc<Registry>>) {}
+
+    fn finish(self: Arc<Self>) -> Task {
+        Box::pin(self.hand_over())
     }
 }

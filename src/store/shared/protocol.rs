@@ -174,7 +174,7 @@ pub struct Member {
     lease: Option<(u64, Duration)>,
     /// When it last heard that somebody leads.
     well_at: Duration,
-    /// Whether it has anything to serve: one that has nothing waits no longer than a lease lives.
+    /// Whether it has taken anything to serve: one that has not waits no longer than a lease lives.
     has_content: bool,
 }
 
@@ -248,11 +248,6 @@ impl Member {
     /// Takes a generation.
     pub fn take(&mut self, number: Number) {
         self.seen = self.seen.max(number);
-        self.has_content = true;
-    }
-
-    /// Notes that it has something to serve.
-    pub fn has_content(&mut self) {
         self.has_content = true;
     }
 

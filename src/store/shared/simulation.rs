@@ -291,7 +291,7 @@ fn who_hears_of_no_leader_goes_on_alone_after_a_while() {
     follower.hear(at(0), at(0), &shelf.beat(at(0), &follower.ask(Wish::Lead, true)));
     assert_eq!(follower.role(at(2)), Role::Following);
     assert_eq!(follower.role(at(3)), Role::Alone, "it has nothing to serve, and waits no longer than a lease lives");
-    follower.has_content();
+    follower.take(Number { epoch: 1, sequence: 1 });
     assert_eq!((follower.role(at(17)), follower.role(at(18))), (Role::Following, Role::Alone));
     // A leader that holds its lease and cannot write is none.
     for second in 1..60 {

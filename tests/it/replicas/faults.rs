@@ -105,6 +105,22 @@ async fn a_replica_that_is_cut_off_goes_on_alone_and_comes_back() {
 }
 
 #[tokio::test]
+async fn a_replica_that_starts_without_redis_serves_by_itself_and_joins_the_others() {
+    let Some(redis) = Redis::start().await else { return };
+    let fake = FakeRegistry::start(numbered("com.example", 3)).await;
+    let setup = Setup::of(&fake);
+    redis.kill();
+    let early = Replica::start(&redis, &setup).await;
+    early.until_role("alone").await;
+    early.until_counted(3).await;
+    redis.run().await;
+    until_one_leads(&[&early]).await;
+    let late = Replica::start(&redis, &setup).await;
+    until_one_leads(&[&early, &late]).await;
+    until_alike(&[&early, &late]).await;
+}
+
+#[tokio::test]
 async fn a_redis_that_is_slow_is_none() {
     let Some(redis) = Redis::start().await else { return };
     let fake = FakeRegistry::start(numbered("com.example", 3)).await;

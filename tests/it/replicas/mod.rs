@@ -1,6 +1,7 @@
 //! Several replicas on one Redis are one proxy: real processes, a real Redis, and a registry that counts.
 
 mod faults;
+mod forms;
 mod models;
 mod together;
 
@@ -32,6 +33,10 @@ struct Replica {
 #[derive(Clone, Default)]
 struct Setup {
     registries: String,
+    /// Where Redis is, where that is not at the end of the replica's wire.
+    url: Option<String>,
+    /// More keys, of sections that tests do not have.
+    settings: String,
 }
 
 impl Setup {
@@ -54,12 +59,12 @@ impl Replica {
     }
 
     async fn run(place: &Workplace, wire: &Wire, setup: &Setup) -> Serving {
-        let Setup { registries } = setup;
+        let Setup { registries, url, settings } = setup;
+        let url = url.clone().unwrap_or_else(|| format!("redis://{}", wire.address()));
         let base = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[network]\nproxy = \"off\"\n[log]\nformat = \"json\"\n\
-             [store]\nurl = \"redis://{}\"\nlease = \"{}ms\"\n[read_through]\nenabled = false\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\n[network]\nproxy = \"off\"\n{settings}[log]\nformat = \"json\"\n\
+             [store]\nurl = \"{url}\"\nlease = \"{}ms\"\n[read_through]\nenabled = false\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n[health]\ninterval = \"200ms\"\ntimeout = \"5s\"\n[refresh]\ninterval = \"200ms\"\nmax_rate = 1000\n",
-            wire.address(),
             LEASE.as_millis(),
         );
         let base = place.write("base.toml", base).to_string_lossy().into_owned();

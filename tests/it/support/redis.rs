@@ -10,12 +10,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{check, eventually};
 
 /// Set where a test may not be skipped, as in `.ci/run`.
 const NEEDED: &str = "TESTS_NEED_REDIS";
+
+/// How long nothing comes any more after an answer.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// A Redis that ends with the test.
 pub(crate) struct Redis {
@@ -23,6 +26,8 @@ pub(crate) struct Redis {
     directory: TempDir,
     address: SocketAddr,
     arguments: Vec<String>,
+    /// The Redis that it watches over, where it is a Sentinel.
+    watched: Option<SocketAddr>,
 }
 
 impl Redis {
@@ -33,6 +38,15 @@ impl Redis {
 
     /// The same with more arguments.
     pub(crate) async fn start_with(arguments: &[&str]) -> Option<Self> {
+        Self::launch(arguments, None).await
+    }
+
+    /// Starts a Sentinel that watches over another one, as `main`.
+    pub(crate) async fn sentinel_of(redis: &Self) -> Option<Self> {
+        Self::launch(&[], Some(redis.address)).await
+    }
+
+    async fn launch(arguments: &[&str], watched: Option<SocketAddr>) -> Option<Self> {
         let is_there = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_ok();
         if !is_there {
             assert!(std::env::var_os(NEEDED).is_none(), "redis-server is not installed, and {NEEDED} is set");
@@ -44,7 +58,7 @@ impl Redis {
         drop(free);
         let directory = tempfile::tempdir().expect("a temporary directory");
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        let redis = Self { child: Mutex::default(), directory, address, arguments };
+        let redis = Self { child: Mutex::default(), directory, address, arguments, watched };
         redis.run().await;
         Some(redis)
     }
@@ -53,13 +67,25 @@ impl Redis {
     pub(crate) async fn run(&self) {
         let port = self.address.port().to_string();
         let mut command = Command::new("redis-server");
+        if let Some(watched) = self.watched {
+            let file = self.directory.path().join("sentinel.conf");
+            let lines = format!("port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {} 1\n", watched.port());
+            std::fs::write(&file, lines).expect("a writable directory");
+            command.arg(file).arg("--sentinel").stdout(Stdio::null()).stdin(Stdio::null());
+            self.await_start(command).await;
+            return;
+        }
         command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"]);
         command.arg(self.directory.path()).args(&self.arguments).stdout(Stdio::null()).stdin(Stdio::null());
+        self.await_start(command).await;
+    }
+
+    async fn await_start(&self, mut command: Command) {
         let child = command.spawn().expect("redis-server runs");
         *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
         eventually("redis-server answered", async || {
             let pong = self.command("PING").await;
-            check(pong.contains("PONG"), pong)
+            check(pong.contains("PONG") || pong.contains("NOAUTH"), pong)
         })
         .await;
     }
@@ -81,7 +107,12 @@ impl Redis {
             let mut stream = TcpStream::connect(self.address).await?;
             stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes()).await?;
             let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).await?;
+            // A Sentinel does not end the connection.
+            while let Ok(read) = timeout(QUIET, stream.read_buf(&mut answer)).await {
+                if read? == 0 {
+                    break;
+                }
+            }
             Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
         };
         asked.await.unwrap_or_else(|error| error.to_string())
