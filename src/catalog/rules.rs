@@ -88,7 +88,9 @@ fn digest(name: &str, lists: [&[String]; 3]) -> [u8; 32] {
     add(name);
     for list in lists {
         add(&list.len().to_string());
-        list.iter().for_each(|pattern| add(pattern));
+        for pattern in list {
+            add(pattern);
+        }
     }
     *hash.finalize().as_bytes()
 }

@@ -139,7 +139,9 @@ impl Registry {
         let mut urls: Vec<_> = self.list_urls().map(|url| ListDigest::new(self.name(), &url).0).collect();
         // A base URL's list may be in two places, and which of them is tried first depends on what was found.
         urls.sort_unstable();
-        urls.iter().for_each(|url| hash.update(url));
+        for url in &urls {
+            hash.update(url);
+        }
         if let Origin::File(file) = &self.source {
             hash.update(file.public_url());
         }

@@ -45,7 +45,7 @@ impl Replicas {
         let is_astray =
             content.is_own && content.base.as_ref().is_none_or(|base| base.manifest.digest == digest(members));
         let has_news = self.member().news().is_some();
-        if !has_news && !(is_astray || are_new) {
+        if !(has_news || is_astray || are_new) {
             // A registry that only this replica has, it asks itself.
             return self.merge_own(content, members).await;
         }
@@ -69,7 +69,7 @@ impl Replicas {
         let before = content.base.as_ref().map(|base| Arc::clone(&base.book)).unwrap_or_default();
         let (book, listings) = self.fetch(&manifest, members, before).await?;
         let book = Arc::new(book);
-        let sources = self.adopt(members, &manifest, &listings, &book, take)?;
+        let sources = adopt(members, &manifest, &listings, &book, take)?;
         let catalog = self.catalog_of(content, members, &manifest, &book, &sources).await?;
         if let Some(catalog) = catalog.as_ref().filter(|_| take == Take::Everything) {
             self.show_taken(content, members, catalog, &sources, manifest.is_ready);
@@ -172,41 +172,6 @@ impl Replicas {
         Ok(())
     }
 
-    /// Takes over what is known of each registry that both have; returns what the catalog is merged from.
-    fn adopt(
-        &self,
-        members: &Members,
-        manifest: &Manifest,
-        listings: &HashMap<ChunkId, Arc<Listing>>,
-        book: &Book,
-        take: Take,
-    ) -> Result<Vec<Source>, Fault> {
-        let mut sources = Vec::with_capacity(members.registries.len());
-        for registry in &members.registries {
-            let Some(part) = manifest.registries.iter().find(|part| part.place.has_bytes(&registry.place())) else {
-                sources.push(registry.merge_source(Timestamp::now()));
-                continue;
-            };
-            let listing = part.listing.as_ref().and_then(|listing| listings.get(&listing.index)).cloned();
-            let counts = take == Take::Everything || registry.status().listed_at <= part.report.listed_at();
-            if counts {
-                let chunk = part.refused.and_then(|id| book.bytes(id));
-                let refused = chunk.map(|chunk| unpack::refused(chunk)).transpose()?.unwrap_or_default();
-                let (report, is_partial) = (part.report.clone(), part.is_partial);
-                registry.adopt(Known { report, refused, listing: listing.clone(), is_partial });
-            }
-            let &RegistryPart { usable, stale_since, is_partial, .. } = part;
-            sources.push(Source {
-                usable,
-                stale_since,
-                is_partial,
-                listing,
-                ..registry.merge_source(Timestamp::now())
-            });
-        }
-        Ok(sources)
-    }
-
     /// Fetches what of a generation is not in the book, and reads it.
     async fn fetch(
         &self,
@@ -229,17 +194,16 @@ impl Replicas {
             };
             self.fetch_names(registry, &ids, &before, &mut book).await?;
             let listing_part = listing.clone();
-            let (whole, ids) = match known {
-                Some(known) => (known, ids),
-                None => {
-                    let (together, ids, back) = aside(move || {
-                        let together = unpack::listing(&listing_part, &ids, &book);
-                        (together, ids, book)
-                    })
-                    .await;
-                    book = back;
-                    (together?, ids)
-                }
+            let (whole, ids) = if let Some(known) = known {
+                (known, ids)
+            } else {
+                let (together, ids, back) = aside(move || {
+                    let together = unpack::listing(&listing_part, &ids, &book);
+                    (together, ids, book)
+                })
+                .await;
+                book = back;
+                (together?, ids)
             };
             book.put_listing(Arc::clone(&index), ids.into(), Arc::clone(&whole));
             listings.insert(listing.index, whole);
@@ -319,9 +283,39 @@ impl Replicas {
         for rest in reading {
             read.extend(finished(rest).await?);
         }
-        read.into_iter().for_each(|(id, names)| book.put_names(id, names));
+        for (id, names) in read {
+            book.put_names(id, names);
+        }
         Ok(())
     }
+}
+
+/// Takes over what is known of each registry that both have; returns what the catalog is merged from.
+fn adopt(
+    members: &Members,
+    manifest: &Manifest,
+    listings: &HashMap<ChunkId, Arc<Listing>>,
+    book: &Book,
+    take: Take,
+) -> Result<Vec<Source>, Fault> {
+    let mut sources = Vec::with_capacity(members.registries.len());
+    for registry in &members.registries {
+        let Some(part) = manifest.registries.iter().find(|part| part.place.has_bytes(&registry.place())) else {
+            sources.push(registry.merge_source(Timestamp::now()));
+            continue;
+        };
+        let listing = part.listing.as_ref().and_then(|listing| listings.get(&listing.index)).cloned();
+        let counts = take == Take::Everything || registry.status().listed_at <= part.report.listed_at();
+        if counts {
+            let chunk = part.refused.and_then(|id| book.bytes(id));
+            let refused = chunk.map(|chunk| unpack::refused(chunk)).transpose()?.unwrap_or_default();
+            let (report, is_partial) = (part.report.clone(), part.is_partial);
+            registry.adopt(Known { report, refused, listing: listing.clone(), is_partial });
+        }
+        let &RegistryPart { usable, stale_since, is_partial, .. } = part;
+        sources.push(Source { usable, stale_since, is_partial, listing, ..registry.merge_source(Timestamp::now()) });
+    }
+    Ok(sources)
 }
 
 /// A chunk that has been read.

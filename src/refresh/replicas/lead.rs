@@ -53,7 +53,7 @@ struct Materials {
     known: Vec<(ChunkId, Known)>,
     parts: Vec<Source>,
     /// The catalog, where it is another one, or its feed is; the part of the one before otherwise.
-    catalog: Result<Arc<crate::catalog::Catalog>, CatalogPart>,
+    catalog: Result<Arc<crate::catalog::Catalog>, Box<CatalogPart>>,
 }
 
 impl Replicas {
@@ -141,7 +141,7 @@ impl Replicas {
             is_ready,
             known: places.zip(known.clone()).collect(),
             parts: sources.parts.clone(),
-            catalog: part_before.map_or_else(|| Ok(Arc::clone(&catalog)), Err),
+            catalog: part_before.map_or_else(|| Ok(Arc::clone(&catalog)), |part| Err(Box::new(part))),
         };
         let book = before.map(|base| Arc::clone(&base.book)).unwrap_or_default();
         let (manifest, book, new) = aside(move || packed(materials, book)).await?;
@@ -282,7 +282,7 @@ fn packed(materials: Materials, before: Arc<Book>) -> Result<Packed, Problem> {
         Ok(catalog) => packer.catalog(&catalog, number)?,
         Err(part) => {
             packer.keep(&part);
-            part
+            *part
         }
     };
     let (book, new) = packer.finish();

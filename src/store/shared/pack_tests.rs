@@ -35,12 +35,11 @@ fn read(part: &ListingPart, chunks: &[Arc<Chunk>], before: &Book, previous: Opti
     let index = find(part.index).expect("the index is new");
     let ids = unpack::index(index).expect("whole");
     for id in &ids {
-        match before.get(*id) {
-            Some(Held::Names(names)) => book.put_names(*id, Arc::clone(names)),
-            _ => {
-                let chunk = find(*id).expect("what was not there is new");
-                book.put_names(*id, unpack::names(chunk, KEY, previous).expect("whole"));
-            }
+        if let Some(Held::Names(names)) = before.get(*id) {
+            book.put_names(*id, Arc::clone(names));
+        } else {
+            let chunk = find(*id).expect("what was not there is new");
+            book.put_names(*id, unpack::names(chunk, KEY, previous).expect("whole"));
         }
     }
     let listing = unpack::listing(part, &ids, &book).expect("whole");

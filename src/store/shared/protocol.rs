@@ -102,7 +102,6 @@ impl Shelf {
         self.epoch_above(ask);
         match ask.wish {
             Wish::Release if self.holder == Some(ask.replica) => self.holder = None,
-            Wish::Release => {}
             Wish::Lead if self.is_held_by(ask.replica, now) => {
                 self.until = now + ask.life;
                 self.fresh_at = if ask.is_settled { now } else { self.fresh_at };
@@ -111,7 +110,7 @@ impl Shelf {
                 (self.epoch, self.holder) = (self.epoch + 1, Some(ask.replica));
                 (self.until, self.fresh_at) = (now + ask.life, now);
             }
-            Wish::Lead => {}
+            Wish::Lead | Wish::Release => {}
         }
         Pulse {
             epoch: self.epoch,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Ask, Committed, Member, Number, Pulse, Role, Shelf, Wish};
 
 const REPLICAS: usize = 3;
-const LIFE: Duration = Duration::from_millis(3_000);
+const LIFE: Duration = Duration::from_secs(3);
 const SCHEDULES: u64 = 2_000;
 /// How long things go wrong in one schedule, and then right, in steps of 100 ms.
 const FAULTY_STEPS: u64 = 400;
@@ -95,7 +95,9 @@ impl World {
             let (due, later): (Vec<_>, Vec<_>) = self.messages.drain(..).partition(|(at, _)| *at <= now);
             (due.into_iter().map(|(_, message)| message).collect(), later)
         };
-        due.into_iter().for_each(|message| self.deliver(message));
+        for message in due {
+            self.deliver(message);
+        }
         (0..REPLICAS).for_each(|index| self.act(index));
     }
 
@@ -291,7 +293,10 @@ fn who_hears_of_no_leader_goes_on_alone_after_a_while() {
     follower.hear(at(0), at(0), &shelf.beat(at(0), &follower.ask(Wish::Lead, true)));
     assert_eq!(follower.role(at(2)), Role::Following);
     assert_eq!(follower.role(at(3)), Role::Alone, "it has nothing to serve, and waits no longer than a lease lives");
-    follower.take(Number { epoch: 1, sequence: 1 });
+    let (base, next) = leader.next(1).expect("nothing to take first");
+    assert_eq!(shelf.commit(at(0), 1, 1, base, next), Committed::Accepted);
+    leader.committed(next);
+    follower.take(next);
     assert_eq!((follower.role(at(17)), follower.role(at(18))), (Role::Following, Role::Alone));
     // A leader that holds its lease and cannot write is none.
     for second in 1..60 {

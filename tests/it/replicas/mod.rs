@@ -5,6 +5,7 @@ mod forms;
 mod models;
 mod together;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::Method;
@@ -45,7 +46,7 @@ impl Setup {
     }
 
     fn registry(mut self, name: &str, fake: &FakeRegistry) -> Self {
-        self.registries += &format!("[[registries]]\nname = {name:?}\nurl = {:?}\n", fake.url());
+        let _ = writeln!(self.registries, "[[registries]]\nname = {name:?}\nurl = {:?}", fake.url());
         self
     }
 }

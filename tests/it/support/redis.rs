@@ -50,7 +50,7 @@ impl Redis {
         let is_there = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_ok();
         if !is_there {
             assert!(std::env::var_os(NEEDED).is_none(), "redis-server is not installed, and {NEEDED} is set");
-            eprintln!("\n*** SKIPPED: redis-server is not installed; what replicas share is NOT tested ***\n");
+            say_skipped();
             return None;
         }
         let free = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -117,6 +117,11 @@ impl Redis {
         };
         asked.await.unwrap_or_else(|error| error.to_string())
     }
+}
+
+#[expect(clippy::print_stderr, reason = "whoever runs the tests has to see what was not tested")]
+fn say_skipped() {
+    eprintln!("\n*** SKIPPED: redis-server is not installed; what replicas share is NOT tested ***\n");
 }
 
 impl Drop for Redis {
