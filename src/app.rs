@@ -6,6 +6,7 @@ mod entrances;
 mod members;
 mod once;
 mod reload;
+mod replicas;
 mod traces;
 
 use std::net::SocketAddr;
@@ -21,6 +22,8 @@ use crate::catalog::lineage::ProxyId;
 use crate::catalog::merge::Policy;
 use crate::config::{Config, ConfigError, Loaded, Origin};
 use crate::refresh::keep::{self, Keeper};
+use crate::refresh::lasting::Lasting;
+use crate::refresh::replicas::Replicas;
 use crate::refresh::{self, Refresh};
 use crate::registry::{Network, OwnIds, Registry};
 use crate::serve::{
@@ -30,6 +33,7 @@ use crate::serve::{
 use crate::shutdown::{Ending, Lifecycle};
 use crate::store::StoreStatus;
 use crate::store::identity::Secret;
+use crate::store::shared::Shared;
 use crate::telemetry::{self, Traces};
 
 use entrances::{Entrances, Materials};
@@ -45,7 +49,7 @@ pub struct App {
     admin: Option<Listener>,
     refresh: Arc<Refresh>,
     reloader: Reloader,
-    keeper: Option<Arc<Keeper>>,
+    lasting: Option<Arc<dyn Lasting>>,
     lifecycle: Lifecycle,
     traces: Option<Traces>,
 }
@@ -79,7 +83,11 @@ impl App {
     /// When the configuration is wrong or the address cannot be bound.
     pub async fn build(origin: Origin, loaded: &Loaded) -> Result<Self, AppError> {
         let config = &loaded.config;
-        let secret = secret(config, Secret::load).await;
+        let shared = shared(config)?;
+        let secret = match &shared {
+            Some(shared) => replicas::secret(shared).await,
+            None => secret(config, Secret::load).await,
+        };
         let own_id = secret.id(&config.registries);
         let own_ids = OwnIds::of(Some(own_id.clone()));
         let changed = Arc::new(Notify::new());
@@ -93,14 +101,24 @@ impl App {
         let policy = Arc::clone(&surroundings.policy);
         let wing = refresh::Members { registries: registries.clone(), policy };
         let refresh = Arc::new(Refresh::new(wing, Arc::clone(&current), Arc::clone(&surroundings.changed)));
+        let replicas = match shared {
+            Some(shared) => Some(Replicas::open(shared, &config.store, Arc::clone(&refresh)).await),
+            None => None,
+        };
         let configuration = Arc::new(Configuration::new(Timestamp::now()));
         let lifecycle = Lifecycle::new();
         let read_through = Arc::new(ReadThrough::new(flights(&lifecycle), config.limits.of_clients().requests));
         let core = Core::new(current, configuration, read_through, config.cache.max_size.as_u64());
         let listener = bind(config).await?;
         let admin = bind_admin(config).await?;
-        let core =
-            core.with_figures(figures(&listener, admin.as_ref(), keeper.as_ref())).with_published(refresh.published());
+        let core = core
+            .with_figures(figures(&listener, admin.as_ref(), keeper.as_ref(), replicas.as_ref()))
+            .with_published(refresh.published());
+        // There is one store: on disk, or shared.
+        let lasting: Option<Arc<dyn Lasting>> = match (keeper, replicas) {
+            (_, Some(replicas)) => Some(replicas),
+            (keeper, None) => keeper.map(|keeper| -> Arc<dyn Lasting> { keeper }),
+        };
         let materials = Materials { core: &core, registries: &registries, config, own_id: &own_id };
         let entrances = Entrances::new(&materials);
         let reloader = Reloader {
@@ -114,9 +132,9 @@ impl App {
             refresh: Arc::clone(&refresh),
             core,
             entrances,
-            keeper: keeper.clone(),
+            lasting: lasting.clone(),
         };
-        Ok(Self { listener, admin, refresh, reloader, keeper, lifecycle, traces })
+        Ok(Self { listener, admin, refresh, reloader, lasting, lifecycle, traces })
     }
 
     /// Where the proxy listens.
@@ -155,14 +173,18 @@ impl App {
     /// # Errors
     /// When signals cannot be listened to.
     pub async fn run(self) -> Result<Ending, AppError> {
-        let Self { listener, admin, refresh, reloader, keeper, lifecycle, traces } = self;
+        let Self { listener, admin, refresh, reloader, lasting, lifecycle, traces } = self;
         let entrances = reloader.entrances.clone();
-        let (name, publish) = refresh.publishing();
-        lifecycle.keep_running(name, publish);
+        if !lasting.as_ref().is_some_and(|lasting| lasting.publishes()) {
+            let (name, publish) = refresh.publishing();
+            lifecycle.keep_running(name, publish);
+        }
         reloader.start(&lifecycle).map_err(AppError::Signals)?;
-        if let Some(keeper) = keeper {
-            let (last, stopping) = (Arc::clone(&keeper), lifecycle.clone());
-            lifecycle.keep_running("store".to_owned(), move || Arc::clone(&keeper).run());
+        if let Some(lasting) = lasting {
+            let (last, stopping) = (Arc::clone(&lasting), lifecycle.clone());
+            for (name, task) in lasting.tasks() {
+                lifecycle.keep_running(name, task);
+            }
             lifecycle.spawn(async move {
                 stopping.stopped().await;
                 last.finish().await;
@@ -219,7 +241,12 @@ async fn bind_admin(config: &Config) -> Result<Option<Listener>, AppError> {
 }
 
 /// What the metrics show of parts that services know nothing of.
-fn figures(listener: &Listener, admin: Option<&Listener>, keeper: Option<&Arc<Keeper>>) -> Figures {
+fn figures(
+    listener: &Listener,
+    admin: Option<&Listener>,
+    keeper: Option<&Arc<Keeper>>,
+    replicas: Option<&Arc<Replicas>>,
+) -> Figures {
     let store = keeper.map(|keeper| -> Arc<dyn Fn() -> StoreFigures + Send + Sync> {
         let health = Arc::clone(keeper.health());
         Arc::new(move || {
@@ -228,7 +255,13 @@ fn figures(listener: &Listener, admin: Option<&Listener>, keeper: Option<&Arc<Ke
         })
     });
     let load = |listener: &Listener| Arc::clone(listener.load());
-    Figures { load: Some(load(listener)), admin: admin.map(load), store, telemetry: Some(telemetry_figures) }
+    Figures {
+        load: Some(load(listener)),
+        admin: admin.map(load),
+        store,
+        telemetry: Some(telemetry_figures),
+        replica: replicas.map(replicas::figures),
+    }
 }
 
 fn telemetry_figures() -> TelemetryFigures {
@@ -258,7 +291,16 @@ fn flights(lifecycle: &Lifecycle) -> Spawn {
 /// The id by which other proxies know the one that is served from this configuration, if it has been served and
 /// kept its id. None is made.
 pub async fn known_id(config: &Config) -> Option<ProxyId> {
-    secret(config, Secret::find).await.map(|secret| secret.id(&config.registries))
+    let secret = match shared(config) {
+        Ok(Some(shared)) => replicas::find_secret(&shared).await,
+        _ => secret(config, Secret::find).await,
+    };
+    secret.map(|secret| secret.id(&config.registries))
+}
+
+/// The store that replicas share, where there is one.
+fn shared(config: &Config) -> Result<Option<Shared>, AppError> {
+    Ok(replicas::shared(config)?)
 }
 
 /// What the store has as the secret. Its file may be on a slow disk.

@@ -103,7 +103,7 @@ pub struct Loaded {
 }
 
 /// Keys whose effect comes later (contract §3).
-const LATER: [&str; 1] = ["store.url"];
+const LATER: [&str; 0] = [];
 
 /// Reads and checks the configuration.
 ///

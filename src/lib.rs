@@ -13,7 +13,8 @@
 //! of each registry ([`registry::status`]), which `/registries` shows; what administrators ask of one (a test, a
 //! walk); and the ids of the proxies whose content the catalog holds ([`catalog::lineage`]).
 //!
-//! What is known is written to the [`store`] by [`refresh::keep`], and given back at the next start. A change of the
+//! What is known is written to the [`store`] by [`refresh::keep`], and given back at the next start; or, where several
+//! replicas are one proxy, by the one that leads, and taken up by the others ([`refresh::replicas`]). A change of the
 //! configuration ([`app`]) replaces registries and services whole, between two requests.
 //!
 //! What the catalog lacks, one name at a time, a request may have asked of the registries, at most 3 s long
@@ -61,8 +62,8 @@
 //! - Serving never awaits a refresh. A request sees exactly one catalog revision.
 //! - Merge is a pure function of the listings: the order of arrival cannot show. A failed registry keeps its
 //!   last good listing.
-//! - Only `registry` opens outgoing sockets, and `telemetry` one to the collector of traces, by a client of
-//!   `registry`'s; only `serve` accepts; only `config` reads the environment and configuration files (`registry` reads
+//! - Only `registry` opens outgoing sockets, `telemetry` one to the collector of traces, by a client of `registry`'s,
+//!   and `store::shared` those to Redis; only `serve` accepts; only `config` reads the environment and configuration files (`registry` reads
 //!   registry files and, for every request, token files; OpenTelemetry's SDK reads what `OTEL_…` variables say beyond
 //!   whether there are traces).
 //! - Foreign JSON lives in [`registry::wire`], and clients' configuration in [`inspect::validate`] and

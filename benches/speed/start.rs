@@ -48,7 +48,7 @@ fn first_catalog(listing: impl Into<std::sync::Arc<Listing>>) -> Catalog {
 fn kept(scale: &Scale) -> (TempDir, Store) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().to_str().expect("a path in UTF-8").to_owned();
-    let store = Store::of(&Config { path: Some(path), url: None }).expect("a store on disk");
+    let store = Store::of(&Config { path: Some(path), ..Config::default() }).expect("a store on disk");
     let Source { listing, .. } = scale.world().source.clone();
     let stored = Stored {
         registry: REGISTRY.to_owned(),

@@ -14,7 +14,7 @@ use super::{AppError, Blueprint, Entrances, Materials, Member, Surroundings, ref
 use crate::aside::aside;
 use crate::config::{Config, ConfigError, Loaded, Origin, Signature};
 use crate::refresh::Refresh;
-use crate::refresh::keep::Keeper;
+use crate::refresh::lasting::Lasting;
 use crate::serve::{Core, Refusal};
 use crate::shutdown::Lifecycle;
 use crate::store::identity::Secret;
@@ -41,8 +41,8 @@ pub(super) struct Reloader {
     pub(super) refresh: Arc<Refresh>,
     pub(super) core: Core,
     pub(super) entrances: Entrances,
-    /// Keeps listings over a restart, where there is a store on disk.
-    pub(super) keeper: Option<Arc<Keeper>>,
+    /// What outlives the process, where something does.
+    pub(super) lasting: Option<Arc<dyn Lasting>>,
 }
 
 impl Reloader {
@@ -165,12 +165,12 @@ impl Reloader {
 
     /// Takes up what was kept of registries that nobody hands anything over to.
     async fn restore(&self, next: &[Next]) {
-        let Some(keeper) = &self.keeper else { return };
+        let Some(lasting) = &self.lasting else { return };
         for next in next {
             if let Next::New(member) = next
                 && !self.members.iter().any(|before| before.has_same_place_as(member))
             {
-                let restored = timeout(RESTORE_LIMIT, keeper.restore(Arc::clone(&member.registry))).await;
+                let restored = timeout(RESTORE_LIMIT, Arc::clone(lasting).restore(Arc::clone(&member.registry))).await;
                 if restored.is_err() {
                     tracing::warn!(registry = member.name(), "the store is too slow to wait for what it has of it");
                 }
@@ -209,8 +209,8 @@ impl Reloader {
         let registries: Vec<_> = self.members.iter().map(|member| Arc::clone(&member.registry)).collect();
         let policy = Arc::clone(&self.surroundings.policy);
         self.refresh.replace(refresh::Members { registries: registries.clone(), policy });
-        if let Some(keeper) = &self.keeper {
-            keeper.follow(registries.clone());
+        if let Some(lasting) = &self.lasting {
+            lasting.follow(registries.clone());
         }
         let own_id = self.secret.id(&self.running.registries);
         let Self { core, running: config, .. } = self;

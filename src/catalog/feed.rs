@@ -13,6 +13,7 @@
 //!   takes its place.
 
 mod kept;
+mod shared;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use super::Catalog;
 use super::diff::{Change, diff, fingerprint};
 pub use kept::Kept;
+pub use shared::Parts;
 
 /// The most events that are held.
 pub const MAX_EVENTS: usize = 10_000;

@@ -15,6 +15,7 @@ use super::previous::{self, Beside, Head, Previous};
 use super::provenance::{Labels, NamedRegistry, Origin};
 use super::rules::{Omission, RegistryRules};
 use super::splice::Splice;
+use super::times::Times;
 use super::version::Rank;
 use super::{Catalog, Contribution, Counts, MergeMode, Participant, Server, Standing, Version, provenance};
 
@@ -54,15 +55,39 @@ pub struct Moment {
 /// Merges listings into the catalog that follows `previous`.
 #[must_use]
 pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Moment) -> Catalog {
+    merge_as(policy, sources, previous, moment, None)
+}
+
+/// The catalog that another replica made of these listings: since when versions count as changed, it says, and the
+/// catalog before has no part in it but to share what stays as it was.
+#[must_use]
+pub fn merge_given(
+    policy: &Policy,
+    sources: &[Source],
+    previous: &Catalog,
+    published_at: Timestamp,
+    times: &Arc<Times>,
+) -> Catalog {
+    merge_as(policy, sources, previous, Moment { now: published_at, is_ready: true }, Some(times))
+}
+
+fn merge_as(
+    policy: &Policy,
+    sources: &[Source],
+    previous: &Catalog,
+    moment: Moment,
+    given: Option<&Arc<Times>>,
+) -> Catalog {
     let registries: Vec<Participant> = sources.iter().map(participant).collect();
-    let previously = Previous::new(previous, &registries, moment);
+    let previously = Previous::new(previous, &registries, moment, given.map(AsRef::as_ref));
     let context = Context { policy, sources, previously: &previously, labels: &labels(policy, sources) };
     let mut catalog = Catalog {
         revision: previous.revision + 1,
         published_at: moment.now,
         registries,
         listings: sources.iter().map(|source| source.listing.clone()).collect(),
-        newest_update: previous.newest_update,
+        newest_update: previous.newest_update.max(given.map_or(Timestamp::MIN, |given| given.newest_update)),
+        given: given.cloned(),
         restored: previous.restored.clone().filter(|_| !moment.is_ready),
         ..Catalog::default()
     };
@@ -203,6 +228,7 @@ fn merge_name(context: &Context<'_>, name: &Name, listed: &[Head<'_>], before: O
             was.is_latest == is_latest
                 && was.registry == winner.registry
                 && Arc::ptr_eq(&was.entry, winner.entry)
+                && context.previously.agrees_on(name, was)
                 && context.previously.is_listed_alike(before, &contributions, was)
         };
         match before.zip(was).filter(|(before, was)| is_same(before, was)) {

@@ -21,6 +21,7 @@ pub mod page;
 pub mod provenance;
 pub mod rules;
 pub mod search;
+pub mod times;
 pub mod version;
 
 mod index;
@@ -47,6 +48,7 @@ use feed::Feed;
 use index::Index;
 use listing::{Listed, Listing};
 use rules::{Omission, RegistryRules};
+use times::Times;
 
 /// `[catalog]` of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -268,6 +270,8 @@ pub struct Catalog {
     /// Since when versions counted as changed in the process before this one, until clients can have synchronised
     /// with this one.
     restored: Option<Arc<Effects>>,
+    /// Since when versions count as changed, where another replica of this proxy says so.
+    given: Option<Arc<Times>>,
     /// What happened on the way to this catalog. Whoever publishes it records that ([`Feed::record`]). It is replaced
     /// once at most, where the feed has waited for registries to be tried ([`Feed::settle`]).
     pub changes: ArcSwap<Feed>,

@@ -10,6 +10,7 @@ use super::entry::{Entry, Name};
 use super::listing::{Listed, Listing};
 use super::merge::{Moment, Source};
 use super::splice::differing;
+use super::times::Times;
 use super::{Catalog, Contribution, Participant, Server, Version};
 
 /// Where more than one of so many names has to be looked at, all are.
@@ -23,11 +24,18 @@ pub(super) struct Previous<'a> {
     moment: Moment,
     pub(super) catalog: &'a Catalog,
     has_same_rules: bool,
+    /// Since when versions count as changed, where another replica says so.
+    given: Option<&'a Times>,
 }
 
 impl<'a> Previous<'a> {
-    pub(super) fn new(catalog: &'a Catalog, registries: &[Participant], moment: Moment) -> Self {
-        Self { moment, catalog, has_same_rules: have_same_rules(registries, &catalog.registries) }
+    pub(super) fn new(
+        catalog: &'a Catalog,
+        registries: &[Participant],
+        moment: Moment,
+        given: Option<&'a Times>,
+    ) -> Self {
+        Self { moment, catalog, has_same_rules: have_same_rules(registries, &catalog.registries), given }
     }
 
     /// The names that are listed in another way than before, in order; none where all names have to be looked at:
@@ -41,6 +49,10 @@ impl<'a> Previous<'a> {
         let mut names = Vec::new();
         for (was, is) in listings.iter().zip(sources) {
             names.extend(differing(listed(was.as_ref()), listed(is.listing.as_ref())));
+        }
+        if let Some(given) = self.given {
+            // Of a catalog that was made otherwise, nobody knows without a look where it differs.
+            names.extend(given.names_that_differ(self.catalog.given.as_deref()?));
         }
         names.sort_unstable();
         names.dedup();
@@ -56,6 +68,12 @@ impl<'a> Previous<'a> {
                     && before.usable == sources[*registry].usable
                     && Arc::ptr_eq(&before.listed, now)
             })
+            && server.versions.iter().all(|version| self.agrees_on(&server.name, version))
+    }
+
+    /// Whether a previous version counts as changed since the instant that is given, where one is.
+    pub(super) fn agrees_on(&self, name: &Name, version: &Version) -> bool {
+        self.given.is_none_or(|given| given.of(name, &version.entry) == version.effective_at)
     }
 
     /// Whether the registries besides its winner list a previous server's version as they did.
@@ -92,6 +110,9 @@ impl<'a> Previous<'a> {
         registry: &str,
         is_latest: bool,
     ) -> Timestamp {
+        if let Some(given) = self.given {
+            return given.of_text(name, entry);
+        }
         let updated_at = entry.updated_at();
         let from_now = || updated_at.max(self.moment.now).max(self.after_all_updates());
         match before {

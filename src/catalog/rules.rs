@@ -18,6 +18,8 @@ pub struct RegistryRules {
     namespaces: Patterns,
     include: Patterns,
     exclude: Patterns,
+    /// Identifies the name and the patterns, from one process to the next.
+    digest: [u8; 32],
 }
 
 /// Why a name that a registry lists is left out of the catalog.
@@ -45,7 +47,14 @@ impl RegistryRules {
             namespaces: Patterns::new(namespaces)?,
             include: Patterns::new(include)?,
             exclude: Patterns::new(exclude)?,
+            digest: digest(name, [namespaces, include, exclude]),
         })
+    }
+
+    /// Identifies the name and the patterns: the same of two processes means the same rules.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// Whether one of the registry's `namespaces` matches.
@@ -67,6 +76,23 @@ impl RegistryRules {
             None
         }
     }
+}
+
+/// With the length of each part, so that no two lists of patterns read the same.
+fn digest(name: &str, lists: [&[String]; 3]) -> [u8; 32] {
+    let mut hash = blake3::Hasher::new();
+    let mut add = |text: &str| {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    add(name);
+    for list in lists {
+        add(&list.len().to_string());
+        for pattern in list {
+            add(pattern);
+        }
+    }
+    *hash.finalize().as_bytes()
 }
 
 /// A set of glob patterns on server names. Letter case is ignored, so that `com.Acme/x` cannot slip

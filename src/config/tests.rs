@@ -61,7 +61,7 @@ fn the_files_of_the_repository_are_valid_and_the_example_has_every_key() {
     let loaded = load_in(&[("example.toml", &complete), ("acme.secret", "t"), ("admin.secret", "t")], &[])
         .unwrap_or_else(|error| panic!("{error}\n{complete}"));
     assert_eq!(loaded.config.registries.len(), 3);
-    for key in LATER.iter().filter(|key| **key != "store.url") {
+    for key in &LATER {
         assert!(loaded.without_effect.iter().any(|named| named == key), "{key} is not in the example");
     }
 }

@@ -12,7 +12,9 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::lasting::Lasting;
 use super::pace::{Difference, Pace};
+use super::{Start, Task};
 use crate::aside::aside;
 use crate::catalog::Catalog;
 use crate::catalog::current::Current;
@@ -122,7 +124,7 @@ pub async fn open(config: &store::Config, registries: &[Arc<Registry>], current:
             restoring.current.publish(Arc::new(restored(effects, changes)));
         }
         restoring.books().follow(&registries);
-        restoring.follow(registries);
+        restoring.keep_those(registries);
     })
     .await;
     Some(keeper)
@@ -146,19 +148,19 @@ impl Keeper {
     }
 
     /// Takes up what was kept of a registry that came later.
-    pub async fn restore(self: &Arc<Self>, registry: Arc<Registry>) {
+    async fn restore_one(self: &Arc<Self>, registry: Arc<Registry>) {
         let keeper = Arc::clone(self);
         // By one thread: the others have requests to answer.
         aside(move || store::restore::restore_one(&keeper.store, &registry, Timestamp::now(), 1)).await;
     }
 
     /// Keeps the listings of these registries from now on. Of others, what is kept stays as it is.
-    pub fn follow(&self, registries: Vec<Arc<Registry>>) {
+    fn keep_those(&self, registries: Vec<Arc<Registry>>) {
         self.registries.store(Arc::new(registries));
     }
 
     /// Writes what has to be written, for ever.
-    pub async fn run(self: Arc<Self>) {
+    async fn run(self: Arc<Self>) {
         loop {
             sleep(LOOK_INTERVAL).await;
             let keeper = Arc::clone(&self);
@@ -167,7 +169,7 @@ impl Keeper {
     }
 
     /// Writes for the last time, everything that has changed, and lets others write.
-    pub async fn finish(self: Arc<Self>) {
+    async fn write_last(self: Arc<Self>) {
         let last = aside(move || self.write(true));
         if timeout(LAST_WRITE_LIMIT, last).await.is_err() {
             tracing::warn!(
@@ -196,6 +198,28 @@ impl Keeper {
 
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lasting for Keeper {
+    fn tasks(self: Arc<Self>) -> Vec<(String, Start)> {
+        vec![("store".to_owned(), Box::new(move || -> Task { Box::pin(Arc::clone(&self).run()) }))]
+    }
+
+    fn publishes(&self) -> bool {
+        false
+    }
+
+    fn restore(self: Arc<Self>, registry: Arc<Registry>) -> Task {
+        Box::pin(async move { self.restore_one(registry).await })
+    }
+
+    fn follow(&self, registries: Vec<Arc<Registry>>) {
+        self.keep_those(registries);
+    }
+
+    fn finish(self: Arc<Self>) -> Task {
+        Box::pin(self.write_last())
     }
 }
 
@@ -306,7 +330,7 @@ mod tests {
     fn whoever_changes_what_is_followed_does_not_wait_for_a_disk() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = Some(directory.path().to_string_lossy().into_owned());
-        let store = Store::of(&store::Config { path, url: None }).expect("a store on disk");
+        let store = Store::of(&store::Config { path, url: None, ..store::Config::default() }).expect("a store on disk");
         let keeper = Keeper {
             store: Arc::new(store),
             current: Arc::default(),
@@ -315,6 +339,6 @@ mod tests {
         };
         // As while something is being written.
         let _books = keeper.books();
-        keeper.follow(Vec::new());
+        keeper.keep_those(Vec::new());
     }
 }

@@ -4,14 +4,18 @@
 //! `synchroniser` decide, `run` is one walk). A file has one task, which reads it (`watch`). They only change what is
 //! known of the registry; a single `publish` task turns that into catalogs (`sources` says when one is due). So walks
 //! never wait for one another, and a catalog never depends on who answered first. What is known outlives the process
-//! through [`keep`], as often as `pace` says.
+//! through [`keep`], as often as `pace` says; or, where several replicas are one proxy, through [`replicas`], and then a
+//! registry is asked by one of them (`duty`).
 
+mod duty;
 pub mod keep;
+pub mod lasting;
 
 #[cfg(test)]
 mod model;
 mod pace;
 mod publish;
+pub mod replicas;
 mod run;
 mod schedule;
 #[cfg(test)]
@@ -147,11 +151,21 @@ pub fn tasks(registry: &Arc<Registry>, schedule: &Config) -> Vec<(String, Start)
     let name = registry.name();
     let (probed, synced) = (Arc::clone(registry), Arc::clone(registry));
     if registry.is_file() {
-        let follow = move || -> Task { Box::pin(watch::follow_file(Arc::clone(&probed))) };
+        let follow = move || -> Task {
+            let registry = Arc::clone(&probed);
+            Box::pin(duty::on_duty(Arc::clone(&probed), move || watch::follow_file(Arc::clone(&registry))))
+        };
         return vec![(format!("file {name}"), Box::new(follow))];
     }
     let schedule = schedule.clone();
-    let probe = move || -> Task { Box::pin(watch::probe(Arc::clone(&probed))) };
-    let sync = move || -> Task { Box::pin(sync::keep_in_sync(Arc::clone(&synced), schedule.clone())) };
+    let probe = move || -> Task {
+        let registry = Arc::clone(&probed);
+        Box::pin(duty::on_duty(Arc::clone(&probed), move || watch::probe(Arc::clone(&registry))))
+    };
+    let sync = move || -> Task {
+        let (registry, schedule) = (Arc::clone(&synced), schedule.clone());
+        let walk = move || sync::keep_in_sync(Arc::clone(&registry), schedule.clone());
+        Box::pin(duty::on_duty(Arc::clone(&synced), walk))
+    };
     vec![(format!("probe {name}"), Box::new(probe)), (format!("sync {name}"), Box::new(sync))]
 }

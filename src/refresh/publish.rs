@@ -17,7 +17,7 @@ use crate::catalog::merge::{Moment, Policy, Source, merge};
 use crate::registry::Registry;
 
 /// Changes that arrive together become one catalog.
-const SETTLE: Duration = Duration::from_millis(20);
+pub(super) const SETTLE: Duration = Duration::from_millis(20);
 /// How long after the start the feed of changes waits for registries to be tried, at most: one whose first walk never
 /// ends shall not keep what happens in the others from those who follow it.
 const WAIT_LIMIT: Duration = Duration::from_mins(15);
@@ -59,7 +59,7 @@ pub(super) async fn publish(refresh: Arc<Refresh>) {
 }
 
 /// How long the feed of changes waits yet for registries to be tried; none where it does not.
-fn until_settled(current: &Current, started: Instant) -> Option<Duration> {
+pub(super) fn until_settled(current: &Current, started: Instant) -> Option<Duration> {
     let waits = current.load().changes.load().is_waiting();
     let left = if current.is_ready() { Duration::ZERO } else { WAIT_LIMIT.saturating_sub(started.elapsed()) };
     waits.then_some(left)
@@ -67,7 +67,7 @@ fn until_settled(current: &Current, started: Instant) -> Option<Duration> {
 
 /// Lets the feed of the catalog say what happens from now on. After the catalog is there for all to see: it may read
 /// every entry, and nobody else waits for that.
-async fn settle_aside(catalog: Arc<Catalog>) {
+pub(super) async fn settle_aside(catalog: Arc<Catalog>) {
     aside(move || {
         let settled = catalog.changes.load().settle(&catalog, Bounds::default());
         catalog.changes.store(settled);
@@ -77,7 +77,12 @@ async fn settle_aside(catalog: Arc<Catalog>) {
 
 /// Names the proxies behind the registries, before anything that came from them is published: whoever sees our
 /// content sees whose it is. Says whether some had to be left out; the first time, the log has it too.
-fn pass_on_lineage(registries: &[Arc<Registry>], sources: &[Source], current: &Current, was_cut: bool) -> bool {
+pub(super) fn pass_on_lineage(
+    registries: &[Arc<Registry>],
+    sources: &[Source],
+    current: &Current,
+    was_cut: bool,
+) -> bool {
     let of = registries.iter().zip(sources);
     let lineages: Vec<_> = of.map(|(registry, source)| registry.lineage(source.usable)).collect();
     let (lineage, is_cut) = Lineage::of(&lineages);

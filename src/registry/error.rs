@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::wire::FormatError;
 
 /// The three stages of Test Connection, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// Name resolution, connection, TLS; for a file: it can be opened.

@@ -110,7 +110,7 @@ impl Config {
 }
 
 /// A registry's health.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Nothing is known yet.
@@ -122,7 +122,8 @@ pub enum State {
 }
 
 /// What a probe, a page or a walk tells about health.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It worked.
     Success,
@@ -135,7 +136,7 @@ pub enum Outcome {
 }
 
 /// The health of one registry and what it rests on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// The present state.
     pub state: State,

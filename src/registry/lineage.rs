@@ -126,6 +126,13 @@ impl LineageWatch {
         }
     }
 
+    /// Takes over what was heard by another replica of this proxy, whatever was heard here.
+    pub(super) fn adopt(&self, lineage: Lineage) {
+        let mut heard = self.heard();
+        let last = if *heard.last == lineage { Arc::clone(&heard.last) } else { Arc::new(lineage) };
+        *heard = Heard { last, is_fresh: true, silent: 0 };
+    }
+
     /// Takes in that a test has ended.
     pub(super) fn end_test(&self, outcome: Outcome, config: &health::Config) {
         let mut heard = self.heard();

@@ -1,4 +1,4 @@
-//! THE PUMP: one registry each. The only module that opens outgoing connections (and reads registry
+//! THE PUMP: one registry each. The only module that opens connections to registries (and reads registry
 //! files), and the only one that knows foreign formats. It has no tasks of its own: `refresh` says when.
 //!
 //! In reading order: [`config`], [`endpoint`] and [`limits`] what the administrator says, `network` the way out,
@@ -8,7 +8,7 @@
 //! to a listing, [`guard`] whether it is believed, `check`, [`probe`] and [`health`] from outcomes to a state, [`status`], [`history`],
 //! [`syncs`] and [`marks`] what is known, `observe` how that changes, `lineage` who is behind it, [`lookup`] one name asked for out of turn,
 //! [`tally`] how often what happened,
-//! [`restore`] and `succession` what outlives the process and the settings, [`peer`] a proxy like ours that a command asks,
+//! [`restore`] and `succession` what outlives the process and the settings, [`shared`] what replicas tell one another, [`peer`] a proxy like ours that a command asks,
 //! and here [`Registry`].
 
 pub mod config;
@@ -27,6 +27,7 @@ pub mod peer;
 pub mod probe;
 pub mod restore;
 pub mod retry;
+pub mod shared;
 pub mod status;
 pub mod syncs;
 pub mod tally;
@@ -107,6 +108,8 @@ pub struct Registry {
     walkable: watch::Sender<bool>,
     /// What administrators ask for.
     requests: watch::Sender<RefreshRequests>,
+    /// The shift in which it is for this process to ask it; none while another replica does so for all.
+    duty: watch::Sender<Option<u64>>,
     /// Told whenever the catalog may have to change.
     changed: Arc<Notify>,
 }
@@ -148,6 +151,7 @@ impl Registry {
             status: Mutex::new(Status::starting(Timestamp::now())),
             walkable: watch::Sender::new(false),
             requests: watch::Sender::new(RefreshRequests::default()),
+            duty: watch::Sender::new(Some(0)),
             changed,
         })
     }

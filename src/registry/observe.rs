@@ -87,7 +87,8 @@ impl Registry {
     /// progress and the one that follows bring, except an empty list. Without it, the walk cannot confirm what is held: only a scheduled one
     /// can.
     pub fn request_refresh(&self, accept: bool) {
-        if accept && self.status().accept_held() {
+        // What another replica holds is not here: that one is told.
+        if accept && self.is_ours_to_ask() && self.status().accept_held() {
             tracing::info!(registry = self.name(), "believed the listing that was held: an administrator accepts it");
             self.changed.notify_one();
         }

@@ -9,7 +9,7 @@ use super::error::{FetchError, Stage};
 use super::health::Outcome;
 
 /// One test of a registry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Check {
     /// When it ended.
     pub at: Timestamp,
@@ -20,7 +20,7 @@ pub struct Check {
 }
 
 /// How one stage went.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StageReport {
     /// The stage.
     pub stage: Stage,

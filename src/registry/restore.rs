@@ -45,7 +45,7 @@ pub struct Stored {
 pub struct ListDigest(pub [u8; 32]);
 
 impl ListDigest {
-    fn new(registry: &str, url: &Url) -> Self {
+    pub(super) fn new(registry: &str, url: &Url) -> Self {
         let mut hash = Sha256::new();
         for part in [registry, &public_url(url), url.query().unwrap_or_default()] {
             hash.update((part.len() as u64).to_le_bytes());
@@ -133,7 +133,7 @@ impl Registry {
     }
 
     /// Where its list may be; nowhere, where it is a file.
-    fn list_urls(&self) -> impl Iterator<Item = Url> {
+    pub(super) fn list_urls(&self) -> impl Iterator<Item = Url> {
         let urls = match &self.source {
             Origin::Http(http) => Some(http.candidates()),
             Origin::File(_) => None,

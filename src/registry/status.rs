@@ -65,7 +65,7 @@ pub enum Taken {
 }
 
 /// What is known of our own id in a registry's answers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Loops {
     /// How often it was found. What was fetched while this changed is not believed.
     pub found: u64,
@@ -77,7 +77,7 @@ pub struct Loops {
 }
 
 /// A walk that has ended, or the reading of a file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SyncReport {
     /// When it began.
     pub started_at: Timestamp,

@@ -18,6 +18,7 @@ impl Registry {
             ours.take_over(theirs);
         }
         self.walkable.send_replace(*predecessor.walkable.borrow());
+        self.duty.send_replace(*predecessor.duty.borrow());
         self.changed.notify_one();
     }
 }

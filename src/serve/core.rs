@@ -56,6 +56,31 @@ pub struct Figures {
     pub store: Option<Arc<dyn Fn() -> StoreFigures + Send + Sync>>,
     /// How logs and traces are doing.
     pub telemetry: Option<fn() -> TelemetryFigures>,
+    /// How the replica stands, where it is one of several.
+    pub replica: Option<Arc<dyn Fn() -> ReplicaFigures + Send + Sync>>,
+}
+
+/// How a replica stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaFigures {
+    /// Where Redis is, without user and password.
+    pub address: String,
+    /// `leading`, `following` or `alone`.
+    pub role: &'static str,
+    /// Since when.
+    pub since: Timestamp,
+    /// The epoch and the sequence of the last generation that it has taken.
+    pub generation: (u64, u64),
+    /// Whether what it serves is of its own making.
+    pub is_own: bool,
+    /// When Redis last answered.
+    pub heard_at: Option<Timestamp>,
+    /// What is wrong with Redis, if something is.
+    pub fault: Option<String>,
+    /// Bytes of manifests and chunks that were written since the start.
+    pub sent: u64,
+    /// The same, read.
+    pub received: u64,
 }
 
 /// How the store is doing.

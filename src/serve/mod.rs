@@ -69,7 +69,7 @@ pub use config::size;
 pub use config::{AdminConfig, AdminListen, CacheConfig, ReadThroughConfig, ServerConfig};
 pub use configuration::{Configuration, Refusal};
 pub use connection::{Connection, Deadlines, Load};
-pub use core::{Core, Figures, StoreFigures, TelemetryFigures};
+pub use core::{Core, Figures, ReplicaFigures, StoreFigures, TelemetryFigures};
 pub use documents::{openapi_json, openapi_yaml};
 pub use entrance::Entrance;
 use handling::{Answered, Found};

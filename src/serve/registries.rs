@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::ReplicaFigures;
 use super::configuration::State;
 use crate::catalog::rules::Omission;
 use crate::catalog::{Catalog, Contribution, Standing};
@@ -31,6 +32,24 @@ struct Metadata<'a> {
     count: usize,
     /// What became of the configuration since the start.
     configuration: &'a State,
+    /// How this replica stands, where it is one of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replica: Option<ReplicaView>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReplicaView {
+    role: &'static str,
+    since: Timestamp,
+    /// `EPOCH-SEQUENCE`, of the generation that was last taken.
+    generation: String,
+    /// Whether what is served is that generation.
+    shared: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heard_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 /// A registry as it is shown.
@@ -146,6 +165,7 @@ pub(super) struct Registries<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) configuration: &'a State,
     pub(super) shows_urls: bool,
+    pub(super) replica: Option<ReplicaFigures>,
 }
 
 impl Registries<'_> {
@@ -157,7 +177,8 @@ impl Registries<'_> {
     /// The body of `GET /registries`.
     pub(super) fn list(&self) -> Vec<u8> {
         let registries = self.summaries();
-        let metadata = Metadata { count: registries.len(), configuration: self.configuration };
+        let replica = self.replica.as_ref().map(ReplicaView::from);
+        let metadata = Metadata { count: registries.len(), configuration: self.configuration, replica };
         to_line(&ListBody { registries, metadata })
     }
 
@@ -268,6 +289,20 @@ pub(super) fn to_line(body: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec(body).expect("a status holds only texts, numbers and times");
     bytes.push(b'\n');
     bytes
+}
+
+impl From<&ReplicaFigures> for ReplicaView {
+    fn from(replica: &ReplicaFigures) -> Self {
+        let (epoch, sequence) = replica.generation;
+        Self {
+            role: replica.role,
+            since: replica.since,
+            generation: format!("{epoch}-{sequence}"),
+            shared: !replica.is_own,
+            heard_at: replica.heard_at,
+            error: replica.fault.clone(),
+        }
+    }
 }
 
 impl From<&Check> for CheckView {

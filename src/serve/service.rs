@@ -307,6 +307,7 @@ impl Service {
             catalog: &catalog,
             configuration: &self.configuration(),
             shows_urls: self.shows_urls_here(),
+            replica: self.core.figures.replica.as_ref().map(|replica| replica()),
         })
     }
 }

@@ -90,8 +90,13 @@ pub(super) fn write(kept: &Kept, out: &mut impl Write) -> Result<(), Problem> {
             events: kept.events.len(),
         };
         write_line(out, &header, MAX_HEADER_BYTES)?;
-        kept.events.iter().try_for_each(|event| write_line(out, &Line::of(event), MAX_LINE_BYTES))
+        kept.events.iter().try_for_each(|event| write_event(out, event))
     })
+}
+
+/// Writes an event as a line.
+pub(super) fn write_event(out: &mut dyn Write, event: &Event) -> Result<(), Problem> {
+    write_line(out, &Line::of(event), MAX_LINE_BYTES)
 }
 
 pub(super) fn read<R: Read + Seek>(input: R) -> Result<Kept, Problem> {
@@ -110,7 +115,12 @@ pub(super) fn read<R: Read + Seek>(input: R) -> Result<Kept, Problem> {
 }
 
 fn read_event(content: &mut Content<impl BufRead>) -> Result<Arc<Event>, Problem> {
-    let line: Line = parse(content.line(MAX_LINE_BYTES)?.unwrap_or_default())?;
+    parse_event(content.line(MAX_LINE_BYTES)?.unwrap_or_default())
+}
+
+/// Reads the line of an event.
+pub(super) fn parse_event(line: &str) -> Result<Arc<Event>, Problem> {
+    let line: Line = parse(line)?;
     let Line { sequence, time, revision, change } = line;
     let change = change.map(Entry::into_change).transpose()?;
     Ok(Arc::new(Event { sequence, time, revision, change }))

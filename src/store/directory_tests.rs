@@ -9,7 +9,8 @@ use super::*;
 use crate::catalog::effects::Effect;
 
 fn store(path: &Path) -> Store {
-    Store::of(&Config { path: Some(path.to_string_lossy().into_owned()), url: None }).expect("it is on disk")
+    Store::of(&Config { path: Some(path.to_string_lossy().into_owned()), url: None, ..Config::default() })
+        .expect("it is on disk")
 }
 
 fn directory() -> tempfile::TempDir {

@@ -90,7 +90,12 @@ impl Secret {
         ProxyId::new(&text[..ID_LENGTH]).expect("base64url has the characters that ids have")
     }
 
-    fn random() -> Self {
+    /// A new one.
+    ///
+    /// # Panics
+    /// Where the system has no random numbers; TLS needs them too.
+    #[must_use]
+    pub fn random() -> Self {
         let mut bytes = [0; SECRET_BYTES];
         default_provider().secure_random.fill(&mut bytes).expect("the system has random numbers: TLS needs them too");
         Self(bytes)
@@ -105,6 +110,16 @@ impl Secret {
         made.map_err(|error| Problem::Inaccessible { path: path.clone(), action: "written", error })?;
         // Another process may have been faster; its secret counts.
         read(&path)?.ok_or(Problem::Foreign { path })
+    }
+
+    /// The secret as it is kept.
+    pub(super) fn as_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// Reads what [`Secret::as_text`] made.
+    pub(super) fn of_text(text: &str) -> Option<Self> {
+        Self::decode(text.as_bytes())
     }
 
     fn decode(text: &[u8]) -> Option<Self> {

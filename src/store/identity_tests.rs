@@ -42,14 +42,14 @@ fn of_those_who_start_together_all_have_one_secret() {
 fn who_only_looks_makes_nothing() {
     let directory = directory();
     let store = directory.path().join("catalog");
-    let config = Config { path: Some(store.to_string_lossy().into_owned()), url: None };
+    let config = Config { path: Some(store.to_string_lossy().into_owned()), url: None, ..Config::default() };
     assert_eq!(Secret::find(&config), None);
     assert!(!store.exists());
     let secret = Secret::load(&config);
     assert_eq!(Secret::find(&config), Some(secret));
     fs::write(store.join(FILE), "something else").expect("a writable directory");
     assert_eq!(Secret::find(&config), None);
-    assert_eq!(Secret::find(&Config { path: Some("off".to_owned()), url: None }), None);
+    assert_eq!(Secret::find(&Config { path: Some("off".to_owned()), url: None, ..Config::default() }), None);
 }
 
 #[test]
@@ -77,8 +77,8 @@ fn a_store_that_cannot_be_one_is_named() {
 
 #[test]
 fn without_a_store_every_process_has_its_own() {
-    let off = Config { path: Some("off".to_owned()), url: None };
-    let redis = Config { path: None, url: Some("redis://redis.example".into()) };
+    let off = Config { path: Some("off".to_owned()), url: None, ..Config::default() };
+    let redis = Config { path: None, url: Some("redis://redis.example".into()), ..Config::default() };
     for config in [off, redis] {
         assert_ne!(Secret::load(&config), Secret::load(&config));
     }

@@ -17,8 +17,10 @@
 //! of another release is told of and never overwritten. When something is written, `refresh::keep` decides. That it
 //! cannot be (a full or read-only disk, another process) costs nothing but the next restart's speed.
 //!
-//! What this does not do: keep files of registries that are files (they are read at each start), keep anything in
-//! Redis, remove what belongs to registries that are no longer configured, or share listings between processes.
+//! Where several replicas are one proxy, all that is in Redis instead: see [`shared`].
+//!
+//! What this does not do: keep files of registries that are files (they are read at each start), or remove what belongs
+//! to registries that are no longer configured.
 
 pub mod changes;
 pub mod effects;
@@ -27,6 +29,7 @@ pub mod identity;
 pub mod listing;
 pub mod problem;
 pub mod restore;
+pub mod shared;
 
 mod aside;
 mod directory;
@@ -37,10 +40,12 @@ mod line;
 mod servers;
 
 use std::path::Path;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use crate::registry::duration;
 pub use directory::{Store, Writing};
 pub use health::{Health, StoreStatus};
 pub use problem::Problem;
@@ -49,13 +54,24 @@ pub use problem::Problem;
 const DEFAULT_PATH: &str = "state/catalog";
 
 /// `[store]` of the configuration.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where on disk, relative to the working directory; `off` for nowhere; `state/catalog` by default.
     pub path: Option<String>,
     /// A Redis to share listings through, in place of the disk. It may hold a password.
     pub url: Option<SecretString>,
+    /// What keys in Redis begin with, in braces: replicas with the same one are one proxy.
+    pub prefix: String,
+    /// How long a leader that is not heard of leads; after six times as long, replicas go on alone.
+    #[serde(deserialize_with = "duration::required")]
+    pub lease: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { path: None, url: None, prefix: "mcp-registry-proxy".to_owned(), lease: Duration::from_secs(10) }
+    }
 }
 
 impl Config {
@@ -72,7 +88,7 @@ impl Config {
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         let url = |config: &Self| config.url.as_ref().map(|url| url.expose_secret().to_owned());
-        self.path == other.path && url(self) == url(other)
+        self.path == other.path && url(self) == url(other) && (&self.prefix, self.lease) == (&other.prefix, other.lease)
     }
 
     /// The keys whose values make no sense, and why. The URL is not repeated: it may hold a password.
@@ -85,13 +101,16 @@ impl Config {
         if self.path.as_deref() == Some("") {
             problems.push(("path", "is empty; name a directory, or write \"off\"".to_owned()));
         }
-        if self.url.as_ref().is_some_and(|url| !is_redis_url(url.expose_secret())) {
-            problems.push(("url", "is not a Redis URL; write redis://host:port or rediss://host:port".to_owned()));
+        if let Some(problem) = self.url.as_ref().and_then(|url| shared::problem_with(url.expose_secret())) {
+            problems.push(("url", problem.to_owned()));
+        }
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+        if !(1..=64).contains(&self.prefix.len()) || !self.prefix.bytes().all(is_plain) {
+            problems.push(("prefix", "must be 1 to 64 of A-Z a-z 0-9 - _ . :".to_owned()));
+        }
+        if !(Duration::from_millis(200)..=Duration::from_mins(5)).contains(&self.lease) {
+            problems.push(("lease", "must be between 200ms and 5m".to_owned()));
         }
         problems
     }
-}
-
-fn is_redis_url(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host())
 }

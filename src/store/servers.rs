@@ -131,7 +131,7 @@ impl<R: BufRead> Source<'_, R> {
 }
 
 /// Adds a version to its name.
-fn add(listed: &mut Listed, entry: Arc<Entry>) -> Result<(), Problem> {
+pub(super) fn add(listed: &mut Listed, entry: Arc<Entry>) -> Result<(), Problem> {
     if listed.entries.last().is_some_and(|before| entry.version() <= before.version()) {
         return Err(unsorted());
     }
@@ -141,7 +141,7 @@ fn add(listed: &mut Listed, entry: Arc<Entry>) -> Result<(), Problem> {
 }
 
 /// Adds a name.
-fn push(servers: &mut Vec<Arc<Listed>>, listed: Arc<Listed>) -> Result<(), Problem> {
+pub(super) fn push(servers: &mut Vec<Arc<Listed>>, listed: Arc<Listed>) -> Result<(), Problem> {
     if servers.last().is_some_and(|last| listed.name <= last.name) {
         return Err(unsorted());
     }

@@ -48,6 +48,7 @@ mod progress;
 mod read_through;
 mod recovery;
 mod reload;
+mod replicas;
 mod request_ids;
 mod requests;
 mod restart;

@@ -159,7 +159,7 @@ const READ_THROUGH: [Key; 2] = [
     key("negative_ttl", Kind::Duration, "\"30s\"", "\"5m\"", "How long \"not there\" is remembered; 1h at most."),
 ];
 
-const STORE: [Key; 2] = [
+const STORE: [Key; 4] = [
     waiting(key(
         "path",
         Kind::Path,
@@ -172,7 +172,22 @@ const STORE: [Key; 2] = [
         "url",
         Kind::Url,
         "\"redis://127.0.0.1:6379\"",
-        "A Redis that replicas share, in place of `path`. Read and checked; in this version nothing is kept there.",
+        "In place of `path`, a Redis (6 or later, or Valkey) that replicas share, which are one proxy then: `redis://`, \
+         `rediss://`, `redis+sentinel://HOST:PORT,…/SERVICE/DATABASE`, `redis+cluster://HOST:PORT,…`.",
+    )),
+    waiting(key(
+        "prefix",
+        Kind::Text,
+        "\"mcp-registry-proxy\"",
+        "\"acme-mcp\"",
+        "What the keys in Redis begin with; replicas with the same one are one proxy.",
+    )),
+    waiting(key(
+        "lease",
+        Kind::Duration,
+        "\"10s\"",
+        "\"5s\"",
+        "How long a replica leads that is not heard of; after six times that without Redis, replicas go on alone.",
     )),
 ];
 

@@ -15,14 +15,15 @@ use super::super::changes::MAX_FOLLOWERS;
 use super::super::connection::Load;
 use super::super::error::Problem;
 use super::super::note::CacheUse;
-use super::super::{Service, StoreFigures, TelemetryFigures};
+use super::super::{ReplicaFigures, Service, StoreFigures, TelemetryFigures};
 use crate::inspect::conflicts::Kind as Conflict;
 use figures::{
     ABANDONED, ACCEPT_FAILURES, ACCEPTED, BUILD, CACHE_BODIES, CACHE_BYTES, CACHE_EVICTIONS, CACHE_MAX_BYTES,
     CACHE_REQUESTS, COLLAPSED, CONFLICTS, CONNECTIONS, CROWDED, DURATIONS, FOLLOWERS, IN_FLIGHT, LOOK_UPS, LOST_LINES,
     PENDING_KEYS, POSTED, POSTED_BYTES, PUBLISHED_AT, READY, REFUSED_REQUESTS, REJECTED, RELOAD_SUCCESSFUL,
-    RELOADED_AT, REQUESTS, REVISION, SENDING, SERVERS, STORE_BYTES, STORE_FAILING, STORE_FAILURES, STORE_WRITES,
-    STORED_AT, TRACE_EXPORTS, VERSIONS,
+    RELOADED_AT, REPLICA_EPOCH, REPLICA_FAILING, REPLICA_HEARD_AT, REPLICA_RECEIVED, REPLICA_ROLE, REPLICA_SENT,
+    REPLICA_SEQUENCE, REPLICA_SHARED, REQUESTS, REVISION, SENDING, SERVERS, STORE_BYTES, STORE_FAILING, STORE_FAILURES,
+    STORE_WRITES, STORED_AT, TRACE_EXPORTS, VERSIONS,
 };
 pub(super) use sheet::Format;
 use sheet::Sheet;
@@ -132,12 +133,32 @@ impl Service {
             sheet.count(STORE_FAILURES, &[], failures);
             sheet.count(STORE_BYTES, &[], written_bytes);
         }
+        self.add_replica(sheet);
         if let Some(telemetry) = self.core.figures.telemetry {
             let TelemetryFigures { lost_log_lines, trace_exports, failed_trace_exports } = telemetry();
             sheet.count(LOST_LINES, &[], lost_log_lines);
             sheet.count(TRACE_EXPORTS, &["success"], trace_exports);
             sheet.count(TRACE_EXPORTS, &["failure"], failed_trace_exports);
         }
+    }
+}
+
+impl Service {
+    fn add_replica(&self, sheet: &mut Sheet) {
+        let Some(replica) = &self.core.figures.replica else { return };
+        let ReplicaFigures { role, generation, is_own, heard_at, fault, sent, received, .. } = replica();
+        for known in ["leading", "following", "alone"] {
+            sheet.gauge(REPLICA_ROLE, &[known], role == known);
+        }
+        sheet.gauge(REPLICA_EPOCH, &[], generation.0);
+        sheet.gauge(REPLICA_SEQUENCE, &[], generation.1);
+        sheet.gauge(REPLICA_SHARED, &[], !is_own);
+        sheet.gauge(REPLICA_FAILING, &[], fault.is_some());
+        if let Some(heard_at) = heard_at {
+            sheet.gauge(REPLICA_HEARD_AT, &[], heard_at.as_second());
+        }
+        sheet.count(REPLICA_SENT, &[], sent);
+        sheet.count(REPLICA_RECEIVED, &[], received);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the tests stand on: a scripted registry ([`registry`]), malformed answers ([`raw`]), an address that
 //! leads elsewhere ([`relay`]), a proxy that runs in the test's own runtime ([`proxy`]) or as the real binary
 //! ([`binary`]), a collector of its traces ([`collector`]), entries ([`entry`]), plain requests ([`http`], [`http2`]), raw connections ([`stream`]),
-//! certificates ([`tls`]), a registry that shows them ([`tls_registry`]), proxies that know one another ([`lineage`]), what clients demand ([`decoders`]), the
+//! certificates ([`tls`]), a real Redis and a bad wire to it ([`redis`]), a registry that shows them ([`tls_registry`]), proxies that know one another ([`lineage`]), what clients demand ([`decoders`]), the
 //! headers that answers have ([`profile`]), the API's description to hold answers against
 //! ([`description`]), and a way to wait for a condition instead of sleeping.
 
@@ -16,6 +16,7 @@ pub(crate) mod lineage;
 pub(crate) mod profile;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+pub(crate) mod redis;
 pub(crate) mod registry;
 pub(crate) mod relay;
 pub(crate) mod stream;

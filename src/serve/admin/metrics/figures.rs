@@ -136,6 +136,23 @@ figures! {
     STORE_BYTES: Counter, "mcp_registry_proxy_store_written_bytes_total",
         "Bytes that were written to the store";
 
+    REPLICA_ROLE: Gauge, "mcp_registry_proxy_replica_role" ["role"],
+        "Where Redis is shared: 1 for what this replica does: leading, following, or alone";
+    REPLICA_EPOCH: Gauge, "mcp_registry_proxy_replica_generation_epoch",
+        "The epoch of the last generation that this replica has taken";
+    REPLICA_SEQUENCE: Gauge, "mcp_registry_proxy_replica_generation_sequence",
+        "The sequence of the last generation that this replica has taken";
+    REPLICA_SHARED: Gauge, "mcp_registry_proxy_replica_shared",
+        "Whether what this replica serves is that generation, and not of its own making";
+    REPLICA_FAILING: Gauge, "mcp_registry_proxy_replica_redis_failing",
+        "Whether something is wrong with Redis";
+    REPLICA_HEARD_AT: Gauge, "mcp_registry_proxy_replica_redis_last_answer_timestamp_seconds",
+        "When Redis last answered, in seconds since 1970";
+    REPLICA_SENT: Counter, "mcp_registry_proxy_replica_redis_sent_bytes_total",
+        "Bytes of manifests and chunks that were written to Redis";
+    REPLICA_RECEIVED: Counter, "mcp_registry_proxy_replica_redis_received_bytes_total",
+        "Bytes of manifests and chunks that were read from Redis";
+
     LOST_LINES: Counter, "mcp_registry_proxy_log_lines_lost_total",
         "Log lines that were lost, because nobody read them";
     TRACE_EXPORTS: Counter, "mcp_registry_proxy_trace_exports_total" ["outcome"],

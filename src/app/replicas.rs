@@ -1,0 +1,64 @@
+//! A proxy that is one replica of several: where they meet, and what is shown of that.
+
+use std::sync::Arc;
+
+use figment::value::magic::RelativePathBuf;
+
+use crate::config::{Config, ConfigError};
+use crate::refresh::replicas::{ReplicaStatus, Replicas};
+use crate::serve::ReplicaFigures;
+use crate::store::identity::Secret;
+use crate::store::shared::Shared;
+
+/// The store that replicas share, where there is one. Nobody is asked yet.
+pub(super) fn shared(config: &Config) -> Result<Option<Shared>, ConfigError> {
+    let file = config.network.ca_file.as_ref().map(RelativePathBuf::relative);
+    let read = |path: std::path::PathBuf| {
+        std::fs::read(&path).map_err(|error| {
+            ConfigError::of_key("network.ca_file", &format!("{} cannot be read: {error}", path.display()))
+        })
+    };
+    let authorities = file.filter(|_| config.store.url.is_some()).map(read).transpose()?;
+    Shared::of(&config.store, authorities.as_deref())
+        .map_err(|fault| ConfigError::of_key("store.url", &format!("cannot be used: {fault}")))
+}
+
+/// The secret that all replicas have. Where Redis does not give it, that is said once and another one lasts as long as the process.
+pub(super) async fn secret(shared: &Shared) -> Secret {
+    let own = Secret::random();
+    match shared.secret(&own).await {
+        Ok(secret) => secret,
+        Err(fault) => {
+            tracing::warn!(
+                redis = shared.address(),
+                reason = %fault,
+                "the id of all replicas cannot be read: until the next start this one has another, and a loop through a replica stays unseen"
+            );
+            own
+        }
+    }
+}
+
+/// The same where there is one, and Redis gives it.
+pub(super) async fn find_secret(shared: &Shared) -> Option<Secret> {
+    shared.find_secret().await.ok().flatten()
+}
+
+/// How the replica stands, as services show it.
+pub(super) fn figures(replicas: &Arc<Replicas>) -> Arc<dyn Fn() -> ReplicaFigures + Send + Sync> {
+    let replicas = Arc::clone(replicas);
+    Arc::new(move || {
+        let ReplicaStatus { address, role, since, generation, is_own, heard_at, fault, traffic } = replicas.status();
+        ReplicaFigures {
+            address,
+            role,
+            since,
+            generation,
+            is_own,
+            heard_at,
+            fault,
+            sent: traffic.sent,
+            received: traffic.received,
+        }
+    })
+}

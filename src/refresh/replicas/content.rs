@@ -1,0 +1,196 @@
+//! What a replica serves, and what that was made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Replicas;
+use crate::aside::aside;
+use crate::catalog::Catalog;
+use crate::catalog::feed::{Bounds, Feed};
+use crate::catalog::merge::{Moment, Policy, Source, merge};
+use crate::refresh::publish::{pass_on_lineage, settle_aside, until_settled};
+use crate::refresh::sources::Sources;
+use crate::refresh::{IDLE, Members};
+use crate::registry::Registry;
+use crate::registry::shared::Known;
+use crate::store::shared::book::Book;
+use crate::store::shared::manifest::Manifest;
+use crate::store::shared::protocol::Role;
+
+/// What a replica serves, and what that was made of.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    /// The last generation that was taken or written.
+    pub(super) base: Option<Base>,
+    /// What the catalog that is served was merged from, where it was merged here.
+    merged: Vec<Source>,
+    /// Whether what is served is of this replica's own making, and not of the generation.
+    pub(super) is_own: bool,
+    /// The members of the last cycle.
+    pub(super) members: Option<Arc<Members>>,
+    role: Option<Role>,
+    shift: u64,
+    /// The epoch in which it has taken over.
+    pub(super) led: Option<u64>,
+    /// When it was last alone.
+    pub(super) alone_at: Option<Instant>,
+    /// Since when reading or writing fails.
+    pub(super) failing_since: Option<Instant>,
+    was_cut: bool,
+    /// When something is due by itself.
+    due_in: Option<Duration>,
+    /// Chunks that nobody needs any more, and since when.
+    pub(super) garbage: Vec<(Instant, crate::store::shared::chunk::ChunkId)>,
+    pub(super) touched_at: Option<Instant>,
+    started: Option<Instant>,
+}
+
+/// A generation as this replica has it.
+#[derive(Debug)]
+pub(super) struct Base {
+    pub(super) manifest: Manifest,
+    pub(super) book: Arc<Book>,
+    /// What is known of each registry, as it was written; nothing where another replica wrote it.
+    pub(super) known: Vec<Known>,
+    /// Its catalog, where this replica made the same.
+    pub(super) catalog: Option<Arc<Catalog>>,
+    /// The feed of that, at the time.
+    pub(super) feed: Option<Arc<Feed>>,
+}
+
+/// A catalog that is not published yet.
+pub(super) struct Draft {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) parts: Vec<Source>,
+}
+
+impl Content {
+    /// Takes in a role: whose it is to ask the registries.
+    pub(super) fn turn(&mut self, role: Role, members: &Arc<Members>) {
+        let is_asking = |role: Option<Role>| matches!(role, Some(Role::Leading(_) | Role::Alone));
+        let begins = match role {
+            // What changed while it was alone, or followed, comes first.
+            Role::Leading(_) => !matches!(self.role, Some(Role::Leading(_))),
+            Role::Alone => !is_asking(self.role),
+            Role::Following => false,
+        };
+        self.shift += u64::from(begins);
+        self.role = Some(role);
+        if role == Role::Alone {
+            self.alone_at = Some(Instant::now());
+        }
+        self.started.get_or_insert_with(Instant::now);
+        for registry in &members.registries {
+            let is_ours = role != Role::Following || !self.is_shared(registry);
+            registry.set_duty(is_ours.then_some(self.shift));
+        }
+    }
+
+    /// Whether the leader asks a registry for all: where nobody has written anything yet, it is about to.
+    fn is_shared(&self, registry: &Registry) -> bool {
+        let place = registry.place();
+        self.base.as_ref().is_none_or(|base| base.manifest.registries.iter().any(|part| part.place.has_bytes(&place)))
+    }
+
+    /// How long until something is due by itself.
+    pub(super) fn until_due(&mut self, role: Role) -> Duration {
+        let due_in = self.due_in.take().unwrap_or(IDLE);
+        if role == Role::Following { IDLE } else { due_in }
+    }
+
+    pub(super) fn is_cut(&mut self, replicas: &Replicas, members: &Members, parts: &[Source]) {
+        let current = &replicas.refresh.current;
+        self.was_cut |= pass_on_lineage(&members.registries, parts, current, self.was_cut);
+    }
+
+    /// Whether a catalog was merged of these.
+    pub(super) fn is_merged_of(&self, sources: &Sources) -> bool {
+        !sources.differ_from(&self.merged)
+    }
+
+    /// Shows a catalog.
+    pub(super) fn show(&mut self, replicas: &Replicas, catalog: Arc<Catalog>, parts: Vec<Source>) {
+        replicas.refresh.current.publish(catalog);
+        replicas.refresh.published.send_modify(|catalogs| *catalogs += 1);
+        self.merged = parts;
+    }
+
+    /// Whether anything has been shown.
+    pub(super) fn has_shown(&self) -> bool {
+        !self.merged.is_empty()
+    }
+
+    /// What follows from what is known of the registries, once that is shown: whether clients can synchronise, and
+    /// whether the feed says what happens.
+    pub(super) async fn settle(&mut self, replicas: &Replicas, sources: &Sources) {
+        let current = &replicas.refresh.current;
+        set_ready(replicas, sources.are_attempted);
+        let started = *self.started.get_or_insert_with(Instant::now);
+        let mut settles_in = until_settled(current, started);
+        if settles_in == Some(Duration::ZERO) {
+            settle_aside(current.load().clone()).await;
+            replicas.refresh.published.send_modify(|catalogs| *catalogs += 1);
+            settles_in = None;
+        }
+        self.due_in = Some(sources.expire_in.min(settles_in.unwrap_or(IDLE)));
+    }
+}
+
+/// Notes that clients can synchronise, where they can.
+pub(super) fn set_ready(replicas: &Replicas, is_ready: bool) {
+    let current = &replicas.refresh.current;
+    if is_ready && !current.is_ready() {
+        current.set_ready();
+        let catalog = current.load();
+        tracing::info!(servers = catalog.servers().len(), versions = catalog.versions(), "ready");
+    }
+}
+
+impl Replicas {
+    /// Makes catalogs of what this replica knows, for its own clients.
+    pub(super) async fn go_alone(&self, content: &mut Content, members: &Arc<Members>) {
+        let sources = Sources::read(&members.registries, Timestamp::now());
+        content.is_cut(self, members, &sources.parts);
+        // With nothing known of any registry, there is nothing to show yet.
+        if !content.is_merged_of(&sources) {
+            let before = self.refresh.current.load().clone();
+            let feed = before.changes.load_full();
+            let feed = if content.is_own { feed } else { branch(&feed) };
+            let draft = self.draft(&members.policy, &sources, before, feed).await;
+            content.show(self, draft.catalog, draft.parts);
+            content.is_own = true;
+        }
+        content.settle(self, &sources).await;
+        content.members = Some(Arc::clone(members));
+    }
+
+    /// Merges what is known into the catalog that follows `previous`, whose feed is `feed`.
+    pub(super) async fn draft(
+        &self,
+        policy: &Arc<Policy>,
+        sources: &Sources,
+        previous: Arc<Catalog>,
+        feed: Arc<Feed>,
+    ) -> Draft {
+        let current = &self.refresh.current;
+        let moment = Moment { now: Timestamp::now(), is_ready: current.is_ready() };
+        // Rendered bodies are kept by revision: in one process it never goes back.
+        let revision = current.load().revision.max(previous.revision) + 1;
+        let (policy, parts) = (Arc::clone(policy), sources.parts.clone());
+        aside(move || {
+            let mut catalog = merge(&policy, &parts, &previous, moment);
+            (catalog.revision, catalog.published_at) = (revision, Timestamp::now());
+            catalog.changes.store(feed.record(&previous, &catalog, fastrand::u64(1..), Bounds::default()));
+            Draft { catalog: Arc::new(catalog), parts }
+        })
+        .await
+    }
+}
+
+/// The feed of a replica that goes on without the others.
+pub(super) fn branch(feed: &Arc<Feed>) -> Arc<Feed> {
+    if feed.is_waiting() { Arc::clone(feed) } else { Arc::new(feed.branched(fastrand::u64(1..))) }
+}

@@ -1,0 +1,291 @@
+//! The leader's part: what it knows becomes a generation, and once Redis has taken that, a catalog that is served.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::content::{Base, Content, Draft};
+use super::follow::Take;
+use super::{Errands, Replicas};
+use crate::aside::aside;
+use crate::catalog::merge::{Policy, Source};
+use crate::refresh::Members;
+use crate::refresh::sources::Sources;
+use crate::registry::Registry;
+use crate::registry::shared::Known;
+use crate::store::problem::Problem;
+use crate::store::shared::book::Book;
+use crate::store::shared::chunk::{Chunk, ChunkId};
+use crate::store::shared::manifest::{CatalogPart, Manifest, RegistryPart};
+use crate::store::shared::pack::{self, Packer};
+use crate::store::shared::protocol::Number;
+use crate::store::shared::{CHUNK_LIFE, Fault};
+
+/// How long chunks stay that no generation names any more: somebody may be about to fetch them.
+const GRACE: Duration = Duration::from_mins(1);
+/// How often the leader lets its chunks last anew.
+const TOUCH_INTERVAL: Duration = Duration::from_secs(CHUNK_LIFE.as_secs() / 24);
+
+/// How often what is known is read until it is of one moment.
+const ATTEMPTS: usize = 16;
+
+/// What is to be written.
+struct Writing<'a> {
+    epoch: u64,
+    base: Number,
+    number: Number,
+    sources: &'a Sources,
+    known: Vec<Known>,
+    draft: Option<&'a Draft>,
+    /// Whether it is written although nothing has changed.
+    must_write: bool,
+}
+
+/// What a generation is packed from.
+struct Materials {
+    number: Number,
+    author: u64,
+    digest: ChunkId,
+    is_ready: bool,
+    known: Vec<(ChunkId, Known)>,
+    parts: Vec<Source>,
+    /// The catalog, where it is another one, or its feed is; the part of the one before otherwise.
+    catalog: Result<Arc<crate::catalog::Catalog>, Box<CatalogPart>>,
+}
+
+impl Replicas {
+    /// Writes what there is to write, and serves it.
+    pub(super) async fn lead(&self, content: &mut Content, members: &Arc<Members>, epoch: u64) -> Result<(), Fault> {
+        // What others have written before counts: also where this replica has been alone meanwhile.
+        self.take_up_first(content, members).await?;
+        let Some((base, number)) = self.member().next(epoch) else { return Ok(()) };
+        let is_new_epoch = content.led != Some(epoch);
+        if is_new_epoch {
+            members.registries.iter().for_each(|registry| registry.forget_what_others_hold());
+            self.shared.keep_secret().await?;
+        }
+        self.run_errands(content, members, epoch, is_new_epoch).await?;
+        let (sources, known) = read(&members.registries)?;
+        content.is_cut(self, members, &sources.parts);
+        let draft = self.next_catalog(content, members, &sources).await;
+        let must_write = is_new_epoch || draft.is_some() || base != self.member().seen();
+        let writing = Writing { epoch, base, number, sources: &sources, known, draft: draft.as_ref(), must_write };
+        if self.write(content, members, writing).await? {
+            content.led = Some(epoch);
+            content.is_own = false;
+        }
+        if let Some(Draft { catalog, parts }) = draft {
+            content.show(self, catalog, parts);
+        }
+        content.settle(self, &sources).await;
+        content.members = Some(Arc::clone(members));
+        self.tidy(content, epoch).await
+    }
+
+    /// Takes up what others have written. What nobody can read for as long as a replica waits for a leader is given up:
+    /// it would keep everybody from leading.
+    async fn take_up_first(&self, content: &mut Content, members: &Arc<Members>) -> Result<(), Fault> {
+        let Some(stored) = self.member().news() else { return Ok(()) };
+        let take = if content.is_own { Take::WhatIsNewer } else { Take::Everything };
+        let taken = self.take_up(content, members, take).await;
+        let is_there = self.member().news().is_none();
+        let fault = match taken {
+            Ok(()) if is_there => return Ok(()),
+            Ok(()) => Fault::Unreadable("its number is another one".into()),
+            Err(fault @ (Fault::Missing(_) | Fault::Unreadable(_))) => fault,
+            Err(fault) => return Err(fault),
+        };
+        let patience = self.member().patience();
+        if content.failing_since.is_none_or(|since| since.elapsed() < patience) {
+            return Err(fault);
+        }
+        tracing::warn!(reason = %fault, "what replicas had shared is given up: this one goes on from what it has");
+        self.member().take(stored);
+        Ok(())
+    }
+
+    /// The catalog that follows, unless it is the one that is served.
+    async fn next_catalog(&self, content: &Content, members: &Members, sources: &Sources) -> Option<Draft> {
+        let is_served = !content.is_own && content.is_merged_of(sources);
+        if is_served {
+            return None;
+        }
+        // All replicas go on from what all have seen, whatever this one has shown meanwhile.
+        let shared = content.base.as_ref().and_then(|base| base.catalog.clone());
+        let previous = shared.unwrap_or_else(|| self.refresh.current.load().clone());
+        let feed = previous.changes.load_full();
+        Some(self.draft(&members.policy, sources, previous, feed).await)
+    }
+
+    /// Writes a generation, unless nothing has changed. Says whether it did.
+    async fn write(&self, content: &mut Content, members: &Members, writing: Writing<'_>) -> Result<bool, Fault> {
+        let Writing { epoch, base, number, sources, known, draft, must_write } = writing;
+        let catalog = draft.map_or_else(|| self.refresh.current.load().clone(), |draft| Arc::clone(&draft.catalog));
+        let feed = catalog.changes.load_full();
+        let before = content.base.as_ref();
+        let is_same_catalog = draft.is_none()
+            && before.is_some_and(|base| base.feed.as_ref().is_some_and(|known| Arc::ptr_eq(known, &feed)));
+        let part_before = before.filter(|_| is_same_catalog).map(|base| base.manifest.catalog.clone());
+        let is_ready = sources.are_attempted || self.refresh.current.is_ready();
+        if !must_write && before.is_some_and(|base| is_same(base, &known, digest(members), is_ready, is_same_catalog)) {
+            return Ok(false);
+        }
+        let places = members.registries.iter().map(|registry| ChunkId::from_bytes(registry.place()));
+        let materials = Materials {
+            number,
+            author: self.shared.replica(),
+            digest: digest(members),
+            is_ready,
+            known: places.zip(known.clone()).collect(),
+            parts: sources.parts.clone(),
+            catalog: part_before.map_or_else(|| Ok(Arc::clone(&catalog)), |part| Err(Box::new(part))),
+        };
+        let book = before.map(|base| Arc::clone(&base.book)).unwrap_or_default();
+        let (manifest, book, new) = aside(move || packed(materials, book)).await?;
+        if !self.leads_in(epoch) {
+            return Err(Fault::Fenced);
+        }
+        self.shared.put(epoch, &new).await?;
+        self.shared.commit(epoch, base, &manifest).await?;
+        self.member().committed(number);
+        let now = Instant::now();
+        if let Some(before) = content.base.take() {
+            content.garbage.extend(before.book.ids().filter(|id| !book.has(*id)).map(|id| (now, id)));
+        }
+        let book = Arc::new(book);
+        content.base = Some(Base { manifest, book, known, catalog: Some(catalog), feed: Some(feed) });
+        Ok(true)
+    }
+
+    /// Does what others want of the leader, and what is to be done once in an epoch.
+    async fn run_errands(
+        &self,
+        content: &mut Content,
+        members: &Members,
+        epoch: u64,
+        is_new_epoch: bool,
+    ) -> Result<(), Fault> {
+        let Errands { mut missing, asked } = self.take_errands();
+        for (name, accept) in asked {
+            if let Some(registry) = members.registries.iter().find(|registry| registry.name() == name) {
+                registry.request_refresh(accept);
+            }
+        }
+        let Some(base) = &content.base else { return Ok(()) };
+        let is_due = content.touched_at.is_none_or(|at| TOUCH_INTERVAL < at.elapsed());
+        if is_new_epoch || is_due {
+            let ids: Vec<ChunkId> = base.book.ids().collect();
+            missing.extend(self.shared.touch(epoch, &ids).await?);
+            content.touched_at = Some(Instant::now());
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let (book, wanted) = (Arc::clone(&base.book), missing.into_iter().collect::<HashSet<_>>());
+        let count = wanted.len();
+        let again =
+            aside(move || wanted.into_iter().map(|id| pack::again(&book, id)).collect::<Result<Vec<_>, Problem>>());
+        let again: Vec<Arc<Chunk>> = again.await?.into_iter().flatten().collect();
+        self.shared.put(epoch, &again).await?;
+        tracing::info!(missing = count, rewritten = again.len(), "rewrote chunks that Redis had lost");
+        Ok(())
+    }
+
+    /// Drops chunks that nobody needs any more.
+    async fn tidy(&self, content: &mut Content, epoch: u64) -> Result<(), Fault> {
+        let now = Instant::now();
+        let Some(base) = &content.base else { return Ok(()) };
+        // What has come back meanwhile is no garbage.
+        content.garbage.retain(|(_, id)| !base.book.has(*id));
+        let is_due = |(since, _): &(Instant, ChunkId)| GRACE <= now - *since;
+        let due: Vec<ChunkId> = content.garbage.iter().filter(|item| is_due(item)).map(|(_, id)| *id).collect();
+        if due.is_empty() || !self.leads_in(epoch) {
+            return Ok(());
+        }
+        self.shared.drop_chunks(epoch, &due).await?;
+        content.garbage.retain(|item| !is_due(item));
+        Ok(())
+    }
+}
+
+/// Reads what is known of all registries, of one moment each: what is said of a listing belongs to it.
+fn read(registries: &[Arc<Registry>]) -> Result<(Sources, Vec<Known>), Fault> {
+    for _ in 0..ATTEMPTS {
+        let sources = Sources::read(registries, Timestamp::now());
+        let known: Vec<Known> = registries.iter().map(|registry| registry.known()).collect();
+        let is_of_one_moment = |(source, known): (&Source, &Known)| {
+            let is_same = match (&source.listing, &known.listing) {
+                (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
+                (ours, theirs) => ours.is_none() && theirs.is_none(),
+            };
+            is_same && source.is_partial == known.is_partial
+        };
+        if sources.parts.iter().zip(&known).all(is_of_one_moment) {
+            return Ok((sources, known));
+        }
+    }
+    // Everything changes all the time: the next cycle sees.
+    Err(Fault::Moved)
+}
+
+/// Identifies what is made of listings here: the registries in their order, the rules, how they are merged and shown.
+pub(super) fn digest(members: &Members) -> ChunkId {
+    let mut hash = blake3::Hasher::new();
+    for registry in &members.registries {
+        hash.update(&registry.place());
+        hash.update(registry.rules().digest());
+    }
+    let Policy { mode, provenance } = &*members.policy;
+    hash.update(format!("{mode:?} {} {}", provenance.publish_urls, provenance.key).as_bytes());
+    ChunkId::from_bytes(*hash.finalize().as_bytes())
+}
+
+/// Whether a generation would say nothing that the one before it did not.
+fn is_same(before: &Base, known: &[Known], digest: ChunkId, is_ready: bool, is_same_catalog: bool) -> bool {
+    let is_same_known = |(was, is): (&Known, &Known)| {
+        let is_same_listing = match (&was.listing, &is.listing) {
+            (Some(was), Some(is)) => Arc::ptr_eq(was, is),
+            (was, is) => was.is_none() && is.is_none(),
+        };
+        is_same_listing && was.is_partial == is.is_partial && was.report == is.report && was.refused == is.refused
+    };
+    is_same_catalog
+        && before.manifest.digest == digest
+        && before.manifest.is_ready == is_ready
+        && before.known.len() == known.len()
+        && before.known.iter().zip(known).all(is_same_known)
+}
+
+type Packed = (Manifest, Book, Vec<Arc<Chunk>>);
+
+fn packed(materials: Materials, before: Arc<Book>) -> Result<Packed, Problem> {
+    let Materials { number, author, digest, is_ready, known, parts, catalog } = materials;
+    let mut packer = Packer::new(before);
+    let mut registries = Vec::with_capacity(known.len());
+    for ((place, known), source) in known.into_iter().zip(parts) {
+        let Known { report, refused, .. } = known;
+        registries.push(RegistryPart {
+            place,
+            report,
+            usable: source.usable,
+            stale_since: source.stale_since,
+            is_partial: source.is_partial,
+            refused: packer.refused(&refused)?,
+            // What the catalog was merged from: what is known by now may be newer.
+            listing: source.listing.as_ref().map(|listing| packer.listing(listing)).transpose()?,
+        });
+    }
+    let catalog = match catalog {
+        Ok(catalog) => packer.catalog(&catalog, number)?,
+        Err(part) => {
+            packer.keep(&part);
+            *part
+        }
+    };
+    let (book, new) = packer.finish();
+    let written_at = Timestamp::now();
+    Ok((Manifest { number, author, written_at, digest, is_ready, registries, catalog }, book, new))
+}

@@ -1,0 +1,88 @@
+//! Where Redis may be, and how it is spoken to.
+
+use tokio::net::TcpListener;
+
+use super::{Replica, Setup, until_alike, until_one_leads};
+use crate::support::entry::numbered;
+use crate::support::redis::Redis;
+use crate::support::registry::FakeRegistry;
+use crate::support::tls::Certificate;
+use crate::support::{check, eventually};
+
+/// Two replicas share what there is, through a Redis at that URL.
+async fn share(redis: &Redis, setup: &Setup) {
+    let (one, two) = (Replica::start(redis, setup).await, Replica::start(redis, setup).await);
+    let leader = until_one_leads(&[&one, &two]).await;
+    until_alike(&[&one, &two]).await;
+    let follower = if leader == 0 { &two } else { &one };
+    follower.until_counted(3).await;
+    assert!(follower.standing().await["error"].is_null());
+}
+
+fn setup(fake: &FakeRegistry, url: String) -> Setup {
+    Setup { url: Some(url), ..Setup::of(fake) }
+}
+
+async fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.and_then(|free| free.local_addr()).expect("a free port").port()
+}
+
+#[tokio::test]
+async fn a_password_opens_redis_and_is_told_to_nobody() {
+    let Some(redis) = Redis::start_with(&["--requirepass", "open-sesame"]).await else { return };
+    let fake = FakeRegistry::start(numbered("com.example", 3)).await;
+    share(&redis, &setup(&fake, format!("redis://default:open-sesame@{}/3", redis.address()))).await;
+    let wrong = setup(&fake, format!("redis://default:close-sesame@{}", redis.address()));
+    let replica = Replica::start(&redis, &wrong).await;
+    eventually("it said that it is not let in", async || {
+        let standing = replica.standing().await;
+        check(standing["error"].is_string(), standing)
+    })
+    .await;
+    let told = format!("{} {}", replica.get("/registries").await.text(), replica.process.log());
+    assert!(!told.contains("sesame"), "{told}");
+}
+
+#[tokio::test]
+async fn a_redis_under_tls_is_trusted_by_the_authorities_of_the_configuration() {
+    let (certificate, directory) = (Certificate::new(), tempfile::tempdir().expect("a temporary directory"));
+    certificate.write(directory.path());
+    let path = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
+    let (port, chain, key) = (free_port().await.to_string(), path("chain.pem"), path("key.pem"));
+    let arguments = ["--tls-port", &port, "--tls-cert-file", &chain, "--tls-key-file", &key];
+    let arguments = [&arguments[..], &["--tls-ca-cert-file", &chain, "--tls-auth-clients", "no"]].concat();
+    let Some(redis) = Redis::start_with(&arguments).await else { return };
+    let fake = FakeRegistry::start(numbered("com.example", 3)).await;
+    let mut trusting = setup(&fake, format!("rediss://localhost:{port}"));
+    let strict = trusting.clone();
+    trusting.settings = format!("ca_file = {chain:?}\n");
+    share(&redis, &trusting).await;
+    let replica = Replica::start(&redis, &strict).await;
+    eventually("it did not trust it", async || {
+        let standing = replica.standing().await;
+        check(standing["error"].is_string(), standing)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sentinel_says_where_redis_is() {
+    let Some(redis) = Redis::start().await else { return };
+    let Some(sentinel) = Redis::sentinel_of(&redis).await else { return };
+    let fake = FakeRegistry::start(numbered("com.example", 3)).await;
+    share(&redis, &setup(&fake, format!("redis+sentinel://{}/main", sentinel.address()))).await;
+}
+
+#[tokio::test]
+async fn a_cluster_keeps_all_in_one_slot() {
+    let bus = free_port().await.to_string();
+    let Some(redis) = Redis::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus]).await else { return };
+    redis.command("CLUSTER ADDSLOTSRANGE 0 16383").await;
+    eventually("the cluster was whole", async || {
+        let info = redis.command("CLUSTER INFO").await;
+        check(info.contains("cluster_state:ok"), info)
+    })
+    .await;
+    let fake = FakeRegistry::start(numbered("com.example", 3)).await;
+    share(&redis, &setup(&fake, format!("redis+cluster://{}", redis.address()))).await;
+}
