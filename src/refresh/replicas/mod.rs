@@ -2,7 +2,7 @@
 //! they share; the others follow. What is agreed on and how, `store::shared` says; who leads, `store::shared::protocol`
 //! decides.
 //!
-//! Two tasks take the place of the one that publishes catalogs of one process alone: [`pulse`](Replicas::pulse) keeps
+//! Two tasks take the place of the one that publishes catalogs of one process alone: `pulse` keeps
 //! the lease, and `content` makes catalogs: as the leader (`lead`), as a follower (`follow`), or, where nobody leads,
 //! alone.
 

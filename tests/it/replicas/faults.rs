@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::{LEASE, Replica, Setup, answers, grown, replicas, until_alike, until_one_leads};
 use crate::support::entry::numbered;
 use crate::support::redis::{Fault, Redis};
-use crate::support::registry::FakeRegistry;
+use crate::support::registry::{FakeRegistry, Seen};
 use crate::support::{check, eventually};
 
 fn all(replicas: &[Replica]) -> Vec<&Replica> {
@@ -101,7 +101,7 @@ async fn a_replica_that_is_cut_off_goes_on_alone_and_comes_back() {
         until_alike(&all(&three)).await;
     }
     assert!(old < 3);
-    assert!(fake.requests_where(|seen| seen.begins_full_walk()).len() == 1, "nobody walked anew");
+    assert!(fake.requests_where(Seen::begins_full_walk).len() == 1, "nobody walked anew");
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn chunks_that_redis_drops_are_written_anew() {
     let fresh = Replica::start(&redis, &setup).await;
     fresh.until_counted(3).await;
     until_alike(&[&two[0], &two[1], &fresh]).await;
-    assert_eq!(fake.requests_where(|seen| seen.begins_full_walk()).len(), 1);
+    assert_eq!(fake.requests_where(Seen::begins_full_walk).len(), 1);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{LEASE, Replica, Setup, answers, grown, replicas, until_alike, until_one_leads};
 use crate::support::entry::{Entry, keys, keys_of, numbered};
 use crate::support::redis::Redis;
-use crate::support::registry::FakeRegistry;
+use crate::support::registry::{FakeRegistry, Seen};
 use crate::support::{check, eventually};
 
 /// How far a follower may be behind while Redis is well.
@@ -24,7 +24,7 @@ async fn replicas_answer_alike_and_registries_see_one_proxy() {
     let setup = Setup::of(&fake);
     let three = replicas(3, &redis, &setup).await;
     until_alike(&all(&three)).await;
-    let walks = fake.requests_where(|seen| seen.begins_full_walk()).len();
+    let walks = fake.requests_where(Seen::begins_full_walk).len();
     assert_eq!(walks, 1, "one replica walks for all");
     assert_eq!(fake.most_in_flight(), 1, "and nobody else asks at the same time");
 
@@ -97,7 +97,7 @@ async fn who_takes_over_goes_on_where_the_leader_was() {
     three.push(dead);
     until_one_leads(&all(&three)).await;
     until_alike(&all(&three)).await;
-    assert_eq!(fake.requests_where(|seen| seen.begins_full_walk()).len(), 1, "nobody walks anew");
+    assert_eq!(fake.requests_where(Seen::begins_full_walk).len(), 1, "nobody walks anew");
     assert_eq!(fake.most_in_flight(), 1);
 
     // Told to end, a leader hands over at once.
@@ -136,7 +136,7 @@ async fn a_rolling_restart_under_load_fails_no_request() {
     }
     until_one_leads(&all(&three)).await;
     until_alike(&all(&three)).await;
-    assert_eq!((asked, fake.requests_where(|seen| seen.begins_full_walk()).len()), (240, 1));
+    assert_eq!((asked, fake.requests_where(Seen::begins_full_walk).len()), (240, 1));
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_replica_with_other_rules_makes_its_own_of_what_is_shared() {
     assert!(listed.contains(&"com.other/a@1.0.0".to_owned()), "{listed:?}");
     assert!(!listed.contains(&"com.example/server-0002@1.0.0".to_owned()), "{listed:?}");
     assert_eq!(odd.standing().await["shared"], false);
-    assert_eq!(fake.requests_where(|seen| seen.begins_full_walk()).len(), 1, "what is shared it does not ask for");
+    assert_eq!(fake.requests_where(Seen::begins_full_walk).len(), 1, "what is shared it does not ask for");
     fake.set_entries(grown(4, 5));
     odd.until_counted(5).await;
     until_alike(&all(&two)).await;
@@ -178,7 +178,7 @@ async fn what_administrators_ask_any_replica_for_the_leader_does() {
     let reply = crate::support::http::send(admin, http::Method::POST, "/registries/alpha/refresh").await;
     assert_eq!(reply.status, 202);
     eventually("the leader walked", async || {
-        let walks = fake.requests_where(|seen| seen.begins_full_walk()).len();
+        let walks = fake.requests_where(Seen::begins_full_walk).len();
         check(walks == 2, walks)
     })
     .await;
