@@ -17,6 +17,7 @@ use super::marks::Marks;
 use super::probe::Check;
 use super::restore::ListDigest;
 use super::status::{Loops, Status, SyncReport};
+use super::syncs::Syncs;
 use super::wire::RefusedEntries;
 use super::{Origin, Registry};
 use crate::catalog::lineage::{Lineage, ProxyId};
@@ -196,9 +197,19 @@ impl Status {
             Held { listing, refused: RefusedEntries::default(), since: held.since, removed: held.removed }
         });
         let (listing, partial) = if is_partial { (None, listing) } else { (listing, None) };
+        // Tests that another replica has made count here as well.
+        let mut history = std::mem::take(&mut self.history);
+        let known = self.last_check.as_ref().map(|check| check.at);
+        if let Some(check) = report.last_check.as_ref().filter(|check| known < Some(check.at)) {
+            history.note(check);
+        }
         *self = Self {
             health: report.health,
             last_check: report.last_check,
+            history,
+            // What is under way, and what is next, whoever asks the registry knows.
+            next_check: None,
+            syncs: Syncs::default(),
             listing,
             listed_at: report.listed_at,
             is_restored: report.is_restored,
