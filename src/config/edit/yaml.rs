@@ -75,7 +75,9 @@ impl List {
             let (line, column) = (lines[number], indentation(lines[number]));
             let begins = matches!(line.trim_start().as_bytes(), [b'-', b' ' | b'\n' | b'\r', ..]);
             match &mut list {
-                None if begins => list = Some(Self { indentation: column, items: iter::once(number..number + 1).collect() }),
+                None if begins => {
+                    list = Some(Self { indentation: column, items: iter::once(number..number + 1).collect() })
+                }
                 None => return Err(OTHER_STYLE),
                 Some(list) if column < list.indentation => break,
                 Some(list) if column == list.indentation && begins => list.items.push(number..number + 1),
