@@ -233,7 +233,8 @@ fn figures(listener: &Listener, admin: Option<&Listener>, keeper: Option<&Arc<Ke
 
 fn telemetry_figures() -> TelemetryFigures {
     let (trace_exports, failed_trace_exports) = telemetry::trace_exports();
-    TelemetryFigures { lost_log_lines: telemetry::lost_lines(), trace_exports, failed_trace_exports }
+    let (lost_log_lines, started_at) = (telemetry::lost_lines(), telemetry::started_at());
+    TelemetryFigures { lost_log_lines, trace_exports, failed_trace_exports, started_at }
 }
 
 /// Runs flights beside the connections: each may outlive the client that it began for. Once everything is to end,

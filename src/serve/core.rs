@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -84,6 +84,8 @@ pub struct TelemetryFigures {
     pub trace_exports: u64,
     /// Those that failed.
     pub failed_trace_exports: u64,
+    /// When the process began, as far as that was noted.
+    pub started_at: Option<SystemTime>,
 }
 
 impl fmt::Debug for Figures {

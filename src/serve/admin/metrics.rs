@@ -7,6 +7,7 @@ mod registries;
 mod sheet;
 
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
@@ -21,8 +22,8 @@ use figures::{
     ABANDONED, ACCEPT_FAILURES, ACCEPTED, BUILD, CACHE_BODIES, CACHE_BYTES, CACHE_EVICTIONS, CACHE_MAX_BYTES,
     CACHE_REQUESTS, COLLAPSED, CONFLICTS, CONNECTIONS, CROWDED, DURATIONS, FOLLOWERS, IN_FLIGHT, LOOK_UPS, LOST_LINES,
     PENDING_KEYS, POSTED, POSTED_BYTES, PUBLISHED_AT, READY, REFUSED_REQUESTS, REJECTED, RELOAD_SUCCESSFUL,
-    RELOADED_AT, REQUESTS, REVISION, SENDING, SERVERS, STORE_BYTES, STORE_FAILING, STORE_FAILURES, STORE_WRITES,
-    STORED_AT, TRACE_EXPORTS, VERSIONS,
+    RELOADED_AT, REQUESTS, REVISION, SENDING, SERVERS, STARTED_AT, STORE_BYTES, STORE_FAILING, STORE_FAILURES,
+    STORE_WRITES, STORED_AT, TRACE_EXPORTS, VERSIONS,
 };
 pub(super) use sheet::Format;
 use sheet::Sheet;
@@ -133,10 +134,13 @@ impl Service {
             sheet.count(STORE_BYTES, &[], written_bytes);
         }
         if let Some(telemetry) = self.core.figures.telemetry {
-            let TelemetryFigures { lost_log_lines, trace_exports, failed_trace_exports } = telemetry();
+            let TelemetryFigures { lost_log_lines, trace_exports, failed_trace_exports, started_at } = telemetry();
             sheet.count(LOST_LINES, &[], lost_log_lines);
             sheet.count(TRACE_EXPORTS, &["success"], trace_exports);
             sheet.count(TRACE_EXPORTS, &["failure"], failed_trace_exports);
+            if let Some(since_1970) = started_at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
+                sheet.gauge_of(STARTED_AT, &[], since_1970.as_secs_f64());
+            }
         }
     }
 }
