@@ -13,7 +13,7 @@ use super::configuration::{Configuration, Refusal};
 use super::connection::Load;
 use super::documents::Documents;
 use super::inspections::Inspections;
-use super::mcp::MAX_AT_ONCE;
+use super::mcp::ROOM_KIB;
 use super::pages::Assets;
 use super::read_through::ReadThrough;
 use super::representation::Encoders;
@@ -41,7 +41,7 @@ pub struct Core {
     pub(super) published: watch::Receiver<u64>,
     /// Room for those who follow the feed of changes.
     pub(super) followers: Arc<Semaphore>,
-    /// Room for messages of MCP.
+    /// Room for messages of MCP, in KiB.
     pub(super) conversations: Arc<Semaphore>,
 }
 
@@ -119,7 +119,7 @@ impl Core {
             inspections: Arc::default(),
             published: watch::Sender::new(0).subscribe(),
             followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
-            conversations: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+            conversations: Arc::new(Semaphore::new(ROOM_KIB)),
         }
     }
 
