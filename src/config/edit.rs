@@ -4,6 +4,7 @@
 //! Each format has its own way of finding the place. None of them is trusted: the file as it would be is parsed, and has
 //! to hold exactly what is expected; and the whole configuration has to be valid with it. Otherwise nothing is written.
 
+mod array;
 mod json;
 mod lines;
 mod toml;
