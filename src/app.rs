@@ -35,7 +35,7 @@ use crate::telemetry::{self, Traces};
 use entrances::{Entrances, Materials};
 pub use members::registries;
 use members::{Blueprint, Member, Surroundings};
-pub use once::{Missing, Progress, Snapshot, fetch_once};
+pub use once::{Incomplete, Missing, Progress, Snapshot, fetch_once};
 use reload::Reloader;
 
 /// A proxy that is bound and not yet running.
