@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
@@ -20,6 +21,7 @@ use super::representation::Encoders;
 use super::targets::Targets;
 use super::validation::Validation;
 use crate::catalog::current::Current;
+use crate::registry::Registry;
 
 /// The catalog of the moment, rendered bodies, and the rest that services share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub struct Core {
     pub(super) read_through: Arc<ReadThrough>,
     pub(super) validation: Arc<Validation>,
     pub(super) started: Instant,
+    /// Those of the configuration of the moment.
+    registries: Arc<ArcSwap<Vec<Arc<Registry>>>>,
     pub(super) figures: Figures,
     pub(super) inspections: Arc<Inspections>,
     /// Changes whenever there is another catalog.
@@ -115,6 +119,7 @@ impl Core {
             read_through,
             validation: Arc::default(),
             started: Instant::now(),
+            registries: Arc::default(),
             figures: Figures::default(),
             inspections: Arc::default(),
             published: watch::Sender::new(0).subscribe(),
@@ -127,6 +132,24 @@ impl Core {
     #[must_use]
     pub fn with_published(self, published: watch::Receiver<u64>) -> Self {
         Self { published, ..self }
+    }
+
+    /// The same for a listener on which paths are other requests than on the public one.
+    #[must_use]
+    pub(super) fn with_targets_of_its_own(self) -> Self {
+        Self { targets: Arc::new(Targets::new()), ..self }
+    }
+
+    /// Notes which registries there are now.
+    pub(super) fn note_registries(&self, registries: &[Arc<Registry>]) {
+        self.registries.store(Arc::new(registries.to_vec()));
+    }
+
+    /// The registry that stands for this one now: itself, or the one that took its place when the configuration
+    /// changed. None where there is none of its name, or where that is at another place.
+    pub(super) fn present(&self, registry: &Registry) -> Option<Arc<Registry>> {
+        let is_its = |other: &&Arc<Registry>| other.name() == registry.name() && other.url() == registry.url();
+        self.registries.load().iter().find(is_its).map(Arc::clone)
     }
 
     /// The same with figures for the metrics.
