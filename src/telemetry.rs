@@ -80,10 +80,10 @@ static SET_FILTER: OnceLock<SetFilter> = OnceLock::new();
 /// When the process began, by its own clock: the system's word for it is in `/proc/stat`, which a service may not see.
 static STARTED_AT: OnceLock<SystemTime> = OnceLock::new();
 
-/// When [`init`] was called first: that is when the process began, but for reading its configuration.
+/// When the process began, but for reading its configuration: when this or [`init`] was called first.
 #[must_use]
-pub fn started_at() -> Option<SystemTime> {
-    STARTED_AT.get().copied()
+pub fn started_at() -> SystemTime {
+    *STARTED_AT.get_or_init(SystemTime::now)
 }
 
 /// Changes what is logged, where logging has been started. How lines look stays as it is.

@@ -128,7 +128,7 @@ async fn what_a_tool_of_mcp_asks_registries_for_is_a_part_of_its_message() {
     });
     let traceparent = format!("00-{TRACE}-{PARENT}-01");
     let headers = [("content-type", "application/json"), ("traceparent", &*traceparent)];
-    let reply = post(serving.address, "/mcp", &headers, &call.to_string()).await;
+    let reply = post(serving.address, "/mcp", &headers, call.to_string()).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let message = span(&collector, "the message", |span| span.trace == TRACE && span.parent == PARENT).await;
     assert_eq!(message.name, "POST /mcp");

@@ -91,7 +91,7 @@ impl List {
             let begins = matches!(line.trim_start().as_bytes(), [b'-', b' ' | b'\n' | b'\r', ..]);
             match &mut list {
                 None if begins => {
-                    list = Some(Self { indentation: column, items: iter::once(number..number + 1).collect() })
+                    list = Some(Self { indentation: column, items: iter::once(number..number + 1).collect() });
                 }
                 None => return Err(OTHER_STYLE),
                 Some(list) if column < list.indentation => break,

@@ -193,7 +193,7 @@ fn a_container_gets_of_the_machine_what_is_chosen() {
 fn there_are_not_more_blanks_than_anybody_fills_in() {
     let argument = |at: usize| {
         let variables: serde_json::Map<String, Value> = (0..10).map(|n| (format!("x{at}_{n}"), json!({}))).collect();
-        let value: String = variables.keys().map(|name| format!("{{{name}}}")).collect();
+        let value = variables.keys().fold(String::new(), |value, name| value + "{" + name + "}");
         json!({ "type": "positional", "value": value, "variables": variables })
     };
     let arguments: Vec<Value> = (0..60).map(argument).collect();

@@ -51,16 +51,15 @@ impl Plan {
             Way::Remote(remote) => Action::Connect(Connect::to(remote, &mut blanks)?),
             Way::Package(package) => {
                 let mut run = run::of(package, &mut blanks)?;
-                match &*package.transport.kind {
-                    "stdio" => Action::Run(run),
-                    _ => {
-                        let connect = Connect::to(&package.transport, &mut blanks)?;
-                        // What listens in a container is not reached by itself.
-                        if let Some(port) = connect.local_port() {
-                            run.publish(&port);
-                        }
-                        Action::Served(run, connect)
+                if &*package.transport.kind == "stdio" {
+                    Action::Run(run)
+                } else {
+                    let connect = Connect::to(&package.transport, &mut blanks)?;
+                    // What listens in a container is not reached by itself.
+                    if let Some(port) = connect.local_port() {
+                        run.publish(&port);
                     }
+                    Action::Served(run, connect)
                 }
             }
         };

@@ -186,7 +186,7 @@ fn an_image_in_every_client() {
     );
     let blanks = of(Client::Docker, &image).expect("a configuration").blanks;
     let shown: Vec<&str> = blanks.iter().map(|blank| blank.id.as_str()).collect();
-    assert_eq!(shown, ["MCP_COM_EXAMPLE_SEARCH_TOKEN", "PASSED", "MCP_COM_EXAMPLE_SEARCH_DIRECTORY"]);
+    assert_eq!(shown, ["MCP_COM_EXAMPLE_SEARCH_TOKEN", "MCP_COM_EXAMPLE_SEARCH_DIRECTORY", "PASSED"]);
 }
 
 #[test]

@@ -12,7 +12,8 @@ pub(super) fn clean(text: &str) -> String {
 /// secret, and an answer ends up in logs and in a model's context.
 pub(super) fn wrong(error: &serde_json::Error) -> String {
     let error = error.to_string();
-    if ["missing field", "unknown field", "duplicate field"].iter().any(|start| error.starts_with(start)) {
+    // What begins with the name of a member is ours.
+    if ["missing field", "unknown field", "duplicate field", "`"].iter().any(|start| error.starts_with(start)) {
         return clean(&error);
     }
     // What is quoted comes before it.
