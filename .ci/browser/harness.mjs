@@ -107,10 +107,10 @@ export class Harness {
   // breaking its policy, errors, dialogs.
   //
   // `script` is whether scripts run; "missing" keeps ours from being loaded, so that axe, which is one, can look.
-  async open(url, { viewport = DESKTOP, scheme = "light", script = true, headers, permissions = [] } = {}) {
+  async open(url, { viewport = DESKTOP, scheme = "light", script = true, headers, permissions = [], credentials } = {}) {
     await this.page?.context().close();
     const context = await this.browser.newContext({ viewport, colorScheme: scheme, javaScriptEnabled: script !== false,
-      reducedMotion: "reduce", extraHTTPHeaders: headers, permissions });
+      reducedMotion: "reduce", extraHTTPHeaders: headers, permissions, httpCredentials: credentials });
     const page = this.page = await context.newPage();
     if (script === "missing") await page.route("**/assets/*.js*", (route) => route.abort());
     const origin = new URL(url).origin;

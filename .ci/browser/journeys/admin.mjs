@@ -185,8 +185,8 @@ export default async function (harness) {
       assert.equal(await tested(), before);
     },
 
-    "a page that was opened with its token in the address works as any other": async () => {
-      const page = await harness.open(`${guarded.admin.replace("http://", "http://anybody:secret@")}/`);
+    "a page whose token was asked for works as any other": async () => {
+      const page = await harness.open(`${guarded.admin}/`, { credentials: { username: "anybody", password: "secret" } });
       await card(page, "curated").getByRole("button", { name: "Test connection" }).click();
       await page.locator("#said-curated", { hasText: "Passed" }).waitFor();
       const followed = await page.waitForResponse((response) => response.request().resourceType() === "fetch");
