@@ -233,7 +233,7 @@ fn figures(listener: &Listener, admin: Option<&Listener>, keeper: Option<&Arc<Ke
 
 fn telemetry_figures() -> TelemetryFigures {
     let (trace_exports, failed_trace_exports) = telemetry::trace_exports();
-    let (lost_log_lines, started_at) = (telemetry::lost_lines(), Some(telemetry::started_at()));
+    let (lost_log_lines, started_at) = (telemetry::lost_lines(), telemetry::started_at());
     TelemetryFigures { lost_log_lines, trace_exports, failed_trace_exports, started_at }
 }
 

@@ -80,7 +80,7 @@ pub struct StoreFigures {
 }
 
 /// How logs and traces are doing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct TelemetryFigures {
     /// Log lines that were lost, since nobody read them.
     pub lost_log_lines: u64,
@@ -88,8 +88,8 @@ pub struct TelemetryFigures {
     pub trace_exports: u64,
     /// Those that failed.
     pub failed_trace_exports: u64,
-    /// When the process began, as far as that was noted.
-    pub started_at: Option<SystemTime>,
+    /// When the process began.
+    pub started_at: SystemTime,
 }
 
 impl fmt::Debug for Figures {

@@ -138,7 +138,7 @@ impl Service {
             sheet.count(LOST_LINES, &[], lost_log_lines);
             sheet.count(TRACE_EXPORTS, &["success"], trace_exports);
             sheet.count(TRACE_EXPORTS, &["failure"], failed_trace_exports);
-            if let Some(since_1970) = started_at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
+            if let Ok(since_1970) = started_at.duration_since(UNIX_EPOCH) {
                 sheet.gauge_of(STARTED_AT, &[], since_1970.as_secs_f64());
             }
         }
