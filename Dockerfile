@@ -19,11 +19,13 @@ ARG BUILD_COMMIT=unknown
 ARG BUILD_DATE=unknown
 ARG SOURCE_DATE_EPOCH
 # Crates and what was built of them stay in the builder, from one build to the next; the binary does not stay there.
-# The tests are named in the manifest; the build does not need them.
+# The tests and the benchmarks are named in the manifest; the build does not need them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/build/target,sharing=locked \
-    mkdir -p tests/it /out/state \
+    mkdir -p tests/it benches/load benches/speed /out/state \
     && echo 'fn main() {}' > tests/it/main.rs \
+    && echo 'fn main() {}' > benches/load/main.rs \
+    && echo 'fn main() {}' > benches/speed/main.rs \
     && cargo build --release --locked --bin mcp-registry-proxy \
     && cp target/release/mcp-registry-proxy /out/
 
@@ -45,10 +47,12 @@ USER 65532:65532
 WORKDIR /home/nonroot
 VOLUME ["/home/nonroot/state"]
 # Inside a container, loopback would reach nobody. The admin listener stays there, unless it is configured with a token.
+# This variable counts for more than `server.listen` of a file that is mounted: who wants another address sets it, too.
 ENV MCP_REGISTRY_PROXY__SERVER__LISTEN=0.0.0.0:8080
 # glibc keeps memory for each thread that has ever asked for some; two shares are enough.
 ENV MALLOC_ARENA_MAX=2
 EXPOSE 8080
+# Who serves with `--config`, or over TLS, gives the same file to the health check: deploy/compose.yaml shows how.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s CMD ["/usr/local/bin/mcp-registry-proxy", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/mcp-registry-proxy"]
 CMD ["serve"]

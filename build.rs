@@ -17,10 +17,11 @@ fn main() {
     let is_release = variable("PROFILE").as_deref() == Some("release");
     let (commit, committed) = Some(()).filter(|()| is_release && is_checkout()).map_or((None, None), |()| {
         watch_commits();
-        (git(&["rev-parse", "HEAD"]), git(&["show", "--no-patch", "--format=%ct", "HEAD"]))
+        (git(&["rev-parse", "HEAD"]), git(&["show", "--no-patch", "--no-show-signature", "--format=%ct", "HEAD"]))
     });
     let commit = variable("BUILD_COMMIT").or(commit).unwrap_or_else(|| UNKNOWN.to_owned());
-    let seconds = variable("SOURCE_DATE_EPOCH").or(committed).and_then(|seconds| seconds.parse().ok());
+    let parsed = |seconds: String| seconds.parse().ok();
+    let seconds = variable("SOURCE_DATE_EPOCH").and_then(parsed).or(committed.and_then(parsed));
     let date = variable("BUILD_DATE").or(seconds.map(instant)).unwrap_or_else(|| UNKNOWN.to_owned());
     let version = variable("CARGO_PKG_VERSION").unwrap_or_default();
     println!("cargo::rustc-env=BUILD_COMMIT={commit}");
@@ -48,12 +49,13 @@ fn is_checkout() -> bool {
     top.is_some() && top == here
 }
 
-/// Has cargo come back when another commit is checked out. A file that is not there would bring it back every time.
+/// Has cargo come back when another commit is checked out, or made: not every repository has a log, and a branch is in a
+/// file of its own or packed with others. A file that is not there would bring cargo back every time.
 fn watch_commits() {
-    for name in ["logs/HEAD", "HEAD"] {
+    let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
+    for name in ["HEAD", "logs/HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
         if let Some(path) = git(&["rev-parse", "--git-path", name]).filter(|path| Path::new(path).exists()) {
             println!("cargo::rerun-if-changed={path}");
-            return;
         }
     }
 }

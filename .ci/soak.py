@@ -46,7 +46,7 @@ LAG = 120.0
 RELOAD_SECONDS = 5.0
 GROWTH = 1.10
 SLACK_KIB = 16 << 10
-# What the answers of three registries may take while they arrive (README, "Memory under attack").
+# What the answers of three registries may take while they arrive (docs/limits.md, "Memory under attack").
 PEAK_KIB = 3 * (144 << 10)
 LUA = """
 local paths = {

@@ -39,7 +39,7 @@ use crate::telemetry::{self, Traces};
 use entrances::{Entrances, Materials};
 pub use members::registries;
 use members::{Blueprint, Member, Surroundings};
-pub use once::{Missing, Progress, Snapshot, fetch_once};
+pub use once::{Incomplete, Missing, Progress, Snapshot, fetch_once};
 use reload::Reloader;
 
 /// A proxy that is bound and not yet running.
@@ -266,7 +266,8 @@ fn figures(
 
 fn telemetry_figures() -> TelemetryFigures {
     let (trace_exports, failed_trace_exports) = telemetry::trace_exports();
-    TelemetryFigures { lost_log_lines: telemetry::lost_lines(), trace_exports, failed_trace_exports }
+    let (lost_log_lines, started_at) = (telemetry::lost_lines(), telemetry::started_at());
+    TelemetryFigures { lost_log_lines, trace_exports, failed_trace_exports, started_at }
 }
 
 /// Runs flights beside the connections: each may outlive the client that it began for. Once everything is to end,

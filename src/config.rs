@@ -21,6 +21,7 @@ mod secrets;
 mod traces;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -100,6 +101,8 @@ pub struct Loaded {
     pub signature: Signature,
     /// Where traces go, by the environment.
     pub traces: Traces,
+    /// Whether `log.level` was set for this run of the program, by the flag or the environment, and not by a file.
+    pub is_level_of_run: bool,
 }
 
 /// Keys whose effect comes later (contract §3).
@@ -110,11 +113,17 @@ const LATER: [&str; 0] = [];
 /// # Errors
 /// Every problem found, each with its key, its file, and what would be right.
 pub fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
-    load_with(files, flags, None)
+    let (figment, loaded, problems) = load_with(files, flags, None)?;
+    if problems.is_empty() { Ok(loaded) } else { Err(ConfigError::from_problems(&figment, problems)) }
 }
 
-/// The same as if a file held something else.
-fn load_with(files: &[PathBuf], flags: &Flags, instead: Option<Instead<'_>>) -> Result<Loaded, ConfigError> {
+/// The same as if a file held something else. Secrets that are not at hand are left to judge: they may be where the
+/// proxy runs, and not where its file is edited.
+fn load_with(
+    files: &[PathBuf],
+    flags: &Flags,
+    instead: Option<Instead<'_>>,
+) -> Result<(Figment, Loaded, Problems), ConfigError> {
     let signature = Signature::of(files);
     let figment = layers(files, flags, instead)?;
     let mut config = extract(&figment)?;
@@ -123,11 +132,13 @@ fn load_with(files: &[PathBuf], flags: &Flags, instead: Option<Instead<'_>>) -> 
     let lookup = |name: &str| std::env::var(name).ok();
     secrets::expand(&mut config.registries, lookup, &mut problems);
     check(&config, &mut problems);
-    if problems.is_empty() {
-        let traces = Traces::read(lookup);
-        return Ok(Loaded { without_effect: without_effect(&figment), config, signature, traces });
+    if !problems.are_all_of_secrets() {
+        return Err(ConfigError::from_problems(&figment, problems));
     }
-    Err(ConfigError::from_problems(&figment, problems))
+    let (without_effect, traces) = (without_effect(&figment), Traces::read(lookup));
+    let is_level_of_run = is_of_run(&figment, "log.level");
+    let loaded = Loaded { config, without_effect, signature, traces, is_level_of_run };
+    Ok((figment, loaded, problems))
 }
 
 /// Reads the configuration and neither the environment nor the files that it names: for who only wants to
@@ -199,13 +210,24 @@ fn check(config: &Config, problems: &mut Problems) {
     if let Err(problem) = Network::new(&config.network) {
         problems.add("network", vec![problem]);
     }
-    if config.admin.listen() == AdminListen::At(config.server.listen) && config.server.listen.port() != 0 {
+    if listens_twice(config) {
         problems.push(Problem::new("admin.listen", "is the same as `server.listen`; give it another port"));
     }
     if let Some(file) = &config.admin.token_file {
         check_secret_file(&file.relative(), "admin.token_file", problems);
     }
     check_registries(config, problems);
+}
+
+/// Whether both listeners want the same port of one address. Where the admin listener is by default, it gives way to
+/// one that takes every address.
+fn listens_twice(config: &Config) -> bool {
+    let (AdminListen::At(admin), public) = (config.admin.listen(), config.server.listen) else { return false };
+    // [::] takes the addresses of IPv4 too.
+    let takes = |one: IpAddr, other: IpAddr| one.is_unspecified() && (one.is_ipv6() || other.is_ipv4());
+    let is_taken = takes(admin.ip(), public.ip()) || takes(public.ip(), admin.ip());
+    let is_same = admin.ip() == public.ip() || (config.admin.listen.is_some() && is_taken);
+    is_same && admin.port() == public.port() && public.port() != 0
 }
 
 fn check_registries(config: &Config, problems: &mut Problems) {
@@ -252,12 +274,21 @@ fn label(registry: &RegistryConfig, index: usize) -> String {
 
 /// A file with a token has to be there from the start. What it holds is read later, and again.
 fn check_secret_file(path: &Path, key: &str, problems: &mut Problems) {
-    let problem = match std::fs::File::open(path).and_then(|file| file.metadata()) {
-        Ok(found) if found.is_dir() => "is a directory; name a file".to_owned(),
-        Ok(_) => return,
-        Err(error) => format!("cannot be read: {error}"),
-    };
-    problems.push(Problem::new(key, format!("{} {problem}", path.display())));
+    let path_shown = path.display();
+    match std::fs::File::open(path).and_then(|file| file.metadata()) {
+        Ok(found) if found.is_dir() => {
+            problems.push(Problem::new(key, format!("{path_shown} is a directory; name a file")));
+        }
+        Ok(_) => {}
+        Err(error) => problems.push(Problem::of_secret(key, format!("{path_shown} cannot be read: {error}"))),
+    }
+}
+
+/// Whether a key's value comes from a flag or the environment.
+fn is_of_run(figment: &Figment, key: &str) -> bool {
+    let metadata = figment.find_metadata(key);
+    let source = metadata.map(|metadata| effective::source(metadata, || variable_of(key)));
+    matches!(source, Some(Source::Variable(_) | Source::Flag(_)))
 }
 
 fn without_effect(figment: &Figment) -> Vec<String> {

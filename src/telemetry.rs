@@ -9,6 +9,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -76,6 +77,15 @@ type SetFilter = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
 /// The filter of the one logger that a process has.
 static SET_FILTER: OnceLock<SetFilter> = OnceLock::new();
 
+/// When the process began, by its own clock: the system's word for it is in `/proc/stat`, which a service may not see.
+static STARTED_AT: OnceLock<SystemTime> = OnceLock::new();
+
+/// When the process began, but for reading its configuration: when this or [`init`] was called first.
+#[must_use]
+pub fn started_at() -> SystemTime {
+    *STARTED_AT.get_or_init(SystemTime::now)
+}
+
 /// Changes what is logged, where logging has been started. How lines look stays as it is.
 pub fn set_level(config: &Config) {
     let Some(set_filter) = SET_FILTER.get() else { return };
@@ -86,6 +96,7 @@ pub fn set_level(config: &Config) {
 
 /// Starts logging. Later calls in one process change nothing.
 pub fn init(config: &Config) {
+    STARTED_AT.get_or_init(SystemTime::now);
     // The level has been checked with the rest of the configuration.
     let filter = config.filter().unwrap_or_default();
     // A line that nobody reads any more is lost; saying so on the same channel would panic.

@@ -8,7 +8,7 @@
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{FutureExt as _, SpanKind, Status, TraceContextExt as _, Tracer as _};
 pub use opentelemetry::{Context, KeyValue, Value};
@@ -18,6 +18,10 @@ use opentelemetry_sdk::trace::SdkTracer;
 
 /// The longest text that a span holds, in bytes: registries and clients have a part in some.
 const MAX_TEXT_BYTES: usize = 1_024;
+/// The longest `tracestate` that goes on to registries, in bytes: as long as everybody has to take it (W3C Trace Context
+/// §3.3.1.5). Whoever asks us writes it, and what goes out shall not grow with that.
+const MAX_STATE_BYTES: usize = 512;
+const STATE: HeaderName = HeaderName::from_static("tracestate");
 
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
@@ -130,21 +134,38 @@ impl Span {
 #[derive(Clone, Debug, Default)]
 pub struct Parent(Option<Context>);
 
-/// Lets something that becomes a task of its own be a part of what is being done now.
-pub fn carried<T>(doing: impl Future<Output = T>) -> impl Future<Output = T> {
-    let context = is_on().then(Context::current);
-    async move {
-        match context {
+impl Parent {
+    /// What is being done now.
+    pub fn current() -> Self {
+        Self(is_on().then(Context::current))
+    }
+
+    /// Does something as a part of it, on whatever task.
+    pub async fn run<T>(self, doing: impl Future<Output = T>) -> T {
+        match self.0 {
             Some(context) => Box::pin(doing).with_context(context).await,
             None => doing.await,
         }
     }
 }
 
+/// Lets something that becomes a task of its own be a part of what is being done now.
+pub fn carried<T>(doing: impl Future<Output = T>) -> impl Future<Output = T> {
+    Parent::current().run(doing)
+}
+
 /// Tells whoever gets these headers what the request is a part of. While tracing is off it adds nothing.
 pub fn tell(headers: &mut HeaderMap) {
     if is_on() {
-        TraceContextPropagator::new().inject_context(&Context::current(), &mut HeaderInjector(headers));
+        write(&Context::current(), headers);
+    }
+}
+
+fn write(context: &Context, headers: &mut HeaderMap) {
+    TraceContextPropagator::new().inject_context(context, &mut HeaderInjector(headers));
+    // Without it, the trace goes on all the same.
+    if headers.get(STATE).is_some_and(|state| state.is_empty() || MAX_STATE_BYTES < state.len()) {
+        headers.remove(STATE);
     }
 }
 
@@ -160,6 +181,7 @@ fn bounded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     #[tokio::test]
     async fn while_tracing_is_off_nothing_is_made_and_nothing_is_told() {
@@ -172,6 +194,28 @@ mod tests {
         assert!(headers.is_empty());
         assert_eq!(carried(async { 1 }).await, 1);
         assert!(span.0.is_none() && part.as_parent().0.is_none());
+    }
+
+    #[test]
+    fn what_senders_add_to_a_trace_goes_on_within_a_bound() {
+        let told = |state: &str| {
+            let mut sent = HeaderMap::new();
+            sent.insert(
+                "traceparent",
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().expect("a value"),
+            );
+            sent.insert(STATE, state.parse().expect("a value"));
+            let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(&sent));
+            let mut headers = HeaderMap::new();
+            write(&context, &mut headers);
+            assert_eq!(headers.get("traceparent"), sent.get("traceparent"));
+            headers.get(STATE).map(HeaderValue::len)
+        };
+        let members = format!("a={},b={}", "x".repeat(200), "y".repeat(200));
+        let of_length = |length: usize| format!("{members},c={}", "z".repeat(length - members.len() - 3));
+        assert_eq!(told("a=1"), Some(3));
+        assert_eq!(told(&of_length(MAX_STATE_BYTES)), Some(MAX_STATE_BYTES));
+        assert_eq!(told(&of_length(MAX_STATE_BYTES + 1)), None);
     }
 
     #[test]

@@ -41,11 +41,16 @@ class Proxy {
   log() { return readFileSync(path.join(this.directory, "log"), "utf8"); }
 
   async stop() {
-    const ended = new Promise((resolve) => this.child.once("exit", resolve));
-    this.child.kill("SIGTERM");
-    await ended;
+    // One that has ended by itself says so no more.
+    const isRunning = this.child.exitCode === null && this.child.signalCode === null;
+    if (isRunning) {
+      const ended = new Promise((resolve) => this.child.once("exit", resolve));
+      this.child.kill("SIGTERM");
+      await ended;
+    }
     const log = this.log();
     rmSync(this.directory, { recursive: true });
+    assert.ok(isRunning, `the proxy ended by itself:\n${log}`);
     assert.ok(!log.includes("panicked"), `a request handler panicked:\n${log}`);
   }
 }
@@ -60,11 +65,13 @@ export class Harness {
   }
 
   // Starts a proxy. `files` are registries that are files: their entries by their names; `settings` more of the
-  // configuration, in TOML. Resolves when each registry has been tried.
-  async proxy({ files = {}, settings = "", admin = false, ready = true }) {
+  // configuration, in TOML; `token` what the admin listener wants to be shown. Resolves when each registry has been tried.
+  async proxy({ files = {}, settings = "", admin = false, token, ready = true }) {
     const directory = mkdtempSync(path.join(os.tmpdir(), "browser-"));
     const [listen, adminListen] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+    if (token) writeFileSync(path.join(directory, "token"), token);
     let configuration = `[server]\nlisten = "${listen}"\n[admin]\nlisten = "${admin ? adminListen : "off"}"\n` +
+      (token ? `token_file = "token"\n` : "") +
       `[store]\npath = "off"\n[network]\nproxy = "off"\n[health]\ninterval = "200ms"\n`;
     for (const [name, entries] of Object.entries(files)) {
       writeFileSync(path.join(directory, `${name}.json`), JSON.stringify({ servers: entries }));
@@ -100,15 +107,15 @@ export class Harness {
   // breaking its policy, errors, dialogs.
   //
   // `script` is whether scripts run; "missing" keeps ours from being loaded, so that axe, which is one, can look.
-  async open(url, { viewport = DESKTOP, scheme = "light", script = true, headers, permissions = [] } = {}) {
+  async open(url, { viewport = DESKTOP, scheme = "light", script = true, headers, permissions = [], credentials } = {}) {
     await this.page?.context().close();
     const context = await this.browser.newContext({ viewport, colorScheme: scheme, javaScriptEnabled: script !== false,
-      reducedMotion: "reduce", extraHTTPHeaders: headers, permissions });
+      reducedMotion: "reduce", extraHTTPHeaders: headers, permissions, httpCredentials: credentials });
     const page = this.page = await context.newPage();
     if (script === "missing") await page.route("**/assets/*.js*", (route) => route.abort());
     const origin = new URL(url).origin;
     page.on("request", (request) => {
-      if (!request.url().startsWith(origin)) this.troubles.push(`asked ${request.url()}`);
+      if (new URL(request.url()).origin !== origin) this.troubles.push(`asked ${request.url()}`);
     });
     page.on("pageerror", (error) => this.troubles.push(`error: ${error.message}`));
     page.on("dialog", (dialog) => { this.troubles.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });

@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub catalog: Arc<Catalog>,
     /// Those of which nothing could be fetched, or not all.
     pub missing: Vec<Missing>,
+    /// Those that the snapshot has something of, but not all that they list.
+    pub incomplete: Vec<Incomplete>,
 }
 
 /// A registry of which the snapshot has nothing.
@@ -43,6 +45,47 @@ pub struct Missing {
 impl fmt::Display for Missing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "`{}` is left out: {}", self.name, self.reason)
+    }
+}
+
+/// A registry that lists more than the snapshot has of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incomplete {
+    /// Its name in the configuration.
+    pub name: String,
+    /// How many of its entries are left out, because nothing can be made of them.
+    pub refused: usize,
+    /// Why the first one of those is.
+    pub reason: Option<String>,
+    /// Whether a later walk brought so much less that the listing before it counts.
+    pub is_held: bool,
+}
+
+impl Incomplete {
+    fn of(registry: &Registry) -> Option<Self> {
+        let status = registry.status();
+        let (refused, is_held) = (status.refused.count, status.held.is_some());
+        let reason = status.refused.entries.first().map(|first| first.reason.clone());
+        (refused > 0 || is_held).then(|| Self { name: registry.name().to_owned(), refused, reason, is_held })
+    }
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, refused, reason, is_held } = self;
+        write!(formatter, "`{name}` ")?;
+        if *refused > 0 {
+            let (entries, are) = if *refused == 1 { ("entry", "is") } else { ("entries", "are") };
+            write!(formatter, "lists {refused} {entries} that {are} left out")?;
+            if let Some(reason) = reason {
+                write!(formatter, "{}{reason}", if *refused == 1 { ": " } else { "; of the first one: " })?;
+            }
+        }
+        if *is_held {
+            let and = if *refused > 0 { ", and " } else { "" };
+            write!(formatter, "{and}lists far less than a moment ago; the listing before that is taken")?;
+        }
+        Ok(())
     }
 }
 
@@ -89,11 +132,14 @@ pub async fn fetch_once(config: &Config, tell: impl Fn(Progress)) -> Result<Snap
     let _ = timeout(config.limits.walk_timeout + GRACE, all_attempted(&registries, &changed, tell)).await;
     let now = Timestamp::now();
     let (sources, missing) = sources(&registries, now);
+    let is_missing = |name: &str| missing.iter().any(|missing| missing.name == name);
+    let present = registries.iter().filter(|registry| !is_missing(registry.name()));
+    let incomplete = present.filter_map(|registry| Incomplete::of(registry)).collect();
     lifecycle.stop();
     let policy = Arc::clone(&surroundings.policy);
     let moment = Moment { now, is_ready: false };
     let catalog = aside(move || merge(&policy, &sources, &Catalog::default(), moment)).await;
-    Ok(Snapshot { catalog: Arc::new(catalog), missing })
+    Ok(Snapshot { catalog: Arc::new(catalog), missing, incomplete })
 }
 
 async fn all_attempted(registries: &[Arc<Registry>], changed: &Notify, tell: impl Fn(Progress)) {
@@ -124,4 +170,21 @@ fn sources(registries: &[Arc<Registry>], now: Timestamp) -> (Vec<Source>, Vec<Mi
         source
     });
     (sources.collect(), missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_of_a_registry_is_said_in_one_sentence() {
+        let said = |refused, reason: Option<&str>, is_held| {
+            Incomplete { name: "a".to_owned(), refused, reason: reason.map(str::to_owned), is_held }.to_string()
+        };
+        assert_eq!(said(1, Some("no name"), false), "`a` lists 1 entry that is left out: no name");
+        assert_eq!(said(2, Some("no name"), false), "`a` lists 2 entries that are left out; of the first one: no name");
+        let held = "lists far less than a moment ago; the listing before that is taken";
+        assert_eq!(said(0, None, true), format!("`a` {held}"));
+        assert_eq!(said(2, None, true), format!("`a` lists 2 entries that are left out, and {held}"));
+    }
 }

@@ -1,12 +1,13 @@
 //! What may stand on the command line, and what `--help` says of it.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::builder::Styles;
-use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
 
-use super::{check, config, describe, edit, export, list, serve, test, validate};
+use super::{check, config, describe, edit, export, healthcheck, list, serve, test, validate};
 
 /// One URL in front of many MCP registries.
 #[derive(Debug, Parser)]
@@ -19,7 +20,8 @@ use super::{check, config, describe, edit, export, list, serve, test, validate};
 )]
 pub(super) struct Arguments {
     /// A configuration file, in TOML, YAML or JSON; of several, later ones count more
-    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
+    // Of a global argument, clap keeps only what stands on one side of the command: each side has its own.
+    #[arg(long, value_name = "FILE", help_heading = GLOBAL)]
     pub(super) config: Vec<PathBuf>,
 
     /// What is logged: error, warn, info, debug, or directives of tracing
@@ -43,6 +45,8 @@ pub(super) struct Arguments {
 }
 
 const GLOBAL: &str = "Global options";
+/// What clap calls the files.
+const CONFIG: &str = "config";
 
 const AFTER_HELP: &str = "\
 Try it:
@@ -79,7 +83,7 @@ For containers without curl. It is asked at `server.listen` of the
 configuration: name the files that the proxy was started with.
 
 Exit codes: 0 it lives; 1 it does not answer; 64 bad configuration.")]
-    Healthcheck,
+    Healthcheck(healthcheck::Healthcheck),
 
     /// Check the configuration, without a port or a request
     #[command(after_help = "\
@@ -211,12 +215,42 @@ const HELP: &str = "Print this, or the help of a command";
 /// # Errors
 /// What clap says of it; help and version are errors, too.
 pub(super) fn parse() -> Result<Arguments, clap::Error> {
-    Arguments::from_arg_matches(&command().try_get_matches()?)
+    let matches = command().color(color(std::env::args_os().skip(1))).try_get_matches()?;
+    arguments(&matches)
+}
+
+/// What was given. Files may be named before and after the command, and count in this order.
+fn arguments(matches: &ArgMatches) -> Result<Arguments, clap::Error> {
+    let mut arguments = Arguments::from_arg_matches(matches)?;
+    let after = matches.subcommand().and_then(|(_, command)| command.try_get_many::<PathBuf>(CONFIG).ok()?);
+    arguments.config.extend(after.into_iter().flatten().cloned());
+    Ok(arguments)
+}
+
+/// When clap itself is to use colours: it prints help and errors before it says what `--color` is.
+fn color(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
+    let arguments: Vec<OsString> = arguments.take_while(|argument| argument != "--").collect();
+    let mut given = arguments.iter().enumerate().filter_map(|(index, argument)| {
+        let value = match argument.to_str()? {
+            "--color" => arguments.get(index + 1)?.to_str()?,
+            argument => argument.strip_prefix("--color=")?,
+        };
+        ColorChoice::from_str(value, true).ok()
+    });
+    given.next_back().unwrap_or_default()
+}
+
+/// The command line, with the files as an argument of every command.
+fn with_files() -> clap::Command {
+    let command = Arguments::command();
+    let files = command.get_arguments().find(|argument| argument.get_id() == CONFIG).cloned();
+    command.mut_subcommands(|subcommand| subcommand.args(files.clone()))
 }
 
 /// The command line, whose help has the commands in groups.
 pub(super) fn command() -> clap::Command {
-    let mut command = Arguments::command();
+    let bare = with_files();
+    let mut command = bare.clone();
     command.build();
     let heading = *Styles::styled().get_header();
     let literal = *Styles::styled().get_literal();
@@ -231,7 +265,7 @@ pub(super) fn command() -> clap::Command {
         }
         groups.push('\n');
     }
-    Arguments::command()
+    bare
         .help_template(format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{heading}Options:{heading:#}\n{{options}}{{after-help}}"))
 }
 
@@ -242,6 +276,33 @@ mod tests {
     #[test]
     fn the_command_line_makes_sense() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn files_may_be_named_on_both_sides_of_the_command() {
+        for (line, expected) in [
+            ("check", &[][..]),
+            ("--config a check", &["a"]),
+            ("check --config b", &["b"]),
+            ("--config a --config b check --config c --config d", &["a", "b", "c", "d"]),
+        ] {
+            let line = ["proxy"].into_iter().chain(line.split(' '));
+            let matches = command().try_get_matches_from(line).expect("a command line");
+            let found = arguments(&matches).expect("arguments").config;
+            assert_eq!(found, expected.iter().map(PathBuf::from).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn help_has_the_colours_that_the_command_line_wants() {
+        let of = |line: &str| color(line.split(' ').map(OsString::from));
+        assert_eq!(of("--help"), ColorChoice::Auto);
+        assert_eq!(of("--color never --help"), ColorChoice::Never);
+        assert_eq!(of("list --help --color=always"), ColorChoice::Always);
+        assert_eq!(of("--color never list --color always"), ColorChoice::Always);
+        for line in ["--color", "--color sometimes", "-- --color never"] {
+            assert_eq!(of(line), ColorChoice::Auto, "{line}");
+        }
     }
 
     #[test]

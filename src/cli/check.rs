@@ -37,7 +37,9 @@ pub(super) fn run(files: &[PathBuf], flags: &Flags, command: &Check) -> Result<E
         Ok((loaded, registries)) => (valid(&loaded, &registries), ExitCode::SUCCESS),
         Err(failure) => {
             let errors: Vec<String> = failure.to_string().lines().map(str::to_owned).collect();
-            (json!({ "valid": false, "errors": errors, "warnings": [] }), ExitCode::from(EXIT_USAGE))
+            let document =
+                json!({ "valid": false, "errors": errors, "warnings": [], "listeners": null, "registries": [] });
+            (document, ExitCode::from(EXIT_USAGE))
         }
     };
     print(&format!("{document:#}\n"))?;

@@ -14,7 +14,7 @@ use crate::config::Config;
 const BAR: &str = "{spinner} [{bar:24}] {pos}/{len} registries, {msg} versions ({elapsed})";
 
 /// Fetches all configured registries once, and merges what they list; a terminal is shown how far that has come. Says
-/// on standard error which ones are left out, and why. None where that is all of them.
+/// on standard error which ones are left out, whole or in part, and why. None where that is all of them.
 ///
 /// # Errors
 /// When the configuration is wrong.
@@ -22,9 +22,12 @@ pub(super) async fn catalog(config: &Config) -> Result<Option<Arc<Catalog>>, Fai
     let bar = bar();
     let fetched = app::fetch_once(config, |progress| tell(&bar, progress)).await;
     bar.finish_and_clear();
-    let Snapshot { catalog, missing } = fetched?;
+    let Snapshot { catalog, missing, incomplete } = fetched?;
     for missing in missing {
         warn(&missing.to_string());
+    }
+    for incomplete in incomplete {
+        warn(&incomplete.to_string());
     }
     Ok(Some(catalog).filter(|catalog| catalog.is_available()))
 }

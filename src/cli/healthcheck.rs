@@ -1,22 +1,45 @@
 //! `healthcheck`: asks the running proxy whether it lives, for containers that have no curl.
 
-use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::io::{Error, ErrorKind, Read, Result as IoResult, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use serde_json::json;
 
+use super::Failure;
+use super::output::{print, report};
 use crate::config::Config;
 
 /// How long connecting and answering may take, each.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-pub(super) fn run(config: &Config) -> ExitCode {
+#[derive(Debug, Args)]
+pub(super) struct Healthcheck {
+    /// Print one JSON document: {"ok","url","problem"}
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Config, command: &Healthcheck) -> Result<ExitCode, Failure> {
+    let (url, problem) = ask(config);
+    if command.json {
+        let document = json!({ "ok": problem.is_none(), "url": url, "problem": problem });
+        print(&format!("{document:#}\n"))?;
+    } else if let Some(problem) = &problem {
+        report(&format!("{url}: {problem}"));
+    }
+    Ok(if problem.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where the proxy was asked, and why it does not live.
+fn ask(config: &Config) -> (String, Option<String>) {
     let address = reachable(config.server.listen);
     let (scheme, answer) = if config.server.is_encrypted() {
         ("https", encrypted(address).and_then(|stream| status_line(stream, address)))
@@ -24,12 +47,11 @@ pub(super) fn run(config: &Config) -> ExitCode {
         ("http", connect(address).and_then(|stream| status_line(stream, address)))
     };
     let problem = match answer {
-        Ok(line) if line.starts_with("HTTP/1.1 200 ") => return ExitCode::SUCCESS,
-        Ok(line) => format!("answered {line:?}"),
-        Err(error) => error.to_string(),
+        Ok(line) if line.starts_with("HTTP/1.1 200 ") => None,
+        Ok(line) => Some(format!("answered {line:?}")),
+        Err(error) => Some(error.to_string()),
     };
-    super::output::report(&format!("{scheme}://{address}/livez: {problem}"));
-    ExitCode::FAILURE
+    (format!("{scheme}://{address}/livez"), problem)
 }
 
 /// Where a listener is reached from the same host: one that takes every address takes loopback too.
@@ -42,7 +64,7 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(address, listen.port())
 }
 
-fn connect(address: SocketAddr) -> Result<TcpStream> {
+fn connect(address: SocketAddr) -> IoResult<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     Ok(stream)
@@ -50,7 +72,7 @@ fn connect(address: SocketAddr) -> Result<TcpStream> {
 
 /// A connection under TLS with whoever listens: the question is whether it lives, not who it is, and the
 /// certificate is for the name that clients use, not for this address.
-fn encrypted(address: SocketAddr) -> Result<impl Read + Write> {
+fn encrypted(address: SocketAddr) -> IoResult<impl Read + Write> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
     let verifier = Arc::new(AnyCertificate(provider));
@@ -60,7 +82,7 @@ fn encrypted(address: SocketAddr) -> Result<impl Read + Write> {
     Ok(StreamOwned::new(session, connect(address)?))
 }
 
-fn status_line(mut stream: impl Read + Write, address: SocketAddr) -> Result<String> {
+fn status_line(mut stream: impl Read + Write, address: SocketAddr) -> IoResult<String> {
     stream.write_all(format!("GET /livez HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(4096).read_to_end(&mut answer)?;
@@ -80,7 +102,7 @@ impl ServerCertVerifier for AnyCertificate {
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+    ) -> Result<ServerCertVerified, rustls::Error> {
         Ok(ServerCertVerified::assertion())
     }
 
@@ -89,7 +111,7 @@ impl ServerCertVerifier for AnyCertificate {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
     }
 
@@ -98,7 +120,7 @@ impl ServerCertVerifier for AnyCertificate {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
     }
 

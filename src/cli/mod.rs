@@ -84,19 +84,24 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Config(command) => config::run(&files, &flags, &command),
         Command::OpenApi(command) => describe::openapi(&command),
         Command::Completions(command) => describe::completions(&command),
-        Command::Healthcheck => Ok(healthcheck::run(&crate::config::read(&files, &flags)?)),
+        Command::Healthcheck(command) => healthcheck::run(&crate::config::read(&files, &flags)?, &command),
     }
 }
 
-/// The configuration of a command that ends by itself. What `serve` is to log is none of its business.
+/// The configuration of a command that ends by itself.
 fn load(files: &[PathBuf], flags: &Flags) -> Result<Loaded, ConfigError> {
     let loaded = crate::config::load(files, flags)?;
+    start_logging(&loaded);
+    Ok(loaded)
+}
+
+/// Has a command that ends by itself log what it was asked to. What a file wants of `serve` is none of its business.
+fn start_logging(loaded: &Loaded) {
     let mut log = loaded.config.log.clone();
-    if flags.log_level.is_none() {
+    if !loaded.is_level_of_run {
         QUIET.clone_into(&mut log.level);
     }
     crate::telemetry::init(&log);
-    Ok(loaded)
 }
 
 fn in_runtime(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {

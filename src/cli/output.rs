@@ -6,6 +6,8 @@ use std::io::{ErrorKind, Result, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::table::clean;
+
 pub(super) const HEADER: Style = Style::new().bold();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -37,14 +39,15 @@ pub(super) fn unless_nobody_reads(written: Result<()>) -> Result<()> {
     }
 }
 
-/// Says why a command failed.
+/// Says why a command failed: a line for each problem.
 pub(super) fn report(message: &str) {
     say(BAD, "error", message);
 }
 
-/// Says what a command leaves out, or what deserves a second look.
+/// Says what a command leaves out, or what deserves a second look: one line, whatever stands in it. Names and reasons of
+/// registries do.
 pub(super) fn warn(message: &str) {
-    say(DOUBTFUL, "warning", message);
+    say(DOUBTFUL, "warning", &clean(message));
 }
 
 /// Says what can be done.
@@ -56,12 +59,13 @@ pub(super) fn hint(message: &str) {
 pub(super) fn note(message: &str) {
     let mut output = anstream::stderr().lock();
     // Where nobody listens, nothing can be said.
-    let _ = writeln!(output, "{message}");
+    let _ = writeln!(output, "{}", clean(message));
 }
 
+/// Nothing of a message can steer a terminal, whoever wrote it.
 fn say(style: Style, what: &str, message: &str) {
     let mut output = anstream::stderr().lock();
     for line in message.lines() {
-        let _ = writeln!(output, "{}: {line}", styled(style, what));
+        let _ = writeln!(output, "{}: {}", styled(style, what), clean(line));
     }
 }

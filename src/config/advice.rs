@@ -1,8 +1,6 @@
 //! What is valid, and most likely not what somebody wants: said by `check`, and by `serve` where it matters while it
 //! runs.
 
-use secrecy::ExposeSecret as _;
-
 use super::{Config, Loaded};
 use crate::catalog::MergeMode;
 use crate::registry::config::Target;
@@ -56,8 +54,7 @@ fn exposed(config: &Config) -> Option<String> {
 }
 
 fn in_the_clear(registry: &crate::registry::config::Config) -> Option<String> {
-    let is_plain = registry.url.as_ref().is_some_and(|url| url.expose_secret().starts_with("http://"));
-    (registry.insecure && is_plain && registry.has_credentials())
+    (registry.insecure && registry.exposes_credentials())
         .then(|| format!("`registries.{}` sends its credentials over plain http (`insecure = true`)", registry.name))
 }
 
@@ -80,8 +77,8 @@ mod tests {
     use crate::registry::config::Config as RegistryConfig;
 
     fn warnings(config: Config) -> Vec<String> {
-        Loaded { config, without_effect: Vec::new(), signature: Signature::of(&[]), traces: crate::config::Traces::Off }
-            .warnings()
+        let (signature, traces) = (Signature::of(&[]), crate::config::Traces::Off);
+        Loaded { config, without_effect: Vec::new(), signature, traces, is_level_of_run: false }.warnings()
     }
 
     fn registry(name: &str, namespaces: &[&str]) -> RegistryConfig {
@@ -117,6 +114,10 @@ mod tests {
         assert!(warnings(config.clone())[0].contains("0.0.0.0:80"));
         config.registries[0].url = Some("http://x.example".into());
         config.registries[0].insecure = true;
-        assert_eq!(warnings(config).len(), 2);
+        assert_eq!(warnings(config.clone()).len(), 2);
+        for (url, count) in [("HTTP://x.example", 2), ("http://127.0.0.1:8080", 1), ("http://localhost", 1)] {
+            config.registries[0].url = Some(url.into());
+            assert_eq!(warnings(config.clone()).len(), count, "{url}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! Each format has its own way of finding the place. None of them is trusted: the file as it would be is parsed, and has
 //! to hold exactly what is expected; and the whole configuration has to be valid with it. Otherwise nothing is written.
 
+mod array;
 mod json;
 mod lines;
 mod toml;
@@ -21,7 +22,7 @@ pub use write::WriteError;
 use super::effective::{Source, source};
 use super::keys::REGISTRIES;
 use super::layer::Syntax;
-use super::{Config, ConfigError, Flags, absolute, layers, load_with, place, variable_of};
+use super::{ConfigError, Flags, Loaded, absolute, layers, load_with, place, variable_of};
 
 /// What is to be done with the list of registries.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +46,8 @@ pub struct Edit {
     path: PathBuf,
     original: Original,
     text: String,
-    config: Config,
+    loaded: Loaded,
+    absent: Option<ConfigError>,
 }
 
 /// Why a file is not edited where its format is the reason: a sentence about the file.
@@ -64,15 +66,22 @@ pub fn edit(files: &[PathBuf], flags: &Flags, change: Change<'_>) -> Result<Edit
     let syntax = Syntax::of(&path).ok_or_else(|| refused("has an unknown format"))?;
     let text = changed(&original.text, syntax, change)
         .map_err(|problem| refused(&format!("{problem}; edit the file by hand. Nothing was written")))?;
-    let loaded = load_with(files, flags, Some((&path, &text)))?;
-    Ok(Edit { path, original, text, config: loaded.config })
+    let (figment, loaded, problems) = load_with(files, flags, Some((&path, &text)))?;
+    let absent = (!problems.is_empty()).then(|| ConfigError::from_problems(&figment, problems));
+    Ok(Edit { path, original, text, loaded, absent })
 }
 
 impl Edit {
     /// The configuration as it would be.
     #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// The secrets of other registries that are not at hand here: whoever edits a file needs none of them.
+    #[must_use]
+    pub fn absent_secrets(&self) -> Option<&ConfigError> {
+        self.absent.as_ref()
     }
 
     /// The file, as somebody in the working directory would name it.
@@ -123,6 +132,11 @@ fn check(change: Change<'_>, names: &[String]) -> Result<(), ConfigError> {
             "{name:?} is not a configured registry; there are {}",
             names.join(", ")
         ))),
+        Change::Remove { name } if names.iter().filter(|known| *known == name).count() > 1 => {
+            Err(ConfigError::of_command(&format!(
+                "there are two registries `{name}`, and each needs a name of its own; rename one of them by hand first"
+            )))
+        }
         Change::Remove { name } if names.len() == 1 => Err(ConfigError::of_command(&format!(
             "`{name}` is the only registry, and a configuration needs one; add another one first"
         ))),

@@ -86,7 +86,12 @@ pub fn effective(files: &[PathBuf], flags: &Flags) -> Result<Vec<Table>, ConfigE
     for section in &SECTIONS {
         let written = layers.figment.find_value(section.name).ok();
         let settings = section.keys.iter().filter_map(|key| layers.setting(section.name, key, written.as_ref()));
-        tables.push(Table { header: format!("[{}]", section.name), settings: settings.collect() });
+        let mut settings: Vec<Setting> = settings.collect();
+        // One is in place of the other.
+        if settings.iter().any(|setting| setting.key == "store.url") {
+            settings.retain(|setting| setting.key != "store.path" || setting.source != Source::Default);
+        }
+        tables.push(Table { header: format!("[{}]", section.name), settings });
     }
     let registries = layers.figment.find_value(REGISTRIES.name).ok();
     for registry in registries.as_ref().and_then(Value::as_array).into_iter().flatten() {

@@ -72,11 +72,18 @@ impl fmt::Display for ConfigError {
 pub(super) struct Problem {
     key: String,
     message: String,
+    /// Whether it is only that a secret is not at hand.
+    is_of_secret: bool,
 }
 
 impl Problem {
     pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { key: key.into(), message: message.into() }
+        Self { key: key.into(), message: message.into(), is_of_secret: false }
+    }
+
+    /// A secret that is not at hand here and now.
+    pub(super) fn of_secret(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { is_of_secret: true, ..Self::new(key, message) }
     }
 }
 
@@ -96,6 +103,11 @@ impl Problems {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether nothing is wrong, or only that secrets are not at hand.
+    pub(super) fn are_all_of_secrets(&self) -> bool {
+        self.0.iter().all(|problem| problem.is_of_secret)
     }
 }
 

@@ -9,7 +9,8 @@ const INTRODUCTION: &str = "# Configuration reference
 
 <!-- Made by `mcp-registry-proxy config --reference`, of the table in src/config/keys. A test compares the two. -->
 
-`--config FILE` names a file, in TOML (`.toml`), YAML (`.yaml`, `.yml`) or JSON (`.json`); it may be given several times.
+`--config FILE` names a file, in TOML (`.toml`), YAML (`.yaml`, `.yml`) or JSON (`.json`); it may be given several times,
+before and after the command.
 What comes later in this list counts more:
 
 1. the defaults below;

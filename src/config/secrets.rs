@@ -17,7 +17,7 @@ pub(super) fn expand(
         let mut expand_one = |key: String, secret: &mut SecretString| match expand_text(secret.expose_secret(), &lookup)
         {
             Ok(text) => *secret = text.into(),
-            Err(problem) => problems.push(Problem::new(format!("registries.{label}.{key}"), problem)),
+            Err(problem) => problems.push(problem.at(format!("registries.{label}.{key}"))),
         };
         if let Some(token) = &mut registry.bearer_token {
             expand_one("bearer_token".to_owned(), token);
@@ -28,15 +28,33 @@ pub(super) fn expand(
     }
 }
 
-fn expand_text(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+/// Why a text is not expanded.
+#[derive(Debug, PartialEq, Eq)]
+enum Unexpanded {
+    /// It is not well formed.
+    Open,
+    /// The environment has no such name.
+    Unset(String),
+}
+
+impl Unexpanded {
+    fn at(self, key: String) -> Problem {
+        match self {
+            Self::Open => Problem::new(key, "has a `${` without its `}`"),
+            Self::Unset(name) => {
+                Problem::of_secret(key, format!("names ${{{name}}}, which the environment does not have; set it"))
+            }
+        }
+    }
+}
+
+fn expand_text(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, Unexpanded> {
     let mut expanded = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
-        let (name, after) = after.split_once('}').ok_or("has a `${` without its `}`")?;
-        let value = lookup(name).ok_or_else(|| {
-            let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
-            format!("names ${{{shown}}}, which the environment does not have; set it")
-        })?;
+        let (name, after) = after.split_once('}').ok_or(Unexpanded::Open)?;
+        let shown = || name.chars().take(60).flat_map(char::escape_debug).collect();
+        let value = lookup(name).ok_or_else(|| Unexpanded::Unset(shown()))?;
         expanded.push_str(before);
         expanded.push_str(&value);
         rest = after;
@@ -54,7 +72,7 @@ mod tests {
         let lookup = |name: &str| (name == "TOKEN").then(|| "s3cret".to_owned());
         assert_eq!(expand_text("Bearer ${TOKEN}!", lookup).as_deref(), Ok("Bearer s3cret!"));
         assert_eq!(expand_text("plain $TOKEN", lookup).as_deref(), Ok("plain $TOKEN"));
-        assert!(expand_text("${OTHER}", lookup).is_err_and(|problem| problem.contains("${OTHER}")));
-        assert!(expand_text("${TOKEN", lookup).is_err());
+        assert_eq!(expand_text("${OTHER}", lookup), Err(Unexpanded::Unset("OTHER".to_owned())));
+        assert_eq!(expand_text("${TOKEN", lookup), Err(Unexpanded::Open));
     }
 }

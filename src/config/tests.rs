@@ -35,6 +35,41 @@ fn error_of(text: &str) -> String {
 }
 
 #[test]
+fn two_listeners_cannot_have_the_same_port_of_one_address() {
+    for (public, admin, is_refused) in [
+        ("127.0.0.1:9090", "127.0.0.1:9090", true),
+        ("0.0.0.0:8080", "127.0.0.1:8080", true),
+        ("127.0.0.1:8080", "0.0.0.0:8080", true),
+        ("[::]:8080", "127.0.0.1:8080", true),
+        ("[::]:8080", "0.0.0.0:8080", true),
+        ("[::]:8080", "[::1]:8080", true),
+        ("0.0.0.0:8080", "[::1]:8080", false),
+        ("127.0.0.2:8080", "127.0.0.1:8080", false),
+        ("0.0.0.0:8080", "127.0.0.1:8081", false),
+        ("0.0.0.0:0", "127.0.0.1:0", false),
+    ] {
+        let admin = format!("[admin]\nlisten = \"{admin}\"\ntoken_file = \"t.secret\"\n");
+        let text = format!("[server]\nlisten = \"{public}\"\n{admin}{ONE}");
+        let result = load_in(&[("proxy.toml", &text), ("t.secret", "t")], &[]).map(|_| ());
+        let is_said = result.as_ref().is_err_and(|error| error.contains("`admin.listen` is the same"));
+        assert_eq!((is_said, result.is_err()), (is_refused, is_refused), "{text} {result:?}");
+    }
+    // Where it is by default, it gives way.
+    let text = format!("[server]\nlisten = \"0.0.0.0:9090\"\n{ONE}");
+    assert!(load_in(&[("proxy.toml", &text)], &[]).is_ok());
+}
+
+#[test]
+fn the_log_level_of_a_run_is_that_of_the_environment_and_not_of_a_file() {
+    let of = |text: &str, environment: &[(&str, &str)]| {
+        load_in(&[("proxy.toml", &format!("{text}{ONE}"))], environment).expect("a configuration").is_level_of_run
+    };
+    let level = [("MCP_REGISTRY_PROXY__LOG__LEVEL", "debug")];
+    assert!(of("", &level) && of("[log]\nlevel = \"info\"\n", &level));
+    assert!(!of("", &[]) && !of("[log]\nlevel = \"debug\"\n", &[("MCP_REGISTRY_PROXY__LOG__FORMAT", "json")]));
+}
+
+#[test]
 fn without_a_file_the_official_registry_is_served_stale_rather_than_dropped() {
     let config = config_of(&[], &[]);
     let names: Vec<_> = config.registries.iter().map(|registry| registry.name.as_str()).collect();

@@ -23,10 +23,16 @@ impl Traces {
             value(&special).map(|text| (special, text)).or_else(|| value(&general).map(|text| (general, text)))
         };
         let is_disabled = value("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-        let is_unwanted = value("OTEL_TRACES_EXPORTER").is_some_and(|text| text.eq_ignore_ascii_case("none"));
-        let Some((name, endpoint)) = of_traces("ENDPOINT").filter(|_| !is_disabled && !is_unwanted) else {
+        let exporter = value("OTEL_TRACES_EXPORTER").unwrap_or_else(|| "otlp".to_owned());
+        if is_disabled || exporter.eq_ignore_ascii_case("none") {
             return Self::Off;
-        };
+        }
+        if !exporter.eq_ignore_ascii_case("otlp") {
+            return Self::Wrong(format!(
+                "OTEL_TRACES_EXPORTER is {exporter:?}, and there is only otlp here; write that, or none for no traces"
+            ));
+        }
+        let Some((name, endpoint)) = of_traces("ENDPOINT") else { return Self::Off };
         if let Some((name, protocol)) = of_traces("PROTOCOL").filter(|(_, protocol)| protocol != "http/protobuf") {
             return Self::Wrong(format!(
                 "{name} is {protocol:?}, and only http/protobuf is spoken here; collectors take that on port 4318"
@@ -67,7 +73,9 @@ mod tests {
         for off in [("OTEL_SDK_DISABLED", "True"), ("OTEL_TRACES_EXPORTER", "none")] {
             assert_eq!(read(&[general, off]), Traces::Off);
         }
-        assert_eq!(read(&[general, ("OTEL_SDK_DISABLED", "no")]), to("http://collector:4318/"));
+        for on in [("OTEL_SDK_DISABLED", "no"), ("OTEL_TRACES_EXPORTER", "OTLP")] {
+            assert_eq!(read(&[general, on]), to("http://collector:4318/"));
+        }
     }
 
     #[test]
@@ -76,6 +84,8 @@ mod tests {
         let Traces::Wrong(grpc) = read(&[general, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]) else { panic!("wrong") };
         assert!(grpc.contains("OTEL_EXPORTER_OTLP_PROTOCOL") && grpc.contains("4318"), "{grpc}");
         assert_ne!(read(&[general, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]), Traces::Off);
+        let Traces::Wrong(other) = read(&[general, ("OTEL_TRACES_EXPORTER", "zipkin")]) else { panic!("wrong") };
+        assert!(other.contains("OTEL_TRACES_EXPORTER") && other.contains("otlp"), "{other}");
         for url in ["user:secret@collector:4318", "collector", "grpc://secret:4317"] {
             let Traces::Wrong(problem) = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", url)]) else { panic!("{url}") };
             assert!(!problem.contains("secret"), "{problem}");

@@ -172,6 +172,14 @@ impl Config {
         in_url || self.bearer_token.is_some() || self.bearer_token_file.is_some() || !self.headers.is_empty()
     }
 
+    /// Whether they would go over plain http, out of this host.
+    #[must_use]
+    pub fn exposes_credentials(&self) -> bool {
+        let url = self.url.as_ref().and_then(|url| Url::parse(url.expose_secret()).ok());
+        let is_plain = url.is_some_and(|url| url.scheme() == "http" && !is_loopback(&url));
+        is_plain && self.has_credentials()
+    }
+
     fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if !is_registry_name(&self.name) {
@@ -207,7 +215,7 @@ impl Config {
 
     fn http_target(&self, text: &str) -> Result<HttpTarget, (&'static str, String)> {
         let url = parse_url(text).map_err(|problem| ("url", problem))?;
-        if self.has_credentials() && !self.insecure && url.scheme() == "http" && !is_loopback(&url) {
+        if self.exposes_credentials() && !self.insecure {
             let advice = "would carry credentials over plain http; use https, or set `insecure = true`";
             return Err(("url", advice.to_owned()));
         }

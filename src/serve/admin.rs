@@ -19,7 +19,6 @@ use serde::Serialize;
 
 use super::error::Problem;
 use super::note::Note;
-use super::pages::Root;
 use super::registries::{CheckView, to_line};
 use super::{Answered, Body, Service};
 use crate::registry::Registry;
@@ -70,6 +69,7 @@ impl Service {
                 response
             }
             Action::Page(page) => self.dashboard(page, request).await,
+            Action::Browse => return self.browse(request).map(Some),
             Action::Asset(asset) => return Ok(Some(self.dashboard_asset(asset))),
             Action::Test { name } => self.test(&name, request).await?,
             Action::Refresh { name, accept } => self.refresh(&name, accept, request)?,
@@ -82,17 +82,14 @@ impl Service {
         let registry = self.registry(name)?;
         let form = Form::accepted(&request.headers);
         let mut response = if form == Form::Lines {
-            let running = Running::new(Arc::clone(registry));
+            let running = Running::new(self.core.clone(), Arc::clone(registry));
             let mut response = self.responder.streaming(LINES, Body::stream(Box::new(running)));
             response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
             response
         } else {
             let check = registry.check().await;
             let tested = to_line(&Tested { name, check: CheckView::from(&check) });
-            // Where another replica asks it, that one's tests count, for all.
-            if registry.is_ours_to_ask() {
-                registry.observe_check(check);
-            }
+            running::observe(&self.core, registry, check);
             if form == Form::Page {
                 self.see_registry(name, request.uri.path())
             } else {
@@ -121,7 +118,7 @@ impl Service {
     fn see_registry(&self, name: &str, path: &str) -> Response<Body> {
         let mut response = self.responder.momentary("");
         // A name that is configured has nothing in it that a URL has to escape.
-        let location = format!("{}dashboard/registries/{name}", Root::of(path).unwrap_or_default());
+        let location = format!("{}dashboard/registries/{name}", self.root(path).unwrap_or_default());
         *response.status_mut() = StatusCode::SEE_OTHER;
         response.headers_mut().insert(LOCATION, super::respond::header(&location));
         response

@@ -91,6 +91,9 @@ pub(super) struct ResponseCache {
     bodies: Cache<Arc<CatalogRequest>, Arc<Representation>>,
     /// How many have been put in that were not there.
     added: Arc<AtomicU64>,
+    /// The most that have been found to have left. What is put in counts before it is there, and the other way round, so
+    /// that the difference alone would fall at times.
+    evicted: Arc<AtomicU64>,
     max_bytes: u64,
 }
 
@@ -109,19 +112,20 @@ impl ResponseCache {
             u32::try_from(OVERHEAD_BYTES + request.heap_bytes() + kept.bytes()).unwrap_or(u32::MAX)
         };
         let builder = Cache::builder().max_capacity(max_bytes).weigher(weigh).eviction_policy(EvictionPolicy::lru());
-        Self { bodies: builder.build(), added: Arc::default(), max_bytes }
+        Self { bodies: builder.build(), added: Arc::default(), evicted: Arc::default(), max_bytes }
     }
 
     /// How full it is.
     pub(super) fn figures(&self) -> CacheFigures {
         // What was put in lately counts only from then on.
         self.bodies.run_pending_tasks();
+        // A listener of the cache's would know, and every answer that is put in would pay for it.
+        let gone = self.added.load(Ordering::Relaxed).saturating_sub(self.bodies.entry_count());
         CacheFigures {
             bodies: self.bodies.entry_count(),
             bytes: self.bodies.weighted_size(),
             max_bytes: self.max_bytes,
-            // A listener of the cache's would know, and every answer that is put in would pay for it.
-            evicted: self.added.load(Ordering::Relaxed).saturating_sub(self.bodies.entry_count()),
+            evicted: self.evicted.fetch_max(gone, Ordering::Relaxed).max(gone),
         }
     }
 
@@ -174,5 +178,29 @@ impl ResponseCache {
         if self.bodies.get(request).is_some_and(|kept| Arc::ptr_eq(&kept, representation)) {
             self.bodies.insert(Arc::clone(request), Arc::clone(representation));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_left_the_cache_is_counted_and_never_falls() {
+        let catalog = Catalog::default();
+        let cache = ResponseCache::new(4 << 10);
+        let put = |name: usize| {
+            let request = CatalogRequest::Versions { name: name.to_string(), include_deleted: false };
+            let made = cache.get_or_render(&catalog, &Arc::new(request), |_| Ok::<_, ()>(vec![b' '; 512]));
+            made.expect("it is rendered");
+        };
+        (0..20).for_each(put);
+        let before = cache.figures().evicted;
+        assert!(10 < before, "{before}");
+        // As where an answer is there that has not been counted yet.
+        cache.added.fetch_sub(5, Ordering::Relaxed);
+        assert_eq!(cache.figures().evicted, before);
+        (20..40).for_each(put);
+        assert!(before < cache.figures().evicted);
     }
 }

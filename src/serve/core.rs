@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
@@ -13,13 +14,14 @@ use super::configuration::{Configuration, Refusal};
 use super::connection::Load;
 use super::documents::Documents;
 use super::inspections::Inspections;
-use super::mcp::MAX_AT_ONCE;
+use super::mcp::ROOM_KIB;
 use super::pages::Assets;
 use super::read_through::ReadThrough;
 use super::representation::Encoders;
 use super::targets::Targets;
 use super::validation::Validation;
 use crate::catalog::current::Current;
+use crate::registry::Registry;
 
 /// The catalog of the moment, rendered bodies, and the rest that services share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,13 +37,15 @@ pub struct Core {
     pub(super) read_through: Arc<ReadThrough>,
     pub(super) validation: Arc<Validation>,
     pub(super) started: Instant,
+    /// Those of the configuration of the moment.
+    registries: Arc<ArcSwap<Vec<Arc<Registry>>>>,
     pub(super) figures: Figures,
     pub(super) inspections: Arc<Inspections>,
     /// Changes whenever there is another catalog.
     pub(super) published: watch::Receiver<u64>,
     /// Room for those who follow the feed of changes.
     pub(super) followers: Arc<Semaphore>,
-    /// Room for messages of MCP.
+    /// Room for messages of MCP, in KiB.
     pub(super) conversations: Arc<Semaphore>,
 }
 
@@ -101,7 +105,7 @@ pub struct StoreFigures {
 }
 
 /// How logs and traces are doing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct TelemetryFigures {
     /// Log lines that were lost, since nobody read them.
     pub lost_log_lines: u64,
@@ -109,6 +113,8 @@ pub struct TelemetryFigures {
     pub trace_exports: u64,
     /// Those that failed.
     pub failed_trace_exports: u64,
+    /// When the process began.
+    pub started_at: SystemTime,
 }
 
 impl fmt::Debug for Figures {
@@ -138,11 +144,12 @@ impl Core {
             read_through,
             validation: Arc::default(),
             started: Instant::now(),
+            registries: Arc::default(),
             figures: Figures::default(),
             inspections: Arc::default(),
             published: watch::Sender::new(0).subscribe(),
             followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
-            conversations: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+            conversations: Arc::new(Semaphore::new(ROOM_KIB)),
         }
     }
 
@@ -150,6 +157,24 @@ impl Core {
     #[must_use]
     pub fn with_published(self, published: watch::Receiver<u64>) -> Self {
         Self { published, ..self }
+    }
+
+    /// The same for a listener on which paths are other requests than on the public one.
+    #[must_use]
+    pub(super) fn with_targets_of_its_own(self) -> Self {
+        Self { targets: Arc::new(Targets::new()), ..self }
+    }
+
+    /// Notes which registries there are now.
+    pub(super) fn note_registries(&self, registries: &[Arc<Registry>]) {
+        self.registries.store(Arc::new(registries.to_vec()));
+    }
+
+    /// The registry that stands for this one now: itself, or the one that took its place when the configuration
+    /// changed. None where there is none of its name, or where that is at another place.
+    pub(super) fn present(&self, registry: &Registry) -> Option<Arc<Registry>> {
+        let is_its = |other: &&Arc<Registry>| other.name() == registry.name() && other.url() == registry.url();
+        self.registries.load().iter().find(is_its).map(Arc::clone)
     }
 
     /// The same with figures for the metrics.

@@ -21,7 +21,8 @@ use super::read_through::Awaited;
 use super::reading::Reading;
 use super::representation::Representation;
 use super::respond::Answer;
-use super::{Body, Service, traced};
+use super::traced::{self, Traced};
+use super::{Body, Service};
 use crate::trace::{self, Span};
 
 /// How a request is answered.
@@ -114,13 +115,13 @@ impl Service {
     fn handle_traced(self: &Arc<Self>, span: Span, request: Parts, posted: Option<Box<Posted>>) -> Handled {
         let method = traced::method(&request);
         match span.within(|| self.handle_untraced(request, posted)) {
-            Handled::Now(noted) => {
-                traced::end(&span, method, &noted);
+            Handled::Now(mut noted) => {
+                Traced::new(span, method).attach(&mut noted.response);
                 Handled::Now(noted)
             }
             Handled::Later(answer) => Handled::Later(Box::pin(async move {
-                let noted = span.run(answer).await;
-                traced::end(&span, method, &noted);
+                let mut noted = span.run(answer).await;
+                Traced::new(span, method).attach(&mut noted.response);
                 noted
             })),
         }

@@ -35,12 +35,21 @@ use super::{Answered, Service};
 pub(super) use origin::Pages;
 use tools::Tools;
 
-/// How many messages may be answered at a time. What is read of one may take thirty times its bytes.
-pub(super) const MAX_AT_ONCE: usize = 64;
+/// The room for messages that are answered at a time, in KiB: 64 small ones, or eight of the largest. What is read of one
+/// may take thirty times its bytes, so all of them take 240 MiB at most.
+pub(super) const ROOM_KIB: usize = 8 << 10;
+/// What a message takes of it at least, in KiB: what it takes besides its bytes, and small ones are bounded in number.
+const LEAST_KIB: usize = 128;
 /// How long an answer may take: longer than any tool waits, for registries or for its turn.
 const MAX_TIME: Duration = Duration::from_secs(15);
 /// What the SDK wants a client to accept. It is answered with JSON alone, so that is all that ours have to.
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+
+/// What a message takes of the room for messages, in KiB.
+fn room_of(body: &[u8]) -> u32 {
+    // A body is bounded long before that.
+    u32::try_from(body.len().div_ceil(1 << 10).max(LEAST_KIB)).unwrap_or(u32::MAX)
+}
 
 /// An answer of the SDK's.
 struct Spoken {
@@ -58,7 +67,8 @@ impl Service {
 
     /// Answers a message.
     pub(super) async fn converse(self: &Arc<Self>, request: &Parts, body: Bytes) -> Result<Answered, Problem> {
-        let seat = Arc::clone(&self.core.conversations).try_acquire_owned().map_err(|_| Problem::Overloaded)?;
+        let room = Arc::clone(&self.core.conversations).try_acquire_many_owned(room_of(&body));
+        let seat = room.map_err(|_| Problem::Overloaded)?;
         if let Err(refusal) = message::check(&body) {
             return Ok(Answered::With(self.responder.spoken(StatusCode::BAD_REQUEST, Some(refusal.into()))));
         }
@@ -95,5 +105,17 @@ impl Service {
         let is_json = head.headers.get(CONTENT_TYPE).is_some_and(|value| value == JSON);
         let Ok(collected) = body.collect().await;
         Spoken { status: head.status, is_json, body: collected.to_bytes() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_messages_have_room_and_large_ones_take_it() {
+        let at_once = |bytes: usize| ROOM_KIB / room_of(&vec![0; bytes]) as usize;
+        assert_eq!([0, 1, 64 << 10, 128 << 10].map(at_once), [64; 4]);
+        assert_eq!([(128 << 10) + 1, 512 << 10, MAX_BODY_BYTES].map(at_once), [63, 16, 8]);
     }
 }

@@ -191,15 +191,12 @@ impl Registries<'_> {
     /// What is known of one of them.
     pub(super) fn summary<'a>(&self, registry: &'a Registry, detail: Detail) -> Summary<'a> {
         // Where the catalog is from before a change of the configuration, it may be elsewhere there, or nowhere.
-        let index = self.catalog.registries.iter().position(|known| *known.rules.name == *registry.name());
+        let index = position(self.catalog, registry.name());
         let (usable, _) = registry.usable(Timestamp::now());
         let status = registry.status();
         let counts = self.counts(index, &status);
-        let refused = RefusedView {
-            count: status.refused.count + counts.foreign,
-            entries: (detail == Detail::Entries).then(|| self.refused(index, &status)),
-        };
-        Summary {
+        let refused = RefusedView { count: status.refused.count + counts.foreign, entries: None };
+        let mut summary = Summary {
             name: registry.name(),
             url: self.shows_urls.then(|| registry.url()),
             kind: if registry.is_file() { "file" } else { "http" },
@@ -225,7 +222,13 @@ impl Registries<'_> {
                 .map(UpdatedSince::as_str),
             held: status.held.as_ref().map(HeldView::from),
             last_error: status.last_error.clone().map(|(at, message)| ErrorView { at, message }),
+        };
+        // Whoever tests and walks the registry waits for the status, and shall not wait for this.
+        drop(status);
+        if detail == Detail::Entries {
+            summary.refused.entries = Some(refused_entries(self.catalog, registry));
         }
+        summary
     }
 
     /// What the registry lists, and what the catalog made of it.
@@ -240,28 +243,44 @@ impl Registries<'_> {
             foreign: made.foreign,
         }
     }
+}
 
-    /// The entries that were refused: those that clients could not decode, then those whose name belongs
-    /// to other registries.
-    fn refused(&self, index: Option<usize>, status: &Status) -> Vec<Refused> {
-        let servers = self.catalog.servers().iter().chain(self.catalog.unserved());
+/// Where a registry is among a catalog's.
+fn position(catalog: &Catalog, name: &str) -> Option<usize> {
+    catalog.registries.iter().position(|known| *known.rules.name == *name)
+}
+
+/// Whether a catalog refuses names of a registry, since they belong to others.
+pub(super) fn refuses_names(catalog: &Catalog, registry: &Registry) -> bool {
+    position(catalog, registry.name()).is_some_and(|index| 0 < catalog.registries[index].counts.foreign)
+}
+
+/// The entries of a registry that are refused: those that clients could not decode, then those whose name belongs to
+/// other registries; [`MAX_REFUSED`] at most. For the latter the whole catalog is looked through, if there are any.
+pub(super) fn refused_entries(catalog: &Catalog, registry: &Registry) -> Vec<Refused> {
+    let mut refused = registry.status().refused.entries.clone();
+    if refuses_names(catalog, registry) {
+        let index = position(catalog, registry.name());
+        let servers = catalog.servers().iter().chain(catalog.unserved());
         let foreign = servers
             .filter_map(|server| server.contributions.iter().find(|contribution| Some(contribution.registry) == index))
             .filter(|contribution| contribution.standing == Standing::LeftOut(Omission::OwnedElsewhere))
-            .flat_map(|contribution| self.foreign(contribution));
-        status.refused.entries.iter().cloned().chain(foreign).take(MAX_REFUSED).collect()
+            .flat_map(|contribution| foreign(catalog, contribution));
+        refused.extend(foreign.take(MAX_REFUSED.saturating_sub(refused.len())));
     }
+    refused.truncate(MAX_REFUSED);
+    refused
+}
 
-    fn foreign(&self, contribution: &'_ Contribution) -> impl Iterator<Item = Refused> {
-        let name = contribution.listed.name.as_str();
-        let claimants: Vec<&str> = self.catalog.claimants(name).collect();
-        let reason = format!("belongs to a namespace that only other registries claim: {}", claimants.join(", "));
-        contribution.listed.entries.iter().map(move |entry| Refused {
-            name: Some(name.to_owned()),
-            version: Some(entry.version().to_owned()),
-            reason: reason.clone(),
-        })
-    }
+fn foreign(catalog: &Catalog, contribution: &Contribution) -> impl Iterator<Item = Refused> {
+    let name = contribution.listed.name.as_str();
+    let claimants: Vec<&str> = catalog.claimants(name).collect();
+    let reason = format!("belongs to a namespace that only other registries claim: {}", claimants.join(", "));
+    contribution.listed.entries.iter().map(move |entry| Refused {
+        name: Some(name.to_owned()),
+        version: Some(entry.version().to_owned()),
+        reason: reason.clone(),
+    })
 }
 
 /// How a registry stands, in a few words, for error details.

@@ -22,9 +22,8 @@ use super::read_through::Source;
 use super::representation::Representation;
 
 /// How the admin listener asks for its token; browsers know Basic.
-const CHALLENGE: HeaderValue = HeaderValue::from_static(
-    "Bearer realm=\"mcp-registry-proxy\", Basic realm=\"mcp-registry-proxy\", charset=\"UTF-8\"",
-);
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"mcp-registry-proxy\", charset=\"UTF-8\"");
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp-registry-proxy\"");
 /// How long a client should wait after a 503: about as long as the next test of a registry takes to come.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("10");
 /// The same where too much is being answered: that is over soon.
@@ -282,7 +281,9 @@ impl Responder {
                 headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
             Problem::Unauthorized => {
-                headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+                // A line each: Chromium takes a line for one challenge, and asks nobody where the first is not its.
+                headers.insert(WWW_AUTHENTICATE, BASIC);
+                headers.append(WWW_AUTHENTICATE, BEARER);
             }
             Problem::NotFound(_) => {
                 headers.insert(CACHE_CONTROL, self.not_found.clone());

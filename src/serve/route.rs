@@ -86,7 +86,7 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
     if !path.starts_with('/') {
         return Err(Problem::NotFound(UNKNOWN.into()));
     }
-    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
+    let segments = segments(path);
     let Recognised { read, posted, writes } = recognise(&segments)?;
     let reads: &[Method] = if read.is_some() { &[Method::GET, Method::HEAD] } else { &[] };
     if let Some(route) = read.filter(|_| reads.contains(method)) {
@@ -103,6 +103,17 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
     let methods = reads.iter().chain(posts).chain(writes.iter().map(|(write, _)| write)).chain([&Method::OPTIONS]);
     let names: Vec<&str> = methods.map(Method::as_str).collect();
     Err(Problem::MethodNotAllowed { allow: names.join(", ") })
+}
+
+fn segments(path: &str) -> Vec<&str> {
+    path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect()
+}
+
+/// Whether a path is that of a page, so that its problems are pages, too, to who reads HTML.
+pub(super) fn is_page(path: &str) -> bool {
+    // Those of the admin listener are (`admin::action`), too, and nothing else in public.
+    path.starts_with('/')
+        && matches!(segments(&without_needless_escapes(path))[..], [] | ["status" | "browse"] | ["server", _, ..])
 }
 
 /// Whether a path asks for the process and not for the catalog.
@@ -193,6 +204,18 @@ fn server(name: &str, part: &str, tail: &[&str]) -> Result<Recognised, Problem> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_are_known_by_their_route() {
+        for path in
+            ["/", "/status", "/status/", "/server/a/b", "/%73erver/a%2Fb", "/server/%ZZ", "/server/a/", "/browse"]
+        {
+            assert!(is_page(path), "{path}");
+        }
+        for path in ["/server", "/server/", "/servers/a", "/v0/servers", "/statuses", "*", "/docs"] {
+            assert!(!is_page(path), "{path}");
+        }
+    }
 
     fn get(path: &str) -> Result<Route, u16> {
         route(&Method::GET, path).map_err(|problem| problem.status().as_u16())

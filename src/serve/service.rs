@@ -21,7 +21,7 @@ use super::inspections::Inspection;
 use super::lineage::LineageHeader;
 use super::mcp::Pages;
 use super::note::{self, Note, REQUEST_ID, RouteName};
-use super::pages::{self, Page, Root};
+use super::pages::{self, Browsed, Page, Root};
 use super::registries::{Registries, reason};
 use super::representation::Representation;
 use super::respond::Responder;
@@ -34,6 +34,10 @@ use crate::registry::{LINEAGE_HEADER, Registry};
 /// How long after the start lists are said to be a part, at most. A registry whose first walk never ends shall not
 /// keep those who mirror this proxy from all the others.
 const PARTIAL_LIMIT: Duration = Duration::from_mins(15);
+
+/// What is said of a page of a server whose name is spelled with more slashes than links on it can lead back over.
+const TOO_DEEP: &str = "A path with so many slashes is no page's. Write the server's name as one segment, with %2F for \
+                        each slash in it.";
 
 /// The settings of the public service.
 #[derive(Clone, Debug)]
@@ -84,10 +88,13 @@ impl Service {
     /// A service of the registries, in configuration order.
     #[must_use]
     pub fn new(core: Core, registries: Vec<Arc<Registry>>, settings: &ServiceSettings) -> Self {
+        core.note_registries(&registries);
         let (origins, pages, access) = match &settings.door {
             Door::Public(origins) => (Cors::new(origins), Pages::new(origins), None),
             Door::Admin(config) => (Cors::Nobody, Pages::Known, Some(Access::new(config))),
         };
+        // There, a path of a page is another page than in public: its links lead to the dashboard.
+        let core = if access.is_some() { core.with_targets_of_its_own() } else { core };
         let responder = Responder::new(origins, settings.max_age, settings.visibility);
         let timeless = Arc::new(Freshness::timeless(&responder));
         Self {
@@ -171,9 +178,9 @@ impl Service {
             Route::OpenapiYaml => Ok(self.document(&self.core.documents.yaml)),
             Route::OpenapiJson => Ok(self.document(&self.core.documents.json)),
             Route::Docs => Ok(self.document(&self.core.documents.page)),
-            Route::Browse => self.find_first(request, CatalogRequest::Page(Page::Browse(query::browse(query)?))),
+            Route::Browse => self.browse(request),
             Route::Server { name } => {
-                let root = Root::of(path).ok_or(Problem::NotListed)?;
+                let root = self.root(path).ok_or_else(|| Problem::NotFound(TOO_DEEP.into()))?;
                 let version = query::shown_version(query)?;
                 self.find_first(request, CatalogRequest::Page(Page::Server { name, version, root }))
             }
@@ -248,9 +255,21 @@ impl Service {
         Answered::Found(Found { representation, origin, freshness: Arc::clone(&self.timeless) })
     }
 
+    /// The list of servers, for people: at the root in public, and beside the dashboard (`admin`).
+    pub(super) fn browse(&self, request: &Parts) -> Result<Answered, Problem> {
+        let query = query::browse(request.uri.query())?;
+        let root = self.root(request.uri.path()).unwrap_or_default();
+        self.find_first(request, CatalogRequest::Page(Page::Browse(Browsed { query, root })))
+    }
+
+    /// How a page at a path links to others; none where that is deeper than pages are.
+    pub(super) fn root(&self, path: &str) -> Option<Root> {
+        Root::of(path).map(|root| root.on(self.access.is_some()))
+    }
+
     /// How the registries fare, for people.
     fn status(&self, path: &str) -> Answered {
-        let root = Root::of(path).unwrap_or_default();
+        let root = self.root(path).unwrap_or_default();
         let page = self.describe(|registries| pages::status(&registries.summaries(), root, Timestamp::now()));
         Answered::With(self.responder.momentary_page(page))
     }
@@ -259,11 +278,11 @@ impl Service {
     pub(super) fn problem(&self, request: &Parts, problem: &Problem) -> Response<Body> {
         let response = self.responder.problem(problem);
         let path = request.uri.path();
-        if !pages::is_page(path) {
+        if !route::is_page(path) {
             return response;
         }
         let standing = |registry: &Arc<Registry>| (registry.name().to_owned(), reason(registry));
-        let page = Root::of(path).filter(|_| pages::reads_html(&request.headers));
+        let page = self.root(path).filter(|_| pages::reads_html(&request.headers));
         let page = page
             .and_then(|root| pages::problem(problem, root, &self.registries.iter().map(standing).collect::<Vec<_>>()));
         Responder::of_page(response, page)

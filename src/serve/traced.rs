@@ -1,12 +1,14 @@
 //! What a trace says of a request that came in, by OpenTelemetry's conventions for HTTP. While tracing is off, nothing
-//! here is called.
+//! here does more than to see that an answer has no span.
 
-use http::Version;
+use std::sync::Arc;
+
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
+use http::{Response, Version};
 
-use super::handling::Noted;
-use super::note::RouteName;
+use super::Body;
+use super::note::{Note, RouteName};
 use crate::trace::{self, KeyValue, Span};
 
 /// What is asked every few seconds by who watches over the process, and says nothing.
@@ -38,9 +40,41 @@ pub(super) fn begin(request: &Parts) -> Option<Span> {
     Some(Span::incoming("HTTP", &request.headers, attributes))
 }
 
-/// Ends it with what was answered.
-pub(super) fn end(span: &Span, method: &str, noted: &Noted) {
-    let Noted { response, note } = noted;
+/// The span of a request that is being answered. It travels with the answer, among its extensions: what is answered in
+/// the end, only the connection knows.
+#[derive(Clone, Debug)]
+pub(super) struct Traced {
+    span: Arc<Span>,
+    method: &'static str,
+}
+
+impl Traced {
+    pub(super) fn new(span: Span, method: &'static str) -> Self {
+        Self { span: Arc::new(span), method }
+    }
+
+    /// Lets a span travel with an answer.
+    pub(super) fn attach(self, response: &mut Response<Body>) {
+        response.extensions_mut().insert(self);
+    }
+
+    /// Lets a span travel with another answer in place of the one that it travels with.
+    pub(super) fn hand_over(from: &mut Response<Body>, to: &mut Response<Body>) {
+        if let Some(traced) = from.extensions_mut().remove::<Self>() {
+            traced.attach(to);
+        }
+    }
+
+    /// Ends the span of an answer, if it has one, with what is answered.
+    pub(super) fn end(response: &mut Response<Body>, note: &Note) {
+        if let Some(Self { span, method }) = response.extensions_mut().remove() {
+            end(&span, method, response, note);
+        }
+    }
+}
+
+#[cold]
+fn end(span: &Span, method: &str, response: &Response<Body>, note: &Note) {
     let status = response.status();
     if note.route == RouteName::Other {
         span.rename(|| method.to_owned());

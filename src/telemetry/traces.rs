@@ -4,6 +4,11 @@
 //! The SDK reads what there is to be set of sampling, of the queue and of the resource from the environment by itself
 //! (`OTEL_TRACES_SAMPLER`, `OTEL_BSP_…`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`, `OTEL_EXPORTER_OTLP_…`); whether
 //! there are traces at all, `config` decides.
+//!
+//! Unless `OTEL_TRACES_SAMPLER` says otherwise, the SDK samples by the parent, and all that has none
+//! (`parentbased_always_on`). So whoever asks in public decides by the flag in `traceparent` whether his request is traced.
+//! Where that is too much, `traceidratio` with `OTEL_TRACES_SAMPLER_ARG` asks nobody; what the queue has no room for is
+//! lost in any case.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

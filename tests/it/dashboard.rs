@@ -259,3 +259,47 @@ async fn what_became_of_the_configuration_is_shown_in_full() {
     proxy.until_configuration("it waits", |state| state["pending"] == json!(["admin.listen"])).await;
     proxy.stop().await;
 }
+
+#[tokio::test]
+async fn the_list_of_servers_is_beside_the_dashboard_and_pages_lead_back_to_it() {
+    let alpha = FakeRegistry::start(numbered("com.alpha", 40)).await;
+    let proxy = Setup::new().settings(LISTEN).registry("alpha", &alpha.url()).start_ready().await;
+    proxy.until_listed(&keys_of(&numbered("com.alpha", 40))).await;
+    let first = until_shown(&proxy, "/browse", &["<h1>MCP servers</h1>", "40 servers", "Next page"]).await;
+    assert!(first.contains("href=\"./browse\" aria-current=\"page\">Servers</a>"), "{first}");
+    let next = first.split("href=\"?cursor=").nth(1).and_then(|rest| rest.split('"').next()).expect("a next page");
+    let next = page(&proxy, &format!("/browse?cursor={next}")).await;
+    assert!(next.contains("href=\"./browse\">First page</a>"), "{next}");
+    // The same path is another page on either listener, also when it is asked for again.
+    let server = "/server/com.alpha/server-0001";
+    for _ in 0..3 {
+        let here = page(&proxy, server).await;
+        assert!(here.contains("<a href=\"../../browse\">All servers</a>"), "{here}");
+        let public = proxy.get_with(server, &[BROWSER]).await;
+        assert!(public.text().contains("<a href=\"../../\">All servers</a>"), "{}", public.text());
+        assert!(!public.text().contains("/browse\""), "{}", public.text());
+    }
+    let missing = get(&proxy, "/server/com.alpha/nobody").await;
+    assert!(missing.text().contains("href=\"../../browse\">Search all servers</a>"), "{}", missing.text());
+    let wrong = get(&proxy, "/browse?type=both").await;
+    assert_eq!((wrong.status, wrong.header("content-type")), (422, "text/html; charset=utf-8"));
+    assert_eq!(proxy.get("/browse").await.status, 404, "the list is at the root in public");
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_leads_nowhere_and_is_listed_with_its_registry() {
+    let (ours, theirs) = (FakeRegistry::start(numbered("com.acme", 2)).await, FakeRegistry::start(Vec::new()).await);
+    theirs.set_entries([numbered("com.acme", 3), numbered("com.other", 1)].concat());
+    let claims = format!("url = {:?}\nnamespaces = [\"com.acme/*\"]", ours.url());
+    let setup = Setup::new().settings(LISTEN).registry_with("ours", &claims).registry("theirs", &theirs.url());
+    let proxy = setup.start_ready().await;
+    let target = "/dashboard/conflicts?registry=theirs";
+    let shown = until_shown(&proxy, target, &[">refused</span>", "server-0002"]).await;
+    assert!(!shown.contains("server-0002?version"), "nobody serves it: {shown}");
+    assert!(shown.contains("server-0000?version"), "that one is served: {shown}");
+    let detail = until_shown(&proxy, "/dashboard/registries/theirs", &["Refused entries"]).await;
+    assert!(detail.contains("only other registries claim: ours"), "{detail}");
+    assert!(detail.contains("id=\"refused\" data-live"), "{detail}");
+    proxy.stop().await;
+}

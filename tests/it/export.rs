@@ -173,3 +173,44 @@ async fn allow_lists_hold_what_is_listed_and_nothing_that_would_allow_more() {
     let finished = workplace.run(&[&EXPORT[..], &["managed-settings"]].concat()).await;
     assert_eq!(serde_json::from_str::<Value>(&finished.stdout()).expect("JSON"), expected);
 }
+
+#[tokio::test]
+async fn names_and_reasons_of_registries_cannot_steer_the_terminal_or_feign_a_line() {
+    let registry = FakeRegistry::start(vec![
+        Entry::new("com.example/a", "1.0.0"),
+        Entry::new("x\u{1b}]0;pwn\u{7}", "1.0.0"),
+        Entry::new("y\nwarning: `alpha` is fine\u{202e}", "1.0.0"),
+        Entry::new("z", "\u{9b}31m\n"),
+    ])
+    .await;
+    let page = FakeRegistry::start(Vec::new()).await;
+    page.always(Behaviour::Body("text/html", "<html>\u{1b}]0;pwn\u{7}</html>".into()));
+    let workplace = workplace(&[("alpha", &registry.url()), ("page", &page.url())]);
+    for (format, part) in [("static", " is not in the tree"), ("managed-settings", " is not in the allow-list")] {
+        let finished = workplace.run(&[&EXPORT[..], &[format, "out"]].concat()).await;
+        let errors = finished.stderr();
+        assert_eq!(finished.code(), Some(0), "{errors}");
+        assert!(errors.contains(part), "{errors}");
+        let steers = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';
+        assert!(!errors.contains(steers), "{errors:?}");
+        assert!(!errors.contains("\nwarning: `alpha` is fine"), "{errors:?}");
+        fs::remove_dir_all(workplace.path("out")).expect("an export");
+    }
+}
+
+#[tokio::test]
+async fn how_many_entries_are_left_out_is_said_for_each_registry() {
+    let mut entries = vec![Entry::new("com.example/a", "1.0.0"), Entry::new("com.example/b", "1.0.0")];
+    entries.push(Entry::new("com.example/c", "1.0.0").server("version", json!(null)));
+    entries.push(Entry::new("com.example/d", "1.0.0").server("version", json!(7)));
+    let (odd, even) = (FakeRegistry::start(entries).await, FakeRegistry::start(vec![Entry::new("e", "1")]).await);
+    let workplace = workplace(&[("odd", &odd.url()), ("even", &even.url())]);
+    workplace.write("names.txt", "com.example/a\n");
+    for arguments in [&["list"][..], &["export", "--format", "ndjson"], &["validate", "names.txt"]] {
+        let finished = workplace.run(&[arguments, &["--config", "proxy.toml"]].concat()).await;
+        let errors = finished.stderr();
+        assert_eq!(finished.code(), Some(0), "{arguments:?}: {errors}");
+        assert!(errors.contains("warning: `odd` lists 2 entries that are left out; of the first one: "), "{errors}");
+        assert!(!errors.contains("`even`"), "{errors}");
+    }
+}

@@ -187,14 +187,14 @@ async fn an_answer_that_drips_is_given_up() {
 }
 
 /// A list whose first page has about 10 MB: more than sockets hold.
-fn large_list() -> String {
+pub(crate) fn large_list() -> String {
     let large = |number: usize| {
         Entry::new(&format!("com.example/{number:03}"), "1.0.0").server("note", "x".repeat(100_000)).into_value()
     };
     json!({ "servers": (0..100).map(large).collect::<Vec<_>>() }).to_string()
 }
 
-const LARGE: &str = "GET /v0.1/servers?limit=100 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+pub(crate) const LARGE: &str = "GET /v0.1/servers?limit=100 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")

@@ -36,6 +36,7 @@ mod limits;
 mod lists;
 mod look_ups;
 mod loops;
+mod manual;
 mod mcp;
 mod merge;
 mod metrics;

@@ -96,7 +96,7 @@ fn examples_in_json_and_toml_can_be_read() {
             count += 1;
         }
     }
-    assert!(count > 10, "{count}");
+    assert!(count >= 10, "{count}");
 }
 
 /// The messages of the log macros of a source file, without its tests.
@@ -145,7 +145,7 @@ fn source_files(directory: &Path, files: &mut Vec<PathBuf>) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() && name != "simulation" {
             source_files(&path, files);
-        } else if name.ends_with(".rs") && !name.contains("test") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !name.contains("test") {
             files.push(path);
         }
     }

@@ -141,6 +141,10 @@ async fn the_protocols_own_client_finds_servers_and_looks_at_them() {
         let toml = "[mcp_servers.a]\ncommand = \"npx\"\nargs = [\"files-server\"]\nenv = { FILES_KEY = \"s3cret\" }\n";
         let (verdicts, _) = answer(&client, "validate_servers", json!({ "text": toml })).await;
         assert_eq!((&verdicts["count"], &verdicts["findings"]), (&1.into(), &0.into()));
+        // Models often write an object as a text.
+        let text = json!({ "configuration": configuration.to_string() });
+        let (verdicts, _) = answer(&client, "validate_servers", text).await;
+        assert_eq!((&verdicts["count"], &verdicts["findings"]), (&2.into(), &1.into()));
         client.cancel().await.expect("it ends");
     }
     proxy.stop().await;

@@ -1,4 +1,4 @@
-//! Dependency confusion, with the README's own configuration: whatever a public registry lists under a company's names,
+//! Dependency confusion, with the manual's own configuration: whatever a public registry lists under a company's names,
 //! and whatever becomes of the company's registry, nothing of it is ever served.
 
 use serde_json::Value;
@@ -10,11 +10,11 @@ use crate::support::proxy::{Proxy, Setup};
 use crate::support::registry::{Behaviour, FakeRegistry, Seen};
 use crate::support::{check, eventually};
 
-const README: &str = include_str!("../../README.md");
+const PAGE: &str = include_str!("../../docs/security.md");
 
-/// The configuration that the README shows, with other URLs.
+/// The configuration that the page shows, with other URLs.
 fn readme(internal: &FakeRegistry, public: &FakeRegistry) -> String {
-    let section = README.split("## Who owns a name").nth(1).expect("the section");
+    let section = PAGE.split("## Who owns a name").nth(1).expect("the section");
     let block = section.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).expect("a configuration");
     let urls = ["https://mcp.acme.example/v0.1/servers", "https://registry.modelcontextprotocol.io/v0.1/servers"];
     assert!(urls.iter().all(|url| block.contains(url)), "{block}");

@@ -173,6 +173,7 @@ async fn a_server_is_found_however_its_name_is_spelled() {
         ("/server/a/b/c/d/e/f/g/h/i/j", 404),
         ("/server/", 404),
         ("/server", 404),
+        ("/%73erver/com.acme/nobody", 404),
         ("/server/%ZZ", 400),
         ("/server/a%00b", 400),
     ] {
@@ -180,9 +181,14 @@ async fn a_server_is_found_however_its_name_is_spelled() {
         assert_eq!(reply.status, status, "{target}");
         let told = proxy.get(target).await;
         assert_eq!(told.header("content-type"), "application/problem+json", "{target}");
+        let is_page = !matches!(target, "/server" | "/server/");
         let varies = |reply: &Reply| reply.headers.get_all("vary").iter().any(|value| value == "Accept");
-        assert_eq!((varies(&told), varies(&reply)), (target != "/server", target != "/server"), "{target}");
+        assert_eq!((varies(&told), varies(&reply)), (is_page, is_page), "{target}");
     }
+    let deep = proxy.get("/server/a/b/c/d/e/f/g/h/i/j").await;
+    assert!(deep.text().contains("one segment, with %2F"), "nobody looked for it: {}", deep.text());
+    let refused = proxy.get_with("/server/com.acme/nobody", &[("accept", "application/json, text/html;q=0")]).await;
+    assert_eq!(refused.header("content-type"), "application/problem+json");
     let missing = proxy.get_with("/server/com.acme/nobody", &HTML).await;
     assert!(missing.text().contains("<h1>Not listed</h1>"));
     assert!(missing.headers.get_all("vary").iter().any(|value| value == "Accept"), "{:?}", missing.headers);
@@ -223,6 +229,21 @@ async fn what_registries_wrote_is_text() {
     );
     // In a snippet it is one word of JSON, and text of the page.
     assert!(shown.text().contains("&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;"));
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn what_registries_wrote_is_short_and_shows_where_no_markup_can_be() {
+    let long = "y".repeat(200_000);
+    let entries = [
+        Entry::new("com.evil/a", "1.0.0\u{202e}x\u{200b}").server("title", format!("Nice\u{202e}\u{200b}{long}")),
+        Entry::new("com.evil/a", "0.9.0"),
+    ];
+    let proxy = Setup::new().file("acme", list(&entries, None).to_string()).start_ready().await;
+    let page = page(&proxy, "/server/com.evil/a?version=1.0.0%E2%80%AEx%E2%80%8B").await;
+    let title = page.text().split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).expect("a title");
+    assert!(title.starts_with("Nice⟨U+202E⟩⟨U+200B⟩yyy") && title.len() < 300, "{}", title.len());
+    assert!(page.text().contains(" selected>1.0.0⟨U+202E⟩x⟨U+200B⟩"), "{}", page.text());
     proxy.stop().await;
 }
 

@@ -240,3 +240,26 @@ async fn a_walk_that_waits_for_its_registry_says_so() {
     assert_eq!((&status["state"], &status["syncs"]["nextChangesAt"]), (&json!("unhealthy"), &Value::Null), "{status}");
     proxy.stop().await;
 }
+
+/// The one that was asked for it is gone by the end of it.
+#[tokio::test]
+async fn a_test_counts_for_the_registry_that_has_taken_the_place_of_the_tested_one() {
+    let alpha = FakeRegistry::start(numbered("com.alpha", 1)).await;
+    let with =
+        |keys: &str| Setup::new().settings(SELDOM).registry_with("alpha", &format!("url = {:?}\n{keys}", alpha.url()));
+    let proxy = with("").start_ready().await;
+    alpha.when(Seen::is_probe, Behaviour::Hold);
+    let mut test = Test::begin(&proxy, "alpha").await;
+    test.lines(2).await;
+    alpha.until_held().await;
+    // With other settings it is another registry, which takes over from the one before.
+    proxy.reconfigure(with("exclude = [\"com.alpha/*\"]"));
+    proxy.until("alpha", "its names are left out", |status| status["counts"]["filtered"] == 1).await;
+    alpha.let_go().await;
+    let lines = test.rest().await;
+    let result = lines.last().expect("a result");
+    assert_eq!(stage(result), ("result", "", Some(true)), "{lines:?}");
+    let last = proxy.registry("alpha").await["lastCheck"].clone();
+    assert_eq!(last["at"], result["at"], "it counts");
+    proxy.stop().await;
+}

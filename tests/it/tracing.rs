@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use http::Method;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
+use crate::limits::{LARGE, large_list};
 use crate::read_through::path;
 use crate::support::binary::{Serving, Workplace};
 use crate::support::collector::{Collector, Received};
 use crate::support::entry::Entry;
-use crate::support::http::{send, send_with};
+use crate::support::http::{post, send, send_with};
 use crate::support::raw::nobody;
 use crate::support::registry::{FakeRegistry, Seen};
+use crate::support::stream::{connect, exchange, status};
 use crate::support::{check, eventually};
 
 /// What must not be found in any span.
@@ -112,6 +116,53 @@ async fn a_request_is_a_part_of_its_senders_trace_and_so_are_the_requests_that_i
     let spans = collector.spans();
     assert!(!spans.iter().any(|span| span.trace.starts_with("1111")), "nobody wanted it: {spans:#?}");
     assert!(!format!("{spans:?}").contains(CANARY), "{spans:#?}");
+}
+
+#[tokio::test]
+async fn what_a_tool_of_mcp_asks_registries_for_is_a_part_of_its_message() {
+    let (collector, alpha) = (Collector::start().await, registry().await);
+    let serving = serve(&alpha, &format!("OTEL_EXPORTER_OTLP_ENDPOINT={}", collector.endpoint())).await;
+    let call = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": "get_server", "arguments": {"name": "com.example/new"}},
+    });
+    let traceparent = format!("00-{TRACE}-{PARENT}-01");
+    let headers = [("content-type", "application/json"), ("traceparent", &*traceparent)];
+    let reply = post(serving.address, "/mcp", &headers, call.to_string()).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let message = span(&collector, "the message", |span| span.trace == TRACE && span.parent == PARENT).await;
+    assert_eq!(message.name, "POST /mcp");
+    let flight = part(&collector, &message, "read-through").await;
+    part(&collector, &flight, "look up").await;
+}
+
+#[tokio::test]
+async fn the_span_of_an_answer_that_finds_no_room_says_what_is_answered_instead() {
+    let collector = Collector::start().await;
+    let workplace = Workplace::new();
+    workplace.write("curated.json", large_list());
+    workplace.write(
+        "proxy.toml",
+        "[server]\nlisten = \"127.0.0.1:0\"\n[network]\nproxy = \"off\"\n[log]\nformat = \"json\"\n[store]\npath = \"off\"\n\
+         [limits]\nmax_sending_size = \"2MiB\"\n[[registries]]\nname = \"curated\"\nfile = \"curated.json\"\n",
+    );
+    let preparation = format!("export OTEL_EXPORTER_OTLP_ENDPOINT={} OTEL_BSP_SCHEDULE_DELAY=20", collector.endpoint());
+    let serving = workplace.serve_after(&preparation, &["--config", "proxy.toml"]).await;
+    eventually("the file was read", async || {
+        let reply = send(serving.address, Method::GET, "/readyz").await;
+        check(reply.status == 200, reply.text())
+    })
+    .await;
+    let mut slow = connect(serving.address).await;
+    slow.write_all(LARGE.as_bytes()).await.expect("it reads");
+    slow.readable().await.expect("the answer begins");
+    assert_eq!(status(&exchange(serving.address, LARGE).await), 503);
+    let is_of_a_list = |span: &Received| span.name == "GET /v0.1/servers";
+    let refused = span(&collector, "the refusal", |span| is_of_a_list(span) && span.has_failed).await;
+    assert_eq!(refused.attribute("http.response.status_code"), "503");
+    let sent = span(&collector, "the answer", |span| is_of_a_list(span) && !span.has_failed).await;
+    assert_eq!(sent.attribute("http.response.status_code"), "200");
+    drop(slow);
 }
 
 #[tokio::test]

@@ -44,6 +44,25 @@ const registry = (name, url, health = "") => `[[registries]]\nname = "${name}"\n
 const SELDOM = 'interval = "1h"\ntimeout = "1s"\nunhealthy_after = 1\nhealthy_after = 1';
 const OFTEN = "[refresh]\ninterval = \"200ms\"\nmax_rate = 1000\n";
 
+// A client that is pointed at the proxy: what VS Code asks of it, and of every entry. The names that it is shown.
+async function client(base) {
+  assert.equal((await fetch(`${base}/v0.1/servers?limit=1`)).status, 200);
+  const names = new Set();
+  let cursor = "";
+  for (let pages = 0; pages < 100; pages += 1) {
+    const answer = await fetch(`${base}/v0.1/servers?limit=50&version=latest${cursor}`);
+    assert.equal(answer.status, 200);
+    const { servers, metadata } = await answer.json();
+    for (const { server, _meta } of servers) {
+      assert.ok(_meta && server.name && server.description && server.version, JSON.stringify(server));
+      names.add(server.name);
+    }
+    if (!metadata.nextCursor) return names;
+    cursor = `&cursor=${metadata.nextCursor}`;
+  }
+  throw new Error("a list without an end");
+}
+
 const card = (page, name) => page.locator(`#registry-${name}`);
 const standing = (within, text) => within.locator(".standing", { hasText: text }).waitFor();
 
@@ -58,6 +77,7 @@ export default async function (harness) {
   const at = (target) => proxy.admin + target;
   const twenty = await harness.proxy({ admin: true, files: Object.fromEntries(Array.from({ length: 20 }, (_, number) =>
     [`registry-${number}`, [entry(`com.example/server-${number}`, "1.0.0")]])) });
+  const guarded = await harness.proxy({ admin: true, token: "secret", files });
   const state = (name, holds) => harness.until(at(`/registries/${name}`), (answer) => holds(JSON.parse(answer.text)));
   await state("acme", ({ counts }) => counts.versions === 600);
   await state("slow", ({ counts }) => counts.versions === 400);
@@ -73,7 +93,7 @@ export default async function (harness) {
       await post("/registries/slow/refresh");
       await state("slow", ({ syncs }) => syncs.full?.versions === 200);
       for (const [name, url] of [["dashboard", at("/")], ["dashboard-held", at("/dashboard/registries/collapsed")],
-        ["dashboard-conflicts", at("/dashboard/conflicts")]]) await harness.auditAll(name, url);
+        ["dashboard-conflicts", at("/dashboard/conflicts")], ["dashboard-browse", at("/browse")]]) await harness.auditAll(name, url);
       // What else there is, once each: half of it on a phone, in the dark.
       for (const [index, [name, url]] of [
         ["healthy", at("/dashboard/registries/acme")], ["walking", at("/dashboard/registries/slow")],
@@ -116,6 +136,62 @@ export default async function (harness) {
       await acmes.getByText("Not served").waitFor({ state: "detached" });
       await page.locator("#summary", { hasText: "1 unhealthy" }).waitFor();
       assert.equal(await button.evaluate((element) => element === document.activeElement), true, "the focus has moved");
+    },
+
+    "a registry breaks, is dropped and repaired, and a client sees the others all along": async () => {
+      const [lost, kept] = ["com.acme/server-0002", "com.acme/server-2000"];
+      const page = await harness.open(at("/"));
+      for (const name of ["acme", "slow", "curated"]) await standing(card(page, name), "● Healthy");
+      await standing(card(page, "gone"), "▲ Unhealthy");
+      const shows = async () => { const names = await client(proxy.base); return [names.has(lost), names.has(kept)]; };
+      const untilShown = async (expected) => {
+        for (const deadline = Date.now() + 10_000; ;) {
+          const shown = await shows();
+          if (String(shown) === String(expected)) return;
+          assert.ok(Date.now() < deadline, `a client sees ${shown}, not ${expected}`);
+        }
+      };
+      await untilShown([true, true]);
+      acme.mode = "broken";
+      const acmes = card(page, "acme");
+      await acmes.getByRole("button", { name: "Test connection" }).click();
+      await standing(acmes, "▲ Unhealthy");
+      await standing(acmes, "Not served");
+      await acmes.getByText("answered with status 500").first().waitFor();
+      await untilShown([false, true]);
+      await page.getByRole("link", { name: "acme", exact: true }).click();
+      await page.locator(".steps", { hasText: "answered with status 500" }).waitFor();
+      acme.letGo();
+      await page.getByRole("button", { name: "Test connection" }).click();
+      await page.locator("#said-acme", { hasText: "Passed" }).waitFor();
+      await standing(page, "● Healthy");
+      await untilShown([true, true]);
+    },
+
+    "a page of another origin can ask for nothing": async () => {
+      const target = at("/registries/acme/test");
+      const form = `<!doctype html><title>Win</title><form method="post" action="${target}"><button>Win</button></form>`;
+      const stranger = http.createServer((_, response) => response.setHeader("content-type", "text/html").end(form));
+      await new Promise((resolve) => stranger.listen(0, "127.0.0.1", resolve));
+      stranger.unref();
+      const tested = async () => JSON.parse((await state("acme", () => true)).text).lastCheck.at;
+      const before = await tested();
+      const page = await harness.open(`http://127.0.0.1:${stranger.address().port}/`);
+      const answered = page.waitForResponse((response) => response.url() === target);
+      await page.getByRole("button").click();
+      assert.equal((await answered).status(), 403);
+      assert.deepEqual(harness.troubles.filter((trouble) => !trouble.startsWith(`asked ${proxy.admin}/`)), []);
+      harness.forget();
+      assert.equal(await tested(), before);
+    },
+
+    "a page whose token was asked for works as any other": async () => {
+      const page = await harness.open(`${guarded.admin}/`, { credentials: { username: "anybody", password: "secret" } });
+      await card(page, "curated").getByRole("button", { name: "Test connection" }).click();
+      await page.locator("#said-curated", { hasText: "Passed" }).waitFor();
+      const followed = await page.waitForResponse((response) => response.request().resourceType() === "fetch");
+      assert.equal(followed.status(), 200);
+      await page.waitForFunction(() => document.getElementById("lost").textContent === "");
     },
 
     "a test says where it fails": async () => {
@@ -161,6 +237,7 @@ export default async function (harness) {
 
     "a proxy that does not answer is said not to": async () => {
       const page = await harness.open(at("/"));
+      harness.done();
       await page.route("**/*", (route) => route.abort());
       await page.getByText("The proxy does not answer.").waitFor({ timeout: 15_000 });
       await page.unroute("**/*");
@@ -196,7 +273,7 @@ export default async function (harness) {
 
     "the pages lead to one another, and back": async () => {
       const page = await harness.open(at("/"), { viewport: PHONE });
-      for (const [link, heading] of [["Changes", "Changes"], ["Conflicts", "Conflicts"], ["Duplicates", "Duplicates"], ["Registries", "Registries"]]) {
+      for (const [link, heading] of [["Servers", "MCP servers"], ["Changes", "Changes"], ["Conflicts", "Conflicts"], ["Duplicates", "Duplicates"], ["Registries", "Registries"]]) {
         await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: link }).click();
         await page.getByRole("heading", { level: 1, name: heading }).waitFor();
       }

@@ -138,13 +138,12 @@ export default async function (harness) {
       await page.getByRole("heading", { name: "Where registries disagree" }).waitFor();
       await page.getByText("/title", { exact: true }).waitFor();
       await page.getByText("required").first().waitFor();
-      const unavailable = await page.goto(`${unusable.base}/`);
-      assert.equal(unavailable.status(), 503);
-      assert.match(await page.locator("main").innerText(), /down\s+unhealthy/);
-      harness.forget(); // Another proxy's.
       const missing = await page.goto(at("/server/com.acme/nobody"));
       assert.equal(missing.status(), 404);
       await page.getByRole("heading", { name: "Not listed" }).waitFor();
+      const other = await harness.open(`${unusable.base}/`);
+      assert.equal((await other.reload()).status(), 503);
+      assert.match(await other.locator("main").innerText(), /down\s+unhealthy/);
     },
 
     "what strangers wrote is text, and leads nowhere that it should not": async () => {

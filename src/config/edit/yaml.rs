@@ -6,7 +6,10 @@
 use std::iter;
 use std::ops::Range;
 
-use super::{Change, Refusal, Syntax, lines, position};
+use figment::value::Value;
+
+use super::lines::{self, indentation};
+use super::{Change, REGISTRIES, Refusal, Syntax, parsed, position};
 
 const KEY: &str = "registries:";
 const OTHER_STYLE: Refusal = "does not write its registries as a list in block style (`- name: …`)";
@@ -18,13 +21,16 @@ pub(super) fn edit(text: &str, change: Change<'_>) -> Result<String, Refusal> {
         Change::Remove { name } => {
             let position = position(text, Syntax::Yaml, name)?;
             let list = List::find(&lines, head.ok_or(OTHER_STYLE)?)?;
-            Ok(lines::without(text, list.items.get(position).ok_or(OTHER_STYLE)?.clone()))
+            // What begins in the first column is not about one item.
+            Ok(lines::without(text, list.items.get(position).ok_or(OTHER_STYLE)?.clone(), 1))
         }
         Change::Add { name, url } => match head {
             None => Ok(lines::with(text, lines.len(), &block("  ", name, url, &format!("{KEY}\n")))),
-            Some(head) if is_empty_list(lines[head]) => {
+            Some(head) if lists_nothing(text) => {
+                let comment = empty_list(lines[head]).ok_or(OTHER_STYLE)?;
+                let gap = if comment.is_empty() { "" } else { " " };
                 let without: String = lines[..head].iter().chain(&lines[head + 1..]).copied().collect();
-                Ok(lines::with(&without, head, &block("  ", name, url, &format!("{KEY}\n"))))
+                Ok(lines::with(&without, head, &block("  ", name, url, &format!("{KEY}{gap}{comment}\n"))))
             }
             Some(head) => {
                 let list = List::find(&lines, head)?;
@@ -46,12 +52,21 @@ fn block(indentation: &str, name: &str, url: &str, before: &str) -> String {
     format!("{before}{indentation}- name: {name}\n{indentation}  url: {url}\n")
 }
 
-fn is_empty_list(line: &str) -> bool {
-    line.strip_prefix(KEY).is_some_and(|rest| rest.trim() == "[]")
+/// Whether there is the key, and nothing in its list.
+fn lists_nothing(text: &str) -> bool {
+    let dict = parsed(text, Syntax::Yaml).unwrap_or_default();
+    match dict.get(REGISTRIES.name) {
+        Some(Value::Empty(..)) => true,
+        Some(list) => list.as_array().is_some_and(<[_]>::is_empty),
+        None => false,
+    }
 }
 
-fn indentation(line: &str) -> usize {
-    line.len() - line.trim_start_matches(' ').len()
+/// The comment behind a list that is written as empty in one line.
+fn empty_list(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix(KEY)?.trim();
+    let (list, comment) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
+    matches!(list.trim_end(), "" | "[]" | "~" | "null").then_some(comment)
 }
 
 /// A list in block style.
@@ -76,7 +91,7 @@ impl List {
             let begins = matches!(line.trim_start().as_bytes(), [b'-', b' ' | b'\n' | b'\r', ..]);
             match &mut list {
                 None if begins => {
-                    list = Some(Self { indentation: column, items: iter::once(number..number + 1).collect() })
+                    list = Some(Self { indentation: column, items: iter::once(number..number + 1).collect() });
                 }
                 None => return Err(OTHER_STYLE),
                 Some(list) if column < list.indentation => break,
@@ -94,12 +109,14 @@ impl List {
         Ok(list)
     }
 
-    /// What looks like a comment right below an item is the item's, if it stands as far to the right: it may be the
-    /// end of a text.
+    /// What looks like a comment below an item is the item's, if it stands as far to the right: it may be the end of a
+    /// text, in which lines may be empty.
     fn take_what_is_indented(&mut self, lines: &[&str]) {
         for item in &mut self.items {
-            let is_own = |line: &&&str| lines::is_comment(line) && indentation(line) > self.indentation;
-            item.end += lines[item.end..].iter().take_while(is_own).count();
+            let is_own = |line: &str| lines::is_comment(line) && indentation(line) > self.indentation;
+            let rest = &lines[item.end..];
+            let passed = rest.iter().take_while(|line| lines::is_blank(line) || is_own(line)).count();
+            item.end += rest[..passed].iter().rposition(|line| is_own(line)).map_or(0, |last| last + 1);
         }
     }
 }

@@ -6,12 +6,16 @@
 //! back by the same rules as people's own configurations ([`super::validate`]), and must be the package that is listed.
 //!
 //! In reading order: `blank` texts with something to fill in, `plan` what is run or connected to, `run` the command lines,
-//! `render` the files of each client.
+//! `options` and `image` what runners are told, `steering` the variables that no registry may name, `render` the files of
+//! each client.
 
 mod blank;
+mod image;
+mod options;
 mod plan;
 mod render;
 mod run;
+mod steering;
 
 use super::manifest::{Manifest, Package, Transport};
 pub use blank::Blank;
@@ -71,12 +75,23 @@ pub struct Snippet {
 pub struct Configuration {
     /// The client.
     pub client: Client,
-    /// What to copy; the parts stand for one another, unless the first says that it comes first.
+    /// What is run before, in a shell of its own, where the server does not run by the client.
+    pub start: Option<Start>,
+    /// What to copy; the parts stand for one another.
     pub snippets: Vec<Snippet>,
-    /// What has to be filled in or set by hand, and is not asked for by the client.
+    /// What is left open in them.
     pub blanks: Vec<Blank>,
     /// Where the client takes these from.
     pub takes_blanks: Taking,
+}
+
+/// What starts a server that listens by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The command line.
+    pub snippet: Snippet,
+    /// What is left open in it: taken from the environment, or filled in by hand where it says `YOUR_…`.
+    pub blanks: Vec<Blank>,
 }
 
 /// How a client comes by what the configuration leaves open.
@@ -123,6 +138,12 @@ pub enum Unfit {
     /// What is generated would run something else.
     #[error("with its arguments, the command would run something else than the package that is listed")]
     Misread,
+    /// The runner would be told what is not on our lists.
+    #[error("it wants options of the runner that we do not write")]
+    Options,
+    /// A variable steers what runs it.
+    #[error("it names a variable that steers what runs it, such as where its package manager finds packages")]
+    Steers,
     /// The transport is none that the client speaks.
     #[error("this client does not speak its transport")]
     Transport,

@@ -1,15 +1,14 @@
 //! What is run or connected to, in the words of each client.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
-use super::blank::{Blank, Text};
+use super::blank::{Blank, Part, Text};
 use super::plan::{Action, Connect, Plan};
 use super::run::Run;
-use super::{Client, Configuration, Snippet, Taking, Unfit};
+use super::{Client, Configuration, Snippet, Start, Taking, Unfit};
 use crate::inspect::hidden::is_hidden;
-
-/// The longest description that a client shows when it asks, in characters.
-const MAX_DESCRIPTION_CHARS: usize = 200;
 
 const START: &str = "Start it first, in a shell of its own";
 
@@ -20,11 +19,12 @@ pub(super) fn configure(client: Client, plan: &Plan) -> Result<Configuration, Un
         return Err(Unfit::Variable);
     }
     let writer = Writer { client, plan };
-    let (mut snippets, connect, run) = match &plan.action {
-        Action::Run(run) => (Vec::new(), None, Some(run)),
-        Action::Connect(connect) => (Vec::new(), Some(connect), None),
-        Action::Served(run, connect) => (vec![Snippet { place: START, text: writer.shell(run)? }], Some(connect), None),
+    let (start, connect, run) = match &plan.action {
+        Action::Run(run) => (None, None, Some(run)),
+        Action::Connect(connect) => (None, Some(connect), None),
+        Action::Served(run, connect) => (Some(writer.start(run)?), Some(connect), None),
     };
+    let mut snippets = Vec::new();
     match (client, run, connect) {
         (Client::Docker, Some(run), _) => snippets.push(Snippet { place: "Run", text: writer.shell(run)? }),
         // What is started first is all that Docker does.
@@ -42,7 +42,10 @@ pub(super) fn configure(client: Client, plan: &Plan) -> Result<Configuration, Un
         Client::ClaudeCode | Client::Cursor => Taking::Environment,
         Client::Codex | Client::Docker => Taking::EnvironmentOrHand,
     };
-    Ok(Configuration { client, snippets, blanks: plan.blanks.all.clone(), takes_blanks })
+    let has_parts = !snippets.is_empty();
+    let texts = run.into_iter().flat_map(Run::texts).chain(connect.into_iter().flat_map(Connect::texts));
+    let blanks = plan.blanks_of(texts.filter(|_| has_parts));
+    Ok(Configuration { client, start, snippets, blanks, takes_blanks })
 }
 
 fn file(place: &'static str, content: &Value) -> Snippet {
@@ -111,7 +114,8 @@ impl Writer<'_> {
         let mut content = Map::new();
         // Where only listed servers may be run, VS Code looks them up by this name.
         content.insert("servers".to_owned(), json!({ &*self.plan.name: self.server(run, connect, true) }));
-        let inputs: Vec<Value> = self.plan.blanks.all.iter().map(input).collect();
+        let texts = run.into_iter().flat_map(Run::texts).chain(connect.into_iter().flat_map(Connect::texts));
+        let inputs: Vec<Value> = self.plan.blanks_of(texts).iter().map(input).collect();
         if !inputs.is_empty() {
             content.insert("inputs".to_owned(), inputs.into());
         }
@@ -143,18 +147,55 @@ impl Writer<'_> {
         ])
     }
 
-    /// A command line for a shell. Secrets are taken from its environment.
+    /// What starts a server that listens.
+    fn start(&self, run: &Run) -> Result<Start, Unfit> {
+        let snippet = Snippet { place: START, text: self.shell(run)? };
+        Ok(Start { snippet, blanks: self.plan.blanks_of(run.texts()) })
+    }
+
+    /// A command line for a shell. Secrets are taken from its environment, also where they are a part of something.
     fn shell(&self, run: &Run) -> Result<String, Unfit> {
-        let is_secret = |text: &Text| text.as_blank().is_some_and(|blank| self.blank(blank).is_secret);
         let mut parts = Vec::new();
-        for (name, text) in run.variables.iter().filter(|(_, text)| !is_secret(text)) {
-            let value = text.filled(|position| placeholder(&self.blank(position).id));
-            parts.push(format!("{name}={}", quoted(&value)?));
+        for (name, text) in &run.variables {
+            let is_there = text
+                .as_blank()
+                .map(|blank| self.blank(blank))
+                .is_some_and(|blank| blank.is_secret && blank.id == *name);
+            if !is_there {
+                parts.push(format!("{name}={}", self.word(text)?));
+            }
         }
-        let arguments = run.arguments.iter().map(|text| text.filled(|position| placeholder(&self.blank(position).id)));
-        let words: Vec<String> = std::iter::once(run.command.to_owned()).chain(arguments).collect();
-        parts.push(line(&words)?);
+        parts.push(quoted(run.command)?);
+        for text in &run.arguments {
+            parts.push(self.word(text)?);
+        }
         Ok(parts.join(" "))
+    }
+
+    /// One word of it: what is not secret is filled in by hand.
+    fn word(&self, text: &Text) -> Result<String, Unfit> {
+        let (mut word, mut plain) = (String::new(), String::new());
+        for part in &text.0 {
+            match part {
+                Part::Literal(text) => plain.push_str(text),
+                Part::Blank(position) => {
+                    let Blank { id, is_secret, .. } = self.blank(*position);
+                    if *is_secret {
+                        if !plain.is_empty() {
+                            word.push_str(&quoted(&std::mem::take(&mut plain))?);
+                        }
+                        // Its name has nothing in it but letters, digits and underscores.
+                        let _ = write!(word, "\"${id}\"");
+                    } else {
+                        plain.push_str(&placeholder(id));
+                    }
+                }
+            }
+        }
+        if !plain.is_empty() || word.is_empty() {
+            word.push_str(&quoted(&plain)?);
+        }
+        Ok(word)
     }
 
     fn codex(&self, run: Option<&Run>, connect: Option<&Connect>) -> Result<Snippet, Unfit> {
@@ -211,9 +252,8 @@ fn bearer(text: &Text) -> Option<usize> {
 /// What VS Code asks for.
 fn input(blank: &Blank) -> Value {
     let is_plain = |text: &&String| !text.contains(is_hidden) && !text.contains("${");
-    let description = blank.description.as_deref().unwrap_or(&blank.id);
-    let description: String =
-        description.chars().filter(|char| !is_hidden(*char)).take(MAX_DESCRIPTION_CHARS).collect();
+    let description = blank.description.as_deref().filter(|text| !text.contains("${")).unwrap_or(&blank.id);
+    let description: String = description.chars().filter(|char| !is_hidden(*char)).collect();
     let choices: Vec<&String> = blank.choices.iter().filter(is_plain).collect();
     let picks = !choices.is_empty() && !blank.is_secret;
     let mut input = Map::new();

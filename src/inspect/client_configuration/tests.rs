@@ -74,7 +74,7 @@ fn image() -> Value {
             { "type": "named", "name": "--rm" },
             { "type": "named", "name": "-e", "value": "TOKEN={token}", "variables": { "token": { "isSecret": true } } },
             { "type": "named", "name": "-e" }, { "type": "positional", "value": "PASSED" },
-            { "type": "named", "name": "-v" }, { "type": "positional", "value": "/tmp/a:/tmp/b" },
+            { "type": "named", "name": "-v" }, { "type": "positional", "value": "{directory}:/data:ro" },
             { "type": "positional", "value": "ghcr.io/example/search" },
         ],
         "packageArguments": [{ "type": "positional", "value": "serve" }],
@@ -105,7 +105,7 @@ fn a_package_of_npm_in_every_client() {
         "@example/search@1.2.3",
         "serve",
         "--root",
-        "${input:SEARCH_DIRECTORY}",
+        "${input:MCP_COM_EXAMPLE_SEARCH_DIRECTORY}",
         "--read-only",
         "--port",
         "80"
@@ -135,7 +135,7 @@ fn a_package_of_npm_in_every_client() {
     },
     {
       "type": "promptString",
-      "id": "SEARCH_DIRECTORY",
+      "id": "MCP_COM_EXAMPLE_SEARCH_DIRECTORY",
       "description": "Where"
     }
   ]
@@ -145,7 +145,7 @@ fn a_package_of_npm_in_every_client() {
     assert_eq!(
         claude.snippets[0].text,
         "claude mcp add --scope project --env 'API_KEY=${API_KEY}' --env 'REGION=${REGION}' --env 'MODE=fast' --transport \
-         stdio search -- npx -y @example/search@1.2.3 serve --root '${SEARCH_DIRECTORY}' --read-only --port 80"
+         stdio search -- npx -y @example/search@1.2.3 serve --root '${MCP_COM_EXAMPLE_SEARCH_DIRECTORY}' --read-only --port 80"
     );
     let project: Value = serde_json::from_str(&claude.snippets[1].text).expect("JSON");
     assert_eq!(project["mcpServers"]["search"]["env"]["API_KEY"], "${API_KEY}");
@@ -154,7 +154,7 @@ fn a_package_of_npm_in_every_client() {
     assert_eq!(
         text(Client::Codex, &npm),
         "[mcp_servers.search]\ncommand = \"npx\"\nargs = [\"-y\", \"@example/search@1.2.3\", \"serve\", \"--root\", \
-         \"YOUR_SEARCH_DIRECTORY\", \"--read-only\", \"--port\", \"80\"]\nenv_vars = [\"API_KEY\", \"REGION\"]\n\
+         \"YOUR_MCP_COM_EXAMPLE_SEARCH_DIRECTORY\", \"--read-only\", \"--port\", \"80\"]\nenv_vars = [\"API_KEY\", \"REGION\"]\n\
          env = { \"MODE\" = \"fast\" }"
     );
     assert!(all(&npm).iter().all(|(client, _)| *client != Client::Docker), "there is no image");
@@ -163,24 +163,30 @@ fn a_package_of_npm_in_every_client() {
 #[test]
 fn an_image_in_every_client() {
     let image = image();
-    let words = [
-        "run",
-        "-i",
-        "--rm",
-        "-e",
-        "TOKEN",
-        "-e",
-        "PASSED",
-        "-v",
-        "/tmp/a:/tmp/b",
-        "ghcr.io/example/search:1.2",
-        "serve",
-    ];
+    let words = |directory: &str| {
+        ["run", "-i", "--rm", "-e", "TOKEN", "-e", "PASSED", "-v", directory, "ghcr.io/example/search:1.2", "serve"]
+            .map(str::to_owned)
+    };
     let code: Value = serde_json::from_str(&text(Client::VsCode, &image)).expect("JSON");
     let server = &code["servers"]["com.example/search"];
-    assert_eq!((&server["command"], &server["args"]), (&json!("docker"), &json!(words)));
-    assert_eq!(server["env"], json!({ "TOKEN": "${input:SEARCH_TOKEN}" }));
-    assert_eq!(text(Client::Docker, &image), format!("docker {}", words.join(" ")), "the secret is in the environment");
+    let expected = words("${input:MCP_COM_EXAMPLE_SEARCH_DIRECTORY}:/data:ro");
+    assert_eq!((&server["command"], &server["args"]), (&json!("docker"), &json!(expected)));
+    assert_eq!(
+        server["env"],
+        json!({ "TOKEN": "${input:MCP_COM_EXAMPLE_SEARCH_TOKEN}", "PASSED": "${input:PASSED}" }),
+        "what would be taken from the machine is asked for"
+    );
+    assert_eq!(
+        text(Client::Docker, &image),
+        format!(
+            "TOKEN=\"$MCP_COM_EXAMPLE_SEARCH_TOKEN\" docker {}",
+            words("YOUR_MCP_COM_EXAMPLE_SEARCH_DIRECTORY:/data:ro").join(" ")
+        ),
+        "secrets are in the environment"
+    );
+    let blanks = of(Client::Docker, &image).expect("a configuration").blanks;
+    let shown: Vec<&str> = blanks.iter().map(|blank| blank.id.as_str()).collect();
+    assert_eq!(shown, ["MCP_COM_EXAMPLE_SEARCH_TOKEN", "MCP_COM_EXAMPLE_SEARCH_DIRECTORY", "PASSED"]);
 }
 
 #[test]
@@ -190,7 +196,7 @@ fn a_remote_in_every_client() {
     assert_eq!(
         code["servers"]["com.example/search"],
         json!({ "type": "http", "url": "https://mcp.example.com/mcp", "headers": {
-            "Authorization": "Bearer ${input:SEARCH_TOKEN}", "X-Tenant": "${input:SEARCH_X_TENANT}", "X-Mode": "fast",
+            "Authorization": "Bearer ${input:MCP_COM_EXAMPLE_SEARCH_TOKEN}", "X-Tenant": "${input:MCP_COM_EXAMPLE_SEARCH_X_TENANT}", "X-Mode": "fast",
         } })
     );
     assert_eq!(code["inputs"][0]["password"], true);
@@ -198,12 +204,12 @@ fn a_remote_in_every_client() {
     assert_eq!(
         claude.snippets[0].text,
         "claude mcp add --scope project --transport http search https://mcp.example.com/mcp --header 'Authorization: \
-         Bearer ${SEARCH_TOKEN}' --header 'X-Tenant: ${SEARCH_X_TENANT}' --header 'X-Mode: fast'"
+         Bearer ${MCP_COM_EXAMPLE_SEARCH_TOKEN}' --header 'X-Tenant: ${MCP_COM_EXAMPLE_SEARCH_X_TENANT}' --header 'X-Mode: fast'"
     );
     assert_eq!(
         text(Client::Codex, &remote),
-        "[mcp_servers.search]\nurl = \"https://mcp.example.com/mcp\"\nbearer_token_env_var = \"SEARCH_TOKEN\"\n\
-         env_http_headers = { \"X-Tenant\" = \"SEARCH_X_TENANT\" }\nhttp_headers = { \"X-Mode\" = \"fast\" }"
+        "[mcp_servers.search]\nurl = \"https://mcp.example.com/mcp\"\nbearer_token_env_var = \"MCP_COM_EXAMPLE_SEARCH_TOKEN\"\n\
+         env_http_headers = { \"X-Tenant\" = \"MCP_COM_EXAMPLE_SEARCH_X_TENANT\" }\nhttp_headers = { \"X-Mode\" = \"fast\" }"
     );
     let sse = json!({ "remotes": [{ "type": "sse", "url": "https://mcp.example.com/sse" }] });
     assert_eq!(of(Client::Codex, &sse), Err(Unfit::Transport));
@@ -218,8 +224,8 @@ fn what_listens_by_itself_is_started_first() {
         "environmentVariables": [{ "name": "MODE", "value": "it's fast" }],
     }));
     let code = of(Client::VsCode, &served).expect("a configuration");
-    assert_eq!(code.snippets[0].text, "MODE=\"it's fast\" uvx search-mcp@2.0");
-    assert!(code.snippets[1].text.contains("\"url\": \"http://localhost:3000/mcp\""), "{code:?}");
+    assert_eq!(code.start.expect("a start").snippet.text, "MODE=\"it's fast\" uvx search-mcp@2.0");
+    assert!(code.snippets[0].text.contains("\"url\": \"http://localhost:3000/mcp\""), "{:?}", code.snippets);
 }
 
 #[test]
@@ -272,7 +278,8 @@ fn what_is_generated_is_read_back_as_known() {
 
 /// A command line as a client has it.
 fn wrapped(line: &str) -> String {
-    let words = shlex::split(line).expect("a command line");
+    let mut words = shlex::split(line).expect("a command line");
+    words.drain(..words.iter().take_while(|word| word.split_once('=').is_some()).count());
     json!({ "mcpServers": { "x": { "command": words[0], "args": words[1..] } } }).to_string()
 }
 
@@ -345,8 +352,8 @@ fn what_cannot_be_configured_safely_is_not() {
         (url("https://evil.example/${HOME}"), Unfit::Variable),
         (url("https://evil.example/?q=${env:TOKEN}"), Unfit::Variable),
         (runtime("other-package"), Unfit::Misread),
-        (runtime("--package=other"), Unfit::Misread),
-        (runtime("--unknown-option"), Unfit::Misread),
+        (runtime("--package=other"), Unfit::Options),
+        (runtime("--unknown-option"), Unfit::Options),
         (one("identifier", json!("--call=id")), Unfit::NoPackage),
         (one("identifier", json!("../evil")), Unfit::NoPackage),
         (one("identifier", json!("https://evil.example/x.tgz")), Unfit::NoPackage),
@@ -416,3 +423,6 @@ fn labels_are_what_every_client_takes() {
     }
     assert_eq!(label(&format!("a/{}", "x".repeat(500))).len(), 48);
 }
+
+#[path = "hostile_tests.rs"]
+mod hostile;

@@ -100,10 +100,12 @@ impl Configured {
     }
 }
 
-/// The package that a command line runs, where that can be told: what is generated is read back by this.
+/// The package that a command line runs, where that can be told: what is generated is read back by this. None where it
+/// comes from another package registry than the usual one.
 pub(super) fn package_run_by(command: &str, arguments: &[String]) -> Option<Package> {
-    match launch::launch(command, arguments).target {
-        launch::Target::Package(package) => Some(package),
+    let launch = launch::launch(command, arguments);
+    match launch.target {
+        launch::Target::Package(package) => Some(package).filter(|_| !launch.origin.is_other_than(None)),
         launch::Target::Remote(_) | launch::Target::Unclear(_) => None,
     }
 }

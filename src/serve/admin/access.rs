@@ -41,7 +41,7 @@ pub(in crate::serve) struct Access {
 impl Access {
     pub(in crate::serve) fn new(config: &AdminConfig) -> Self {
         let token_file = config.token_file.as_ref().map(figment::value::magic::RelativePathBuf::relative);
-        let hosts = config.hosts.iter().map(|host| host.to_lowercase()).collect();
+        let hosts = config.hosts.iter().map(|host| spelt(host)).collect();
         Self { hosts, token_file, complaint: Arc::new(Seldom::every(SAY_INTERVAL)) }
     }
 
@@ -69,13 +69,13 @@ impl Access {
     }
 
     fn is_known(&self, host: &str) -> bool {
-        let name = without_port(host).to_lowercase();
+        let name = plain(without_port(host));
         let is_loopback = || match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
             Some(address) => address.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback()),
             None => name.parse().is_ok_and(|address: std::net::Ipv4Addr| address.is_loopback()),
         };
         let is_local = name == "localhost" || name.ends_with(".localhost") || is_loopback();
-        is_local || self.hosts.iter().any(|host| *host == name || without_port(host) == name)
+        is_local || self.hosts.contains(&name)
     }
 }
 
@@ -86,6 +86,19 @@ fn hosts(request: &Parts) -> Vec<&str> {
     // What is no text is no name that is known.
     let named = request.headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
     target.into_iter().chain(named).collect()
+}
+
+/// The host that a configured one means. An address needs no brackets there (as in `$(POD_IP)`), and no host a port.
+fn spelt(host: &str) -> String {
+    let host = host.trim();
+    host.parse().map_or_else(|_| plain(without_port(host)), |address: Ipv6Addr| format!("[{address}]"))
+}
+
+/// A host without its port, in the one spelling that it has.
+fn plain(host: &str) -> String {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let address = address.and_then(|address| address.parse::<Ipv6Addr>().ok());
+    address.map_or_else(|| host.to_lowercase(), |address| format!("[{address}]"))
 }
 
 fn without_port(host: &str) -> &str {
@@ -192,6 +205,28 @@ mod tests {
             "[::2]:9090",
         ] {
             assert_eq!(refused(&access, Method::GET, &[("host", host)]).await, Some(403), "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_is_known_however_it_is_written() {
+        let hosts =
+            ["fd00:0:0::0A", "[fd00::b]", "[fd00::c]:9090", "fd00:1:2:3:4:5:6:7", "10.0.0.1", "acme.example:80"];
+        let hosts = hosts.map(str::to_owned).to_vec();
+        let access = Access::new(&AdminConfig { hosts, ..AdminConfig::default() });
+        for (host, expected) in [
+            ("[fd00::a]:9090", None),
+            ("[fd00::A]", None),
+            ("[fd00:0::b]:9090", None),
+            ("[fd00::c]", None),
+            ("[fd00:1:2:3:4:5:6:7]:9090", None),
+            ("10.0.0.1:9090", None),
+            ("acme.example:9090", None),
+            ("[fd00::d]:9090", Some(403)),
+            ("[fd00:1:2:3:4:5:6:8]", Some(403)),
+            ("[fd00::a", Some(403)),
+        ] {
+            assert_eq!(refused(&access, Method::GET, &[("host", host)]).await, expected, "{host}");
         }
     }
 

@@ -17,6 +17,8 @@ const REGISTRY: &str = "registry name";
 pub(super) enum Action {
     /// A page to look at.
     Page(Page),
+    /// The list of servers, which is at the root in public.
+    Browse,
     /// What such a page loads.
     Asset(Asset),
     /// Figures for Prometheus.
@@ -34,6 +36,7 @@ impl Action {
     pub(super) fn name(&self) -> RouteName {
         match self {
             Self::Page(_) => RouteName::Dashboard,
+            Self::Browse => RouteName::Browse,
             Self::Asset(_) => RouteName::Asset,
             Self::Metrics => RouteName::Metrics,
             Self::Test { .. } => RouteName::Test,
@@ -68,7 +71,7 @@ pub(super) fn action(method: &Method, path: &str, query: Option<&str>) -> Result
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
     let page = Page::of(&segments, |name| decode(name, REGISTRY))?;
     let methods: &[Method] = match segments[..] {
-        ["metrics"] => &[Method::GET, Method::HEAD],
+        ["metrics" | "browse"] => &[Method::GET, Method::HEAD],
         ["assets", name] if Asset::of(name).is_some() => &[Method::GET, Method::HEAD],
         _ if page.is_some() => &[Method::GET, Method::HEAD],
         ["registries", _, "test" | "refresh"] => &[Method::POST],
@@ -85,6 +88,7 @@ pub(super) fn action(method: &Method, path: &str, query: Option<&str>) -> Result
         (Some(page), _) => Action::Page(page),
         (None, ["registries", registry, "test"]) => Action::Test { name: name(registry)? },
         (None, ["registries", registry, _]) => Action::Refresh { name: name(registry)?, accept: accept(query)? },
+        (None, ["browse"]) => Action::Browse,
         (None, ["assets", name]) => return Ok(Asset::of(name).map(Action::Asset)),
         (None, _) => Action::Metrics,
     }))
@@ -161,6 +165,7 @@ mod tests {
         assert_eq!(find(&Method::GET, "/assets/dashboard.js?1"), Ok(Some(Action::Asset(Asset::Script))));
         assert_eq!(find(&Method::GET, "/assets/style.css"), Ok(None));
         assert_eq!(find(&Method::POST, "/"), Err(405));
+        assert_eq!(find(&Method::GET, "/browse?search=x"), Ok(Some(Action::Browse)));
         assert_eq!(find(&Method::GET, "/dashboard"), Ok(None));
     }
 }

@@ -30,10 +30,12 @@ use maud::{Markup, html};
 use super::super::configuration::State;
 use super::super::error::Problem;
 use super::super::inspections::{Inspection, Inspections};
-use super::super::pages::{self, HTML, Layout, POLICY, Root, Tab};
-use super::super::registries::{Detail, Summary};
+use super::super::pages::{self, HTML, Layout, POLICY, Root, text};
+use super::super::registries::{self, Detail, Summary};
 use super::super::{Answered, Body, Service, StoreFigures};
 use crate::catalog::Catalog;
+use crate::registry::Registry;
+use crate::registry::wire::Refused;
 pub(super) use assets::Asset;
 use changes::Asked;
 
@@ -69,14 +71,6 @@ struct Board<'a> {
     started_at: Timestamp,
     store: Option<StoreFigures>,
 }
-
-const TABS: [Tab; 5] = [
-    Tab { label: "Registries", to: "" },
-    Tab { label: "Changes", to: "dashboard/changes" },
-    Tab { label: "Conflicts", to: "dashboard/conflicts" },
-    Tab { label: "Duplicates", to: "dashboard/duplicates" },
-    Tab { label: "Metrics", to: "metrics" },
-];
 
 /// Browsers that are to tell nobody where they come from do not tell it us either when they send a form, which is
 /// refused then (`access`).
@@ -120,13 +114,13 @@ impl Page {
 impl Service {
     /// Answers with a page of the dashboard; with one, too, where there is nothing to show.
     pub(super) async fn dashboard(&self, page: Page, request: &Parts) -> Response<Body> {
-        let root = Root::of(request.uri.path()).unwrap_or_default();
+        let root = self.root(request.uri.path()).unwrap_or_default();
         let (content, problem) = match self.content(&page, root, request.uri.query()).await {
             Ok(content) => (content, None),
             Err(problem) => (told(&problem, root), Some(problem)),
         };
         let scripts = [pages::Asset::Script];
-        let layout = Layout { title: page.title(), root, tabs: &TABS, here: Some(page.tab()), scripts: &scripts };
+        let layout = Layout { title: page.title(), root, tabs: root.tabs(), here: Some(page.tab()), scripts: &scripts };
         let document = layout.document_with(REFERRER, &assets::links(root), &content);
         let mut response = self.responder.momentary(Bytes::from(document));
         if let Some(problem) = problem {
@@ -149,8 +143,9 @@ impl Service {
             Page::Overview => self.with_board(root, None, overview::content),
             Page::Registry { name } => {
                 let registry = self.registry(name)?;
+                let refused = self.refused(registry).await?;
                 let show = |board: &Board<'_>| {
-                    board.registries.first().map(|summary| detail::content(board, registry, summary))
+                    board.registries.first().map(|summary| detail::content(board, registry, summary, &refused))
                 };
                 self.with_board(root, Some(name), show).ok_or(Problem::Internal)?
             }
@@ -163,17 +158,27 @@ impl Service {
         })
     }
 
-    /// What is known of one registry in full, or of all without what takes long.
+    /// The entries of a registry that are refused. The whole catalog may have to be looked through for them: off the
+    /// runtime's threads, when its turn has come, for a page that is open asks again every few seconds.
+    async fn refused(&self, registry: &Arc<Registry>) -> Result<Vec<Refused>, Problem> {
+        let (catalog, registry) = (Arc::clone(&self.core.current.load()), Arc::clone(registry));
+        if !registries::refuses_names(&catalog, &registry) {
+            return Ok(registries::refused_entries(&catalog, &registry));
+        }
+        // They are among the conflicts, and take their turn with those.
+        self.look_aside(&Inspection::conflicts(None)?, move |_| registries::refused_entries(&catalog, &registry)).await
+    }
+
+    /// What is known of one registry, or of all, without what takes long.
     fn with_board<T>(&self, root: Root, only: Option<&str>, show: impl FnOnce(&Board<'_>) -> T) -> T {
-        let detail = if only.is_some() { Detail::Entries } else { Detail::Checks };
-        self.describe(|registries| {
+        self.describe(|shown| {
             let now = Timestamp::now();
             let running = i64::try_from(self.core.started.elapsed().as_secs()).unwrap_or(i64::MAX);
-            let known = registries.known.iter().filter(|registry| only.is_none_or(|only| registry.name() == only));
+            let known = shown.known.iter().filter(|registry| only.is_none_or(|only| registry.name() == only));
             show(&Board {
-                ground: Ground { root, now, catalog: registries.catalog },
-                registries: known.map(|registry| registries.summary(registry, detail)).collect(),
-                configuration: registries.configuration,
+                ground: Ground { root, now, catalog: shown.catalog },
+                registries: known.map(|registry| shown.summary(registry, Detail::Checks)).collect(),
+                configuration: shown.configuration,
                 is_ready: self.core.current.is_ready(),
                 started_at: Timestamp::from_second(now.as_second().saturating_sub(running)).unwrap_or(now),
                 store: self.core.figures.store.as_ref().map(|store| store()),
@@ -200,6 +205,16 @@ fn told(problem: &Problem, root: Root) -> Markup {
         h1 { (problem.status().canonical_reason().unwrap_or("Problem")) }
         p.lead { (problem.detail()) }
         p { a.button.main href=(root) { "All registries" } }
+    }
+}
+
+/// A version: a link where it is served. What was removed, or refused, has no page.
+fn server(ground: Ground<'_>, name: &str, version: &str) -> Markup {
+    let is_there = ground.catalog.server(name).is_some_and(|server| server.version(version).is_some());
+    html! {
+        @if is_there { a href=(ground.root.to_server(name, Some(version))) { (text::code(name)) } }
+        @else { (text::code(name)) }
+        " " (text::name(version))
     }
 }
 

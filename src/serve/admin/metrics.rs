@@ -7,6 +7,7 @@ mod registries;
 mod sheet;
 
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
@@ -22,8 +23,8 @@ use figures::{
     CACHE_REQUESTS, COLLAPSED, CONFLICTS, CONNECTIONS, CROWDED, DURATIONS, FOLLOWERS, IN_FLIGHT, LOOK_UPS, LOST_LINES,
     PENDING_KEYS, POSTED, POSTED_BYTES, PUBLISHED_AT, READY, REFUSED_REQUESTS, REJECTED, RELOAD_SUCCESSFUL,
     RELOADED_AT, REPLICA_EPOCH, REPLICA_FAILING, REPLICA_HEARD_AT, REPLICA_RECEIVED, REPLICA_ROLE, REPLICA_SENT,
-    REPLICA_SEQUENCE, REPLICA_SHARED, REQUESTS, REVISION, SENDING, SERVERS, STORE_BYTES, STORE_FAILING, STORE_FAILURES,
-    STORE_WRITES, STORED_AT, TRACE_EXPORTS, VERSIONS,
+    REPLICA_SEQUENCE, REPLICA_SHARED, REQUESTS, REVISION, SENDING, SERVERS, STARTED_AT, STORE_BYTES, STORE_FAILING,
+    STORE_FAILURES, STORE_WRITES, STORED_AT, TRACE_EXPORTS, VERSIONS,
 };
 pub(super) use sheet::Format;
 use sheet::Sheet;
@@ -135,10 +136,13 @@ impl Service {
         }
         self.add_replica(sheet);
         if let Some(telemetry) = self.core.figures.telemetry {
-            let TelemetryFigures { lost_log_lines, trace_exports, failed_trace_exports } = telemetry();
+            let TelemetryFigures { lost_log_lines, trace_exports, failed_trace_exports, started_at } = telemetry();
             sheet.count(LOST_LINES, &[], lost_log_lines);
             sheet.count(TRACE_EXPORTS, &["success"], trace_exports);
             sheet.count(TRACE_EXPORTS, &["failure"], failed_trace_exports);
+            if let Ok(since_1970) = started_at.duration_since(UNIX_EPOCH) {
+                sheet.gauge_of(STARTED_AT, &[], since_1970.as_secs_f64());
+            }
         }
     }
 }

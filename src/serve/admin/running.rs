@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use super::super::Core;
 use super::super::body::{Part, Source};
 use super::super::registries::{CheckView, to_line};
 use crate::registry::Registry;
@@ -39,6 +40,7 @@ enum Line<'a> {
 
 /// A test that runs as long as somebody listens.
 pub(super) struct Running {
+    core: Core,
     registry: Arc<Registry>,
     told: mpsc::Receiver<Told>,
     state: State,
@@ -52,7 +54,7 @@ enum State {
 }
 
 impl Running {
-    pub(super) fn new(registry: Arc<Registry>) -> Self {
+    pub(super) fn new(core: Core, registry: Arc<Registry>) -> Self {
         let (sender, told) = mpsc::channel(MAX_TOLD);
         let tested = Arc::clone(&registry);
         let check = async move {
@@ -60,7 +62,7 @@ impl Running {
             let mut tell = move |told| drop(sender.try_send(told));
             tested.check_telling(&mut tell).await
         };
-        Self { registry, told, state: State::Runs(Box::pin(check)) }
+        Self { core, registry, told, state: State::Runs(Box::pin(check)) }
     }
 
     /// The next line; none after the result.
@@ -86,8 +88,16 @@ impl Running {
     fn finish(&mut self) -> Option<Vec<u8>> {
         let State::Ended(check) = std::mem::replace(&mut self.state, State::Said) else { return None };
         let line = to_line(&Line::Result { name: self.registry.name(), check: CheckView::from(&check) });
-        self.registry.observe_check(check);
+        observe(&self.core, &self.registry, check);
         Some(line)
+    }
+}
+
+/// Takes a test into account. While it ran, the configuration may have changed: then it counts for the registry that is
+/// in the place of the one that was tested, if there is one. Where another replica asks it, that one's tests count, for all.
+pub(super) fn observe(core: &Core, tested: &Registry, check: Check) {
+    if let Some(registry) = core.present(tested).filter(|registry| registry.is_ours_to_ask()) {
+        registry.observe_check(check);
     }
 }
 

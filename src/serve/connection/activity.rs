@@ -168,6 +168,10 @@ impl InFlight {
         if let Some(line) = &mut self.line {
             line.note(&mut answered, response);
         }
+        // A stream may go on for days, and how long it does is not counted.
+        if answered.is_stream {
+            self.activity.share.load().traffic.note(&answered, Duration::ZERO);
+        }
         self.answered = Some(answered);
     }
 
@@ -188,6 +192,8 @@ impl Drop for InFlight {
         let took = self.activity.progressed().saturating_sub(self.began);
         let traffic = &self.activity.share.load().traffic;
         match &self.answered {
+            // Noted when it began.
+            Some(Answered { is_stream: true, .. }) => {}
             Some(answered) => traffic.note(answered, took),
             None => traffic.note_abandoned(),
         }

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::super::handling::{Handled, Noted};
 use super::super::note::REQUEST_ID;
 use super::super::route::is_health;
+use super::super::traced::Traced;
 use super::super::traffic::{Answered, method_number};
 use super::super::{Body, Entrance};
 use super::activity::{Activity, InFlight, Tracked};
@@ -205,7 +206,7 @@ impl Answering {
     }
 
     /// Lets an answer out, or a refusal in place of one that finds no room.
-    fn send(&self, noted: Noted, asked: &Asked, mut in_flight: InFlight) -> Response<Tracked<Body>> {
+    fn send(&self, mut noted: Noted, asked: &Asked, mut in_flight: InFlight) -> Response<Tracked<Body>> {
         if asked.is_health {
             return self.dress(noted, asked, in_flight);
         }
@@ -215,6 +216,7 @@ impl Answering {
             let id = noted.response.headers().get(REQUEST_ID).map(|id| (REQUEST_ID, id.clone()));
             let mut refusal = self.entrance.refuse(&origin.into_iter().chain(id).collect());
             refusal.note.route = noted.note.route;
+            Traced::hand_over(&mut noted.response, &mut refusal.response);
             return self.dress(refusal, asked, in_flight);
         };
         in_flight.hold(sending, asked.is_http1);
@@ -225,6 +227,7 @@ impl Answering {
     /// Makes of an answer what hyper sends.
     fn dress(&self, noted: Noted, asked: &Asked, mut in_flight: InFlight) -> Response<Tracked<Body>> {
         let Noted { mut response, note } = noted;
+        Traced::end(&mut response, &note);
         progressed();
         let is_stream = matches!(response.body(), Body::Stream(_));
         in_flight.note(Answered { note, method: asked.method, status: response.status(), is_stream }, &response);

@@ -44,8 +44,8 @@ pub(super) fn check(body: &[u8]) -> Result<(), Vec<u8>> {
     match serde_json::from_value::<ClientJsonRpcMessage>(message) {
         Ok(_) => Ok(()),
         Err(error) => {
-            let reason = words::clean(&error.to_string());
-            refuse(id, ErrorData::invalid_request(format!("The body is no message of MCP: {reason}"), None))
+            let reason = words::wrong(&error);
+            refuse(id, ErrorData::invalid_request(format!("The body is no message of MCP: {reason}."), None))
         }
     }
 }
@@ -103,5 +103,8 @@ mod tests {
         ] {
             assert_eq!(refused(body), Some((code, id)), "{body}");
         }
+        let secret = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":{"hunter2":"hunter2"}}}"#;
+        let told = String::from_utf8(check(secret.as_bytes()).err().unwrap_or_default()).expect("text");
+        assert!(!told.contains("hunter2"), "{told}");
     }
 }

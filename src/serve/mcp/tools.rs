@@ -21,6 +21,7 @@ use super::super::Service;
 use super::super::error::Problem;
 use super::super::handling::guarded;
 use super::{entry, registries, search, verdicts, words};
+use crate::trace::Parent;
 
 /// The most bytes of a result.
 const MAX_RESULT_BYTES: usize = 256 << 10;
@@ -56,6 +57,8 @@ pub(super) struct Said {
 pub(super) struct Tools {
     service: Arc<Service>,
     head: Arc<Parts>,
+    /// The request in its trace: the SDK's task knows nothing of it.
+    parent: Parent,
 }
 
 impl Said {
@@ -208,7 +211,7 @@ pub(super) fn provenance_key(service: &Service) -> &str {
 
 impl Tools {
     pub(super) fn new(service: Arc<Service>, head: Parts) -> Self {
-        Self { service, head: Arc::new(head) }
+        Self { service, head: Arc::new(head), parent: Parent::current() }
     }
 
     async fn call(&self, kind: Kind, arguments: JsonObject) -> Result<Said, Problem> {
@@ -230,7 +233,7 @@ fn read<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, Problem> {
     // What a model leaves out it may as well say is null.
     let given = arguments.into_iter().filter(|(_, value)| !value.is_null()).collect();
     serde_json::from_value(Value::Object(given))
-        .map_err(|error| Problem::BadRequest(format!("Wrong arguments: {}.", words::clean(&error.to_string())).into()))
+        .map_err(|error| Problem::BadRequest(format!("Wrong arguments: {}.", words::wrong(&error)).into()))
 }
 
 impl ServerHandler for Tools {
@@ -263,7 +266,7 @@ impl ServerHandler for Tools {
             return Err(ErrorData::invalid_params(format!("There is no tool {name:?}; there are {names}."), None));
         };
         // A panic in the SDK's task would leave the request without an answer.
-        let calling = pin!(self.call(kind, request.arguments.unwrap_or_default()));
+        let calling = pin!(self.parent.clone().run(self.call(kind, request.arguments.unwrap_or_default())));
         let said = guarded(calling).await.unwrap_or_else(|_| {
             tracing::error!(tool = kind.name(), "a request handler panicked");
             Err(Problem::Internal)
@@ -316,9 +319,18 @@ mod tests {
             (serde_json::json!({}), "name"),
             (serde_json::json!({"name": 5}), "string"),
             (serde_json::json!({"name": "a/b", "tag": 1}), "tag"),
+            (serde_json::json!({"name": "a/b", "version": {"secret": "hunter2"}}), "string"),
+            (serde_json::json!({"name": ["hunter2, expected secret"]}), "string"),
         ] {
             let told = wrong(arguments.clone()).expect("wrong arguments");
             assert!(told.contains(word), "{arguments}: {told}");
+            assert!(!told.contains('5') && !told.contains("hunter2"), "{told}");
         }
+        let secret = serde_json::json!({"configuration": ["hunter2"]});
+        let told = serde_json::from_value::<verdicts::Asked>(secret).err().map(|error| words::wrong(&error));
+        assert!(told.as_ref().is_some_and(|told| told.contains("an object") && !told.contains("hunter2")), "{told:?}");
+        let secret = serde_json::json!({"kind": "hunter2", "transport": "hunter2", "registry": 5});
+        let told = serde_json::from_value::<search::Asked>(secret).err().map(|error| words::wrong(&error));
+        assert!(told.as_ref().is_some_and(|told| !told.contains("hunter2")), "{told:?}");
     }
 }

@@ -25,10 +25,19 @@ const MAX_EVIDENCE: usize = 8;
 pub(super) struct Asked {
     /// The configuration of an MCP client: `{"mcpServers": {…}}`, VS Code's `{"servers": {…}}`, or a `server.json`. Leave
     /// out the values of secrets; nothing of them is needed.
-    configuration: Option<Map<String, Value>>,
+    #[schemars(with = "Option<Map<String, Value>>")]
+    configuration: Option<Given>,
     /// The same as text instead, where it is TOML (Codex) or JSON with comments.
     #[schemars(length(max = 1_000_000))]
     text: Option<String>,
+}
+
+/// A configuration. Models often write an object as the text of one.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "wrong `configuration`, expected an object")]
+enum Given {
+    Object(Map<String, Value>),
+    Text(String),
 }
 
 /// The verdicts.
@@ -81,10 +90,11 @@ struct Told {
 /// Judges.
 pub(super) async fn validate(service: &Service, asked: Asked) -> Result<Said, Problem> {
     let (body, syntax) = match asked {
-        Asked { configuration: Some(configuration), text: None } => {
+        Asked { configuration: Some(Given::Object(configuration)), text: None } => {
             (Bytes::from(Value::Object(configuration).to_string()), Syntax::Json)
         }
-        Asked { configuration: None, text: Some(text) } => (Bytes::from(text), Syntax::Any),
+        Asked { configuration: Some(Given::Text(text)), text: None }
+        | Asked { configuration: None, text: Some(text) } => (Bytes::from(text), Syntax::Any),
         _ => return Err(Problem::BadRequest("Give either `configuration` or `text`.".into())),
     };
     let report = service.judged(body, syntax).await?;

@@ -8,6 +8,21 @@ pub(super) fn clean(text: &str) -> String {
     shortened(text, MAX_CHARS)
 }
 
+/// What is wrong with arguments or a message: serde's own words, but for the value that it may quote. That may be a
+/// secret, and an answer ends up in logs and in a model's context.
+pub(super) fn wrong(error: &serde_json::Error) -> String {
+    let error = error.to_string();
+    // What begins with the name of a member is ours.
+    if ["missing field", "unknown field", "duplicate field", "`"].iter().any(|start| error.starts_with(start)) {
+        return clean(&error);
+    }
+    // What is quoted comes before it.
+    match error.rsplit_once("expected ") {
+        Some((_, expected)) => format!("one of the values is not what it has to be: {}", clean(expected)),
+        None => "a member is missing, or has another type or value than it may have".to_owned(),
+    }
+}
+
 /// So many of something.
 pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })

@@ -21,10 +21,12 @@ pub(in crate::serve) enum Asset {
 /// How much of an asset's digest stands in links to it, in hexadecimal digits.
 const MARK_DIGITS: usize = 12;
 
-/// What tells one content of an asset from another.
-static MARKS: LazyLock<[String; Asset::ALL.len()]> = LazyLock::new(|| {
-    Asset::ALL.map(|asset| blake3::hash(asset.content().as_bytes()).to_hex()[..MARK_DIGITS].to_owned())
-});
+/// What tells one content of an asset from another, in links to it.
+pub(in crate::serve) fn mark(content: &str) -> String {
+    blake3::hash(content.as_bytes()).to_hex()[..MARK_DIGITS].to_owned()
+}
+
+static MARKS: LazyLock<[String; Asset::ALL.len()]> = LazyLock::new(|| Asset::ALL.map(|asset| mark(asset.content())));
 
 impl Asset {
     pub(in crate::serve) const ALL: [Self; 3] = [Self::Style, Self::Script, Self::Icon];

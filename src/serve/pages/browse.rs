@@ -8,7 +8,7 @@ use super::super::cursor;
 use super::super::query::ListQuery;
 use super::layout::Layout;
 use super::parts::{Tone, badge, date, empty, notice, pager};
-use super::{Asset, Root, TABS, text};
+use super::{Asset, Root, text};
 use crate::catalog::entry::Status;
 use crate::catalog::facets::Kind;
 use crate::catalog::page::{Filter, VersionFilter};
@@ -28,8 +28,7 @@ const STATUSES: [(&str, &str); 3] = [("active", "Active"), ("deprecated", "Depre
 const VERSIONS: [(&str, &str); 1] = [(ALL_VERSIONS, "All versions")];
 
 /// The page of a query; the catalog must have something to show.
-pub(super) fn page(view: &View<'_>, query: &ListQuery) -> String {
-    let root = Root::default();
+pub(super) fn page(view: &View<'_>, query: &ListQuery, root: Root) -> String {
     let catalog = view.catalog;
     let content = html! {
         h1 { "MCP servers" }
@@ -43,7 +42,8 @@ pub(super) fn page(view: &View<'_>, query: &ListQuery) -> String {
         p #said .out-of-sight role="status" {}
         (results(catalog, query, root))
     };
-    let layout = Layout { title: "MCP servers", root, tabs: &TABS, here: Some("Servers"), scripts: &[Asset::Script] };
+    let layout =
+        Layout { title: "MCP servers", root, tabs: root.tabs(), here: Some("Servers"), scripts: &[Asset::Script] };
     layout.document(&content)
 }
 
@@ -111,7 +111,7 @@ fn select(name: &str, label: &str, all: &str, values: &[(&str, &str)], chosen: O
             select id=(name) name=(name) {
                 option value="" { (all) }
                 @for (value, label) in values { option value=(value) selected[chosen == Some(value)] { (label) } }
-                @if let Some(other) = other { option value=(other) selected { (other) } }
+                @if let Some(other) = other { option value=(other) selected { (text::plain(other)) } }
             }
         }
     }
@@ -138,7 +138,7 @@ fn results(catalog: &Catalog, query: &ListQuery, root: Root) -> Markup {
                 }
             }
             @if found.versions.is_empty() {
-                (empty("Nothing found", &html! { p { "No server is like that. " a href=(root) { "Show all servers" } } }))
+                (empty("Nothing found", &html! { p { "No server is like that. " a href=(root.to_servers()) { "Show all servers" } } }))
             } @else {
                 ul.cards { @for version in &found.versions { (card(version, shows_latest, root)) } }
             }
@@ -166,7 +166,7 @@ fn first(filter: &Filter, root: Root) -> String {
     ];
     let pairs: Vec<(&str, &str)> = pairs.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     if pairs.is_empty() {
-        return root.to_string();
+        return root.to_servers();
     }
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     format!("?{query}")

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::{Asset, Root};
+use super::{Asset, Root, text};
 
 /// A page that the navigation leads to.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ pub(in crate::serve) struct Tab {
 /// A page, but for its content.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::serve) struct Layout<'a> {
-    /// What the browser's tab says first.
+    /// What the browser's tab says first, shortened, and without anything hidden.
     pub(in crate::serve) title: &'a str,
     /// Where the page is.
     pub(in crate::serve) root: Root,
@@ -45,7 +45,7 @@ impl Layout<'_> {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     meta name="referrer" content=(referrer);
-                    title { (title) " · mcp-registry-proxy" }
+                    title { (text::title(title)) " · mcp-registry-proxy" }
                     link rel="icon" type="image/svg+xml" href={ (root) (Asset::Icon) };
                     link rel="stylesheet" href={ (root) (Asset::Style) };
                     @for script in *scripts { script src={ (root) (script) } defer {} }
@@ -111,11 +111,12 @@ mod tests {
     fn a_document_has_landmarks_and_links_that_begin_at_the_root() {
         let tabs = [Tab { label: "Servers", to: "" }, Tab { label: "API", to: "docs" }];
         let root = Root::of("/server/a/b").expect("a page");
-        let layout = Layout { title: "<b>", root, tabs: &tabs, here: Some("Servers"), scripts: &[Asset::Script] };
+        let layout =
+            Layout { title: "<b>\u{202e}", root, tabs: &tabs, here: Some("Servers"), scripts: &[Asset::Script] };
         let page = layout.document(&html! { h1 { "Hello" } });
         for part in [
             "<!DOCTYPE html><html lang=\"en\">",
-            "<title>&lt;b&gt; · mcp-registry-proxy</title>",
+            "<title>&lt;b&gt;⟨U+202E⟩ · mcp-registry-proxy</title>",
             "<a class=\"skip\" href=\"#content\">",
             "<main id=\"content\" tabindex=\"-1\"><h1>Hello</h1></main>",
             "<li><a href=\"../../\" aria-current=\"page\">Servers</a></li><li><a href=\"../../docs\">API</a></li>",

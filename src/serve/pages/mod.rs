@@ -16,23 +16,18 @@ mod server;
 mod status;
 pub(super) mod text;
 
-use http::HeaderMap;
-use http::HeaderValue;
-use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue};
 
+use super::accept::preferred;
 use super::api::View;
 use super::error::Problem;
 use super::query::ListQuery;
-pub(super) use assets::{Asset, Assets};
+pub(super) use assets::{Asset, Assets, mark};
 pub(super) use browse::ALL_VERSIONS;
 pub(super) use layout::{Layout, Tab};
 pub(super) use problem::page as problem;
 pub(super) use root::{Root, escaped};
 pub(super) use status::page as status;
-
-/// The pages that everybody may see.
-const TABS: [Tab; 3] =
-    [Tab { label: "Servers", to: "" }, Tab { label: "Registries", to: "status" }, Tab { label: "API", to: "docs" }];
 
 /// The media type of pages.
 pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -47,17 +42,24 @@ pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
 /// A page that depends on the catalog alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Page {
-    /// The servers that a query asks for.
-    Browse(ListQuery),
+    /// The list.
+    Browse(Browsed),
     /// One server, in this version or in its latest, as it is seen from `root`.
     Server { name: String, version: Option<String>, root: Root },
+}
+
+/// The servers that a query asks for, as they are seen from `root`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Browsed {
+    pub(super) query: ListQuery,
+    pub(super) root: Root,
 }
 
 impl Page {
     /// The page out of a catalog that has something to show.
     pub(super) fn render(&self, view: &View<'_>) -> Result<Vec<u8>, Problem> {
         match self {
-            Self::Browse(query) => Ok(browse::page(view, query).into()),
+            Self::Browse(Browsed { query, root }) => Ok(browse::page(view, query, *root).into()),
             Self::Server { name, version, root } => {
                 server::page(view, name, version.as_deref(), *root).map(String::into_bytes)
             }
@@ -67,20 +69,39 @@ impl Page {
     /// Roughly what it takes of memory besides itself.
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
-            Self::Browse(query) => query.heap_bytes(),
+            Self::Browse(Browsed { query, .. }) => query.heap_bytes(),
             Self::Server { name, version, .. } => name.len() + version.as_ref().map_or(0, String::len),
         }
     }
 }
 
-/// Whether a path is that of a page, so that its problems are pages, too, to who reads HTML.
-pub(super) fn is_page(path: &str) -> bool {
-    path == "/" || path.starts_with("/server/") || path.trim_end_matches('/') == "/status"
+/// Whether who asks would rather read HTML than JSON.
+pub(super) fn reads_html(headers: &HeaderMap) -> bool {
+    let offered = [("application/problem+json", false), ("application/json", false), ("text/html", true)];
+    preferred(headers, &offered).unwrap_or(false)
 }
 
-/// Whether who asks reads HTML.
-pub(super) fn reads_html(headers: &HeaderMap) -> bool {
-    const NAME: &[u8] = b"text/html";
-    let names = |value: &HeaderValue| value.as_bytes().windows(NAME.len()).any(|part| part.eq_ignore_ascii_case(NAME));
-    headers.get_all(ACCEPT).iter().any(names)
+#[cfg(test)]
+mod tests {
+    use http::header::ACCEPT;
+
+    use super::*;
+
+    #[test]
+    fn html_is_for_who_prefers_it() {
+        for (accept, expected) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+            ("Text/HTML; charset=utf-8", true),
+            ("text/html;q=0.5, application/json;q=0.4", true),
+            ("text/html;q=0", false),
+            ("application/json, text/html;q=0.5", false),
+            ("text/htmlx", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(reads_html(&headers), expected, "{accept:?}");
+        }
+        assert!(!reads_html(&HeaderMap::new()));
+    }
 }

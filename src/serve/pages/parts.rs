@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, Render, html};
+use serde_json::Value;
 use url::Url;
 
 use super::text;
+use crate::inspect::conflicts::Difference;
 
 /// What a badge or a notice says at a glance; each says it in words, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +132,16 @@ pub(in crate::serve) fn table<const N: usize>(
             }
         }
     }
+}
+
+/// In what two listings of a version differ, as a row of a table: where, what is served, and what the other has.
+pub(in crate::serve) fn difference(difference: &Difference) -> [Markup; 3] {
+    let side = |value: &Option<Value>, side: &str| match value {
+        Some(value) => text::code(&value.to_string()),
+        None if difference.too_long.contains(&side) => html! { span.soft { "too long to show" } },
+        None => html! { span.soft { "nothing" } },
+    };
+    [text::code(&difference.pointer), side(&difference.winner, "winner"), side(&difference.other, "other")]
 }
 
 /// Terms and what is said of each; those without anything are left out.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::error::Problem;
 use super::layout::Layout;
 use super::parts::{Tone, badge};
-use super::{Asset, Root, TABS, text};
+use super::{Asset, Root, text};
 
 /// A registry, and how it stands.
 pub(in crate::serve) type Standing = (String, String);
@@ -14,8 +14,9 @@ pub(in crate::serve) type Standing = (String, String);
 /// answers depend on.
 pub(in crate::serve) fn page(problem: &Problem, root: Root, registries: &[Standing]) -> Option<String> {
     let (title, said) = match problem {
-        Problem::NotListed | Problem::NotListedYet => {
-            ("Not listed", "No registry lists a server of this name and version.")
+        Problem::NotListed => ("Not listed", "No registry lists a server of this name and version."),
+        Problem::NotListedYet => {
+            ("Not listed", "No registry that has answered lists a server of this name and version.")
         }
         Problem::NotFound(_) => ("Not found", "There is no such page."),
         Problem::Validation(_) => ("That cannot be asked for", "A filter has a value that there is not."),
@@ -28,14 +29,14 @@ pub(in crate::serve) fn page(problem: &Problem, root: Root, registries: &[Standi
         _ => return None,
     };
     let content = html! {
-        p.crumbs { a href=(root) { "All servers" } }
+        p.crumbs { a href=(root.to_servers()) { "All servers" } }
         h1 { (title) }
         p.lead { (said) }
         (details(problem))
         @if matches!(problem, Problem::Unavailable(_)) { (standings(registries)) }
-        p { a.button.main href=(root) { "Search all servers" } " " a.button href={ (root) "status" } { "Registries" } }
+        p { a.button.main href=(root.to_servers()) { "Search all servers" } " " a.button href={ (root) "status" } { "Registries" } }
     };
-    let layout = Layout { title, root, tabs: &TABS, here: None, scripts: &[Asset::Script] };
+    let layout = Layout { title, root, tabs: root.tabs(), here: None, scripts: &[Asset::Script] };
     Some(layout.document(&content))
 }
 
@@ -58,11 +59,47 @@ fn standings(registries: &[Standing]) -> Markup {
         h2 { "Registries" }
         ul.cards {
             @for (name, standing) in registries {
-                @let tone = if standing.starts_with("healthy") { Tone::Good } else { Tone::Careful };
-                li.card { h3 { (text::name(name)) } p.marks { (badge(tone, standing.split([',', ';']).next().unwrap_or_default())) }
+                @let (tone, label) = at_a_glance(standing);
+                li.card { h3 { (text::name(name)) } p.marks { (badge(tone, label)) }
                     p.about { (text::prose(standing)) } }
             }
         }
         p {}
+    }
+}
+
+/// A standing in a word or two. A registry that is well, but whose list is not there yet, is not what it looks like
+/// from afar.
+fn at_a_glance(standing: &str) -> (Tone, &str) {
+    match standing.split([',', ';']).next().unwrap_or_default() {
+        "healthy" if standing == "healthy" => (Tone::Good, "healthy"),
+        "healthy" => (Tone::Info, "being read"),
+        first => (Tone::Careful, first),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_well_and_whole_is_green() {
+        for (standing, expected) in [
+            ("healthy", (Tone::Good, "healthy")),
+            ("healthy, its list is being fetched", (Tone::Info, "being read")),
+            ("healthy, its first page is being fetched; page 1: status 500", (Tone::Info, "being read")),
+            ("unhealthy; network: no connection, so far", (Tone::Careful, "unhealthy")),
+            ("starting, not tested yet", (Tone::Careful, "starting")),
+            ("no longer configured", (Tone::Careful, "no longer configured")),
+        ] {
+            assert_eq!(at_a_glance(standing), expected, "{standing}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_certain_is_not_said_to_be() {
+        let said = |problem: &Problem| page(problem, Root::default(), &[]).expect("a page");
+        assert!(said(&Problem::NotListedYet).contains("No registry that has answered lists a server"));
+        assert!(said(&Problem::NotListed).contains("No registry lists a server"));
     }
 }

@@ -5,24 +5,60 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::Tab;
+
 /// The most slashes of a path that a page may have. A name with more of them is reached by its other spelling.
 const MAX_DEPTH: usize = 8;
 
 /// What stays as it is in a segment of a path, or in a value of a query.
 const NEEDS_ESCAPE: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The path of the list of servers on the admin listener.
+const BROWSE: &str = "browse";
+
+/// The pages that everybody may see.
+const TABS: [Tab; 3] =
+    [Tab { label: "Servers", to: "" }, Tab { label: "Registries", to: "status" }, Tab { label: "API", to: "docs" }];
+
+/// Those of the admin listener.
+const ADMIN_TABS: [Tab; 6] = [
+    Tab { label: "Registries", to: "" },
+    Tab { label: "Servers", to: BROWSE },
+    Tab { label: "Changes", to: "dashboard/changes" },
+    Tab { label: "Conflicts", to: "dashboard/conflicts" },
+    Tab { label: "Duplicates", to: "dashboard/duplicates" },
+    Tab { label: "Metrics", to: "metrics" },
+];
+
 /// The way from a page to the root of its listener. Written out, it stands before the path of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(in crate::serve) struct Root {
     /// How many folders up.
     up: usize,
+    /// Whether it is that of the admin listener, where the dashboard is, and the list of servers elsewhere.
+    is_admin: bool,
 }
 
 impl Root {
     /// From the page at a path; none where that is deeper than pages are.
     pub(in crate::serve) fn of(path: &str) -> Option<Self> {
         let up = path.strip_prefix('/')?.matches('/').count();
-        (up <= MAX_DEPTH).then_some(Self { up })
+        (up <= MAX_DEPTH).then_some(Self { up, is_admin: false })
+    }
+
+    /// The same on this listener.
+    pub(in crate::serve) fn on(self, is_admin: bool) -> Self {
+        Self { is_admin, ..self }
+    }
+
+    /// The link to the list of servers.
+    pub(in crate::serve) fn to_servers(self) -> String {
+        format!("{self}{}", if self.is_admin { BROWSE } else { "" })
+    }
+
+    /// Where the navigation of the pages leads.
+    pub(in crate::serve) fn tabs(self) -> &'static [Tab] {
+        if self.is_admin { &ADMIN_TABS } else { &TABS }
     }
 
     /// The link to the page of a server, in one version or in its latest.
@@ -73,6 +109,20 @@ mod tests {
             ("*", None),
         ] {
             assert_eq!(Root::of(path).map(|root| root.to_string()).as_deref(), root, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_servers_is_elsewhere_where_the_dashboard_is() {
+        for (path, public, admin) in [("/", "./", "./browse"), ("/server/a/b", "../../", "../../browse")] {
+            let root = Root::of(path).expect("a page");
+            assert_eq!(
+                (root.to_servers(), root.on(true).to_servers()),
+                (public.to_owned(), admin.to_owned()),
+                "{path}"
+            );
+            let servers = |root: Root| root.tabs().iter().find(|tab| tab.label == "Servers").map(|tab| tab.to);
+            assert_eq!((servers(root), servers(root.on(true))), (Some(""), Some("browse")));
         }
     }
 

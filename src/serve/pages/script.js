@@ -94,7 +94,8 @@ class Search {
     const results = document.querySelector(".results");
     results.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(target, { headers: { accept: "text/html" }, signal: waiting.signal });
+      // Whole, and without the name and the password that the page may have been opened with: `fetch` refuses those.
+      const answer = await fetch(location.origin + target, { headers: { accept: "text/html" }, signal: waiting.signal });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.querySelector(".results");
       // What has no results is a page of its own: a problem, and what to do about it.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::super::registries::Summary;
 use super::layout::Layout;
 use super::parts::{Tone, ago, badge, facts, link};
-use super::{Asset, Root, TABS, text};
+use super::{Asset, Root, text};
 use crate::registry::health::State;
 use crate::registry::probe::StageView;
 
@@ -23,7 +23,8 @@ pub(in crate::serve) fn page(registries: &[Summary<'_>], root: Root, now: Timest
         ul.cards.apart { @for registry in registries { li.card { (card(registry, root, now)) } } }
         p #said .out-of-sight role="status" {}
     };
-    let layout = Layout { title: "Registries", root, tabs: &TABS, here: Some("Registries"), scripts: &[Asset::Script] };
+    let layout =
+        Layout { title: "Registries", root, tabs: root.tabs(), here: Some("Registries"), scripts: &[Asset::Script] };
     layout.document(&content)
 }
 

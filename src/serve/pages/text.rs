@@ -10,6 +10,8 @@ use crate::inspect::hidden::{is_direction, is_hidden};
 
 /// The longest text of a registry's that is shown, in characters: of more, the beginning.
 pub(in crate::serve) const MAX_CHARS: usize = 2_000;
+/// The same where there is no room for more than a line: in the title of a document, in a list of choices.
+const MAX_LINE_CHARS: usize = 120;
 
 /// A name, a version, an identifier: every character shows, also those that do not.
 pub(in crate::serve) fn name(text: &str) -> Markup {
@@ -29,6 +31,18 @@ pub(in crate::serve) fn code(text: &str) -> Markup {
 /// A sentence or several. What makes emoji of several characters stays as it is.
 pub(in crate::serve) fn prose(text: &str) -> Markup {
     html! { bdi { (shown(text.trim(), |char| is_direction(char) || char.is_control() && !char.is_whitespace())) } }
+}
+
+/// A name where no markup can be: every character shows, and no more of them than fit on a line.
+pub(in crate::serve) fn plain(text: &str) -> Cow<'_, str> {
+    shown_within(text, MAX_LINE_CHARS, is_hidden)
+}
+
+/// The same of a sentence. What makes emoji of several characters stays as it is.
+pub(in crate::serve) fn title(text: &str) -> Cow<'_, str> {
+    shown_within(text.trim(), MAX_LINE_CHARS, |char| {
+        is_hidden(char) && !matches!(char, '\u{200d}' | '\u{fe0e}'..='\u{fe0f}')
+    })
 }
 
 /// Whether a text holds anything but printable ASCII. What looks like another name does, mostly.
@@ -54,7 +68,11 @@ fn numbered(char: char) -> String {
 
 /// A text in which hidden characters stand by their numbers, cut where it is too long.
 fn shown(text: &str, is_hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let end = text.char_indices().nth(MAX_CHARS).map(|(end, _)| end);
+    shown_within(text, MAX_CHARS, is_hidden)
+}
+
+fn shown_within(text: &str, most: usize, is_hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let end = text.char_indices().nth(most).map(|(end, _)| end);
     let cut = &text[..end.unwrap_or(text.len())];
     if end.is_none() && !cut.chars().any(&is_hidden) {
         return text.into();
@@ -129,6 +147,16 @@ mod tests {
         assert_eq!(shown.chars().filter(|char| *char == 'é').count(), MAX_CHARS);
         assert!(shown.ends_with("…</bdi>"));
         assert!(!name(&long[..2 * MAX_CHARS]).into_string().contains('…'));
+    }
+
+    #[test]
+    fn what_stands_in_no_markup_is_a_line_without_anything_hidden() {
+        assert_eq!(plain("1.0\u{202e}\u{200b}\n2"), "1.0⟨U+202E⟩⟨U+200B⟩⟨U+000A⟩2");
+        assert_eq!(title(" ⚡\u{fe0f} Tools\u{202e}\u{200b} "), "⚡\u{fe0f} Tools⟨U+202E⟩⟨U+200B⟩");
+        let long = "x".repeat(200_000);
+        for shown in [plain(&long), title(&long)] {
+            assert_eq!(*shown, format!("{}…", "x".repeat(MAX_LINE_CHARS)));
+        }
     }
 
     #[test]

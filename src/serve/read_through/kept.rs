@@ -86,13 +86,17 @@ impl Outcome {
     }
 
     /// A body that was made of it: the same representation for as long as the body is the same, so that it is
-    /// encoded once.
+    /// encoded once. Pages are not kept: how much longer than the entry one is, the entry decides, and what is kept is
+    /// weighed by the entry.
     pub(super) fn represent(
         &self,
         request: &CatalogRequest,
         body: Vec<u8>,
         published_at: Timestamp,
     ) -> Arc<Representation> {
+        if matches!(request, CatalogRequest::Page(_)) {
+            return Arc::new(request.represent(body, self.landed_at.max(published_at)));
+        }
         let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(same) = rendered.iter().find(|known| known.body() == &body) {
             return Arc::clone(same);
@@ -165,6 +169,7 @@ impl Expiry<Key, Arc<Outcome>> for Ttl {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::pages::{Page, Root};
     use super::*;
 
     #[test]
@@ -185,5 +190,19 @@ mod tests {
         let outcome = Outcome::new(Vec::new(), Vec::new(), true, Duration::from_secs(30));
         let after = |seconds: u64| outcome.seconds_left(outcome.landed + Duration::from_secs(seconds));
         assert_eq!((after(0), after(20), after(40)), (30, 10, 0));
+    }
+
+    #[test]
+    fn pages_are_not_kept_for_they_are_weighed_by_the_entry() {
+        let outcome = Outcome::new(Vec::new(), Vec::new(), true, Duration::from_secs(30));
+        let twice = |request: &CatalogRequest| {
+            let make = || outcome.represent(request, b"body".to_vec(), Timestamp::UNIX_EPOCH);
+            Arc::ptr_eq(&make(), &make())
+        };
+        let name = || "com.example/search".to_owned();
+        let root = Root::of("/server/x").expect("a path that is not deep");
+        assert!(!twice(&CatalogRequest::Page(Page::Server { name: name(), version: None, root })));
+        assert!(twice(&CatalogRequest::Versions { name: name(), include_deleted: false }));
+        assert_eq!(outcome.rendered.lock().expect("nobody panicked").len(), 1);
     }
 }

@@ -82,6 +82,11 @@ async fn check_refuses_what_serve_refuses() {
         assert_eq!((finished.code(), finished.stderr().as_str()), (Some(64), ""));
         let report = json_of(&finished);
         assert!(
+            (&report["listeners"], &report["registries"]) == (&json!(null), &json!([]))
+                && report.get("listeners").is_some(),
+            "{report}"
+        );
+        assert!(
             report["valid"] == false && report["errors"].to_string().contains(&part.replace('"', "\\\"")),
             "{report}"
         );
@@ -329,4 +334,115 @@ async fn a_url_that_nobody_answers_at_is_not_added_without_a_word() {
         "{}",
         finished.stdout()
     );
+}
+
+#[tokio::test]
+async fn secrets_of_other_registries_are_not_needed_to_edit_the_file() {
+    let registry = FakeRegistry::start(numbered("a", 1)).await;
+    let workplace = Workplace::new();
+    let before = configuration(&[("alpha", "https://a.example"), ("beta", "https://b.example")])
+        .replacen("\n[[", "\n[admin]\ntoken_file = \"none\"\n[[", 1)
+        .replace("[[registries]]\nname = \"beta\"", "bearer_token = \"${ABSENT}\"\n[[registries]]\nname = \"beta\"")
+        + "bearer_token_file = \"missing\"\n";
+    workplace.write("proxy.toml", &before);
+    let finished = workplace.run(&["check", "--config", "proxy.toml"]).await;
+    assert_eq!(finished.code(), Some(64), "{}", finished.stderr());
+    let warnings = [
+        "warning: proxy.toml: `registries.alpha.bearer_token` names ${ABSENT}",
+        "warning: proxy.toml: `registries.beta.bearer_token_file` ",
+        "warning: proxy.toml: `admin.token_file` ",
+    ];
+    let finished = workplace.run(&["add", "new", &registry.url(), "--config", "proxy.toml"]).await;
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr());
+    assert!(warnings.iter().all(|warning| finished.stderr().contains(warning)), "{}", finished.stderr());
+    assert!(workplace.read("proxy.toml").starts_with(&before));
+    let finished = workplace.run(&["remove", "new", "--config", "proxy.toml"]).await;
+    assert_eq!((finished.code(), workplace.read("proxy.toml")), (Some(0), before.clone()), "{}", finished.stderr());
+    assert!(warnings.iter().all(|warning| finished.stderr().contains(warning)), "{}", finished.stderr());
+    // What is wrong all the same is refused.
+    workplace.write("proxy.toml", before.replace("${ABSENT}", "${OPEN"));
+    let finished = workplace.run(&["remove", "beta", "--config", "proxy.toml"]).await;
+    assert_eq!(finished.code(), Some(64), "{}", finished.stderr());
+}
+
+#[tokio::test]
+async fn changes_are_told_to_programs_too() {
+    let registry = FakeRegistry::start(numbered("a", 1)).await;
+    let failing = FakeRegistry::start(Vec::new()).await;
+    failing.always(Behaviour::status(500));
+    let workplace = Workplace::new();
+    workplace.write("proxy.toml", configuration(&[("alpha", "https://a.example")]));
+    for (name, url, is_added) in [("new", registry.url(), true), ("bad", failing.url(), false)] {
+        let finished = workplace.run(&["add", name, &url, "--json", "--config", "proxy.toml"]).await;
+        assert_eq!(finished.code(), Some(i32::from(!is_added)), "{}", finished.stderr());
+        let report = json_of(&finished);
+        assert_eq!((&report["added"], &report["file"]), (&json!(is_added), &json!("proxy.toml")), "{report}");
+        assert_eq!((&report["registry"]["name"], &report["registry"]["ok"]), (&json!(name), &json!(is_added)));
+        assert_eq!(report["registry"]["stages"].as_array().map(Vec::len), Some(3), "{report}");
+    }
+    let finished = workplace.run(&["remove", "new", "--json", "--config", "proxy.toml"]).await;
+    assert_eq!(json_of(&finished), json!({ "removed": true, "file": "proxy.toml", "name": "new" }));
+
+    let closed = nobody().await;
+    let address = closed.split('/').nth(2).expect("an address").to_owned();
+    workplace.write("closed.toml", format!("[server]\nlisten = \"{address}\"\n"));
+    let finished = workplace.run(&["healthcheck", "--json", "--config", "closed.toml"]).await;
+    let report = json_of(&finished);
+    assert_eq!((finished.code(), finished.stderr().as_str()), (Some(1), ""));
+    assert_eq!((&report["ok"], &report["url"]), (&json!(false), &json!(format!("http://{address}/livez"))));
+    assert!(report["problem"].as_str().is_some_and(|problem| problem.contains("refused")), "{report}");
+}
+
+#[tokio::test]
+async fn files_on_both_sides_of_the_command_count() {
+    let workplace = Workplace::new();
+    workplace.write("a.toml", configuration(&[("alpha", "https://a.example")]));
+    workplace.write("b.toml", "[catalog]\nmerge = \"first\"\n");
+    let finished = workplace.run(&["--config", "a.toml", "check", "--config", "b.toml"]).await;
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr());
+    for part in ["(a.toml, b.toml)", "https://a.example", "merged by `first`"] {
+        assert!(finished.stdout().contains(part), "{}", finished.stdout());
+    }
+}
+
+#[tokio::test]
+async fn what_a_command_does_is_logged_where_the_run_asks_for_it() {
+    let registry = FakeRegistry::start(numbered("a", 1)).await;
+    let workplace = Workplace::new();
+    workplace.write("proxy.toml", configuration(&[("alpha", "https://a.example")]) + "[log]\nlevel = \"debug\"\n");
+    let said = async |name: &str, flags: &[&str], level: Option<&str>| {
+        let add = ["add", name, &registry.url(), "--config", "proxy.toml"];
+        let mut command = workplace.command(&[&add[..], flags].concat());
+        command.envs(level.map(|level| ("MCP_REGISTRY_PROXY__LOG__LEVEL", level)));
+        let finished = Finished::of(command).await;
+        assert_eq!(finished.code(), Some(0), "{}", finished.stderr());
+        finished.stderr()
+    };
+    assert_eq!(said("b", &[], None).await, "");
+    let everything = "mcp_registry_proxy=trace,hyper_util=trace,info";
+    assert_ne!(said("c", &["--log-level", everything], None).await, "");
+    assert_ne!(said("d", &[], Some(everything)).await, "");
+}
+
+#[tokio::test]
+async fn of_two_registries_with_one_name_none_is_removed() {
+    let workplace = Workplace::new();
+    let text = configuration(&[("a", "https://a.example"), ("a", "https://b.example"), ("c", "https://c.example")]);
+    workplace.write("proxy.toml", &text);
+    let finished = workplace.run(&["remove", "a", "--config", "proxy.toml"]).await;
+    assert_eq!((finished.code(), workplace.read("proxy.toml")), (Some(64), text));
+    assert!(finished.stderr().contains("there are two registries `a`"), "{}", finished.stderr());
+}
+
+#[tokio::test]
+async fn a_default_that_does_not_count_is_not_shown() {
+    let workplace = Workplace::new();
+    let text = configuration(&[("a", "https://a.example")]);
+    workplace.write("disk.toml", &text);
+    workplace.write("redis.toml", text + "[store]\nurl = \"redis://127.0.0.1:6379\"\n");
+    for (file, is_shown) in [("disk.toml", true), ("redis.toml", false)] {
+        let finished = workplace.run(&["config", "--config", file]).await;
+        assert_eq!(finished.code(), Some(0), "{}", finished.stderr());
+        assert_eq!(finished.stdout().contains("state/catalog"), is_shown, "{}", finished.stdout());
+    }
 }

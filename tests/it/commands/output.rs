@@ -184,6 +184,13 @@ async fn colours_are_for_terminals_and_who_asks_for_them() {
         let finished = workplace.run(&[command, "--config", "missing.toml", "--color", "always"]).await;
         assert!(finished.stderr().contains('\u{1b}'), "{}", finished.stderr());
     }
+    for arguments in [&["--help"][..], &["list", "--help"], &["help"], &["serv"]] {
+        for (flags, is_coloured) in [(&["--color", "always"][..], true), (&["--color=never"], false)] {
+            let finished = workplace.run(&[flags, arguments].concat()).await;
+            let text = finished.stdout() + &finished.stderr();
+            assert_eq!(text.contains('\u{1b}'), is_coloured, "{arguments:?} {flags:?}: {text}");
+        }
+    }
 }
 
 #[tokio::test]

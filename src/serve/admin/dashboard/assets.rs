@@ -8,7 +8,7 @@ use http::HeaderValue;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::super::super::pages::Root;
+use super::super::super::pages::{Root, mark};
 use super::super::super::representation::Representation;
 
 /// A style, or a script.
@@ -18,8 +18,7 @@ pub(in super::super) enum Asset {
     Script,
 }
 
-/// How much of an asset's digest stands in links to it, in hexadecimal digits.
-const MARK_DIGITS: usize = 12;
+static MARKS: LazyLock<[String; Asset::ALL.len()]> = LazyLock::new(|| Asset::ALL.map(|asset| mark(asset.content())));
 
 static ASSETS: LazyLock<[Arc<Representation>; 2]> = LazyLock::new(|| {
     let now = Timestamp::now();
@@ -63,8 +62,7 @@ impl Asset {
     }
 
     fn link(self, root: Root) -> String {
-        let mark = &blake3::hash(self.content().as_bytes()).to_hex()[..MARK_DIGITS];
-        format!("{root}assets/{}?{mark}", self.name())
+        format!("{root}assets/{}?{}", self.name(), MARKS[self as usize])
     }
 }
 

@@ -114,17 +114,7 @@ fn row(ground: Ground<'_>, event: &Event) -> [Markup; 4] {
         (text::name(&change.registry))
         @if let Some(former) = &change.former_registry { span.soft { " before: " (text::name(former)) } }
     };
-    [server(ground, change), what(change), registry, when]
-}
-
-fn server(ground: Ground<'_>, change: &Change) -> Markup {
-    let name = change.name.as_str();
-    let is_there = ground.catalog.server(name).is_some_and(|server| server.version(&change.version).is_some());
-    html! {
-        @if is_there { a href=(ground.root.to_server(name, Some(&change.version))) { (text::code(name)) } }
-        @else { (text::code(name)) }
-        " " (text::name(&change.version))
-    }
+    [super::server(ground, change.name.as_str(), &change.version), what(change), registry, when]
 }
 
 fn what(change: &Change) -> Markup {

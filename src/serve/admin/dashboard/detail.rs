@@ -22,7 +22,7 @@ const REFUSED: usize = 200;
 const GONE: usize = 20;
 
 /// The content of the page.
-pub(super) fn content(board: &Board<'_>, registry: &Registry, summary: &Summary<'_>) -> Markup {
+pub(super) fn content(board: &Board<'_>, registry: &Registry, summary: &Summary<'_>, entries: &[Refused]) -> Markup {
     let (root, now, name) = (board.ground.root, board.ground.now, summary.name);
     html! {
         p.crumbs { a href=(root) { "All registries" } }
@@ -40,7 +40,7 @@ pub(super) fn content(board: &Board<'_>, registry: &Registry, summary: &Summary<
                 div id="tests" data-live="" { (tests(summary.checks.as_deref().unwrap_or_default(), now)) }
                 h2 { "List" }
                 (registry::listing(summary, now))
-                (refused(summary, root))
+                div id="refused" data-live="" { (refused(summary, entries, root)) }
             }
             section.side aria-labelledby="settings" {
                 div.card { h2 #settings { "Settings" } (settings(registry, summary)) }
@@ -85,8 +85,7 @@ fn gone(registry: &Registry, root: Root, name: &str) -> Markup {
     }
 }
 
-fn refused(summary: &Summary<'_>, root: Root) -> Markup {
-    let entries: &[Refused] = summary.refused.entries.as_deref().unwrap_or_default();
+fn refused(summary: &Summary<'_>, entries: &[Refused], root: Root) -> Markup {
     let rows = entries.iter().take(REFUSED).map(|entry| {
         let name = entry.name.as_deref().map_or_else(|| html! { span.soft { "without a name" } }, text::code);
         [name, text::name(entry.version.as_deref().unwrap_or_default()), text::prose(&entry.reason)]

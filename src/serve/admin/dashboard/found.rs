@@ -1,13 +1,12 @@
 //! Where registries disagree, and what is likely the same thing under several names: what `inspect` finds, as pages.
 
 use maud::{Markup, html};
-use serde_json::Value;
 
 use super::super::super::inspections::{Findings, Inspection};
 use super::super::super::pages::parts::{self, Tone, badge, facts, notice};
 use super::super::super::pages::{escaped, text};
 use super::Ground;
-use crate::inspect::conflicts::{Conflict, Content, Difference, Latest, Refused};
+use crate::inspect::conflicts::{Conflict, Content, Latest, Refused};
 use crate::inspect::duplicates::{Basis, Grade, Kind, Told};
 
 /// The content of a page of what was found; `next` is the cursor of the next one.
@@ -16,8 +15,12 @@ pub(super) fn content(ground: Ground<'_>, findings: &Findings<'_>, asked: &Inspe
         Findings::Conflicts(_) => "dashboard/conflicts",
         Findings::Duplicates(_) => "dashboard/duplicates",
     };
-    let first = format!("{}{path}", ground.root);
-    let next = next.map(|cursor| format!("{first}?cursor={}", escaped(cursor)));
+    let page = format!("{}{path}", ground.root);
+    let next = next.map(|cursor| format!("{page}?cursor={}", escaped(cursor)));
+    let first = match asked.registry() {
+        Some(registry) => format!("{page}?registry={}", escaped(registry)),
+        None => page,
+    };
     html! {
         @match findings {
             Findings::Conflicts(_) => {
@@ -73,8 +76,7 @@ fn head(ground: Ground<'_>, tone: Tone, label: &str, name: &str, version: &str) 
     html! {
         h2 {
             (badge(tone, label)) " "
-            a href=(ground.root.to_server(name, Some(version))) { (text::code(name)) } " "
-            (text::name(version))
+            (super::server(ground, name, version))
         }
     }
 }
@@ -85,7 +87,7 @@ fn differing(ground: Ground<'_>, content: &Content<'_>) -> Markup {
         p { "Served is what " strong { (text::name(content.winner)) } " lists: " (content.reason) "." }
         @for listing in &content.listings {
             @if let Some(differences) = &listing.differences {
-                @let rows = differences.differences.iter().map(difference);
+                @let rows = differences.differences.iter().map(parts::difference);
                 @let caption = format!("In what {} differs", listing.registry);
                 (parts::table(&caption, ["Field", "Served", "Listed there"], rows))
                 @if 0 < differences.further_differences {
@@ -95,19 +97,6 @@ fn differing(ground: Ground<'_>, content: &Content<'_>) -> Markup {
             }
         }
     }
-}
-
-fn difference(difference: &Difference) -> [Markup; 3] {
-    let value = |value: &Option<Value>, who: &str| {
-        html! {
-            @match value {
-                Some(value) => (text::code(&value.to_string())),
-                None if difference.too_long.contains(&who) => { span.soft { "too long to show" } }
-                None => { span.soft { "nothing" } }
-            }
-        }
-    };
-    [text::code(&difference.pointer), value(&difference.winner, "winner"), value(&difference.other, "other")]
 }
 
 fn moved(ground: Ground<'_>, latest: &Latest<'_>) -> Markup {

@@ -9,6 +9,8 @@ use crate::registry::health::State;
 
 /// How many of the last changes are shown.
 const CHANGES: usize = 8;
+/// How much of a commit is shown.
+const COMMIT_DIGITS: usize = 12;
 
 /// The content of the page.
 pub(super) fn content(board: &Board<'_>) -> Markup {
@@ -110,7 +112,7 @@ fn about(board: &Board<'_>) -> Markup {
     });
     let build = html! {
         (env!("CARGO_PKG_VERSION"))
-        @if let Some(commit) = option_env!("BUILD_COMMIT") { " (" (text::code(commit)) ")" }
+        @if let Some(commit) = commit(env!("BUILD_COMMIT")) { " (" (text::code(commit)) ")" }
     };
     facts([
         ("Version", Some(build)),
@@ -124,4 +126,19 @@ fn about(board: &Board<'_>) -> Markup {
         ),
         ("Store", store.or_else(|| Some(html! { "None on this disk" }))),
     ])
+}
+
+/// The commit that a build is of, as short as people write it; none where nobody knew it (`build.rs`).
+fn commit(commit: &str) -> Option<&str> {
+    (commit != "unknown").then(|| commit.get(..COMMIT_DIGITS).unwrap_or(commit))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_commit_is_short_or_unknown() {
+        assert_eq!(super::commit("unknown"), None);
+        assert_eq!(super::commit("abc"), Some("abc"));
+        assert_eq!(super::commit("0123456789abcdef0123456789abcdef01234567"), Some("0123456789ab"));
+    }
 }

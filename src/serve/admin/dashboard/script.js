@@ -16,6 +16,15 @@
   const WORDS = { ok: "ok", failed: "failed", running: "running", waiting: "waiting", none: "not reached" };
   const NEXT = { network: "response", response: "format" };
 
+  // A URL without the name and the password that the page was opened with: `fetch` refuses those. Browsers send them
+  // all the same.
+  function plain(address) {
+    const url = new URL(address, document.baseURI);
+    url.username = "";
+    url.password = "";
+    return url.href;
+  }
+
   const part = (kind, name) => document.getElementById(`${kind}-${name}`);
 
   // Makes one node like another, and leaves alone what is so already: a selection stays, and bars move on.
@@ -58,7 +67,7 @@
       this.isAsking = true;
       let wait = LATER;
       try {
-        const answer = await fetch(location.href, {
+        const answer = await fetch(plain(location.href), {
           headers: { accept: "text/html" },
           cache: "no-store",
           signal: AbortSignal.timeout(PATIENCE),
@@ -164,7 +173,7 @@
     if (form.getAttribute("aria-busy") === "true") return;
     form.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(form.action, { method: "POST", headers: { accept } });
+      const answer = await fetch(plain(form.action), { method: "POST", headers: { accept } });
       if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? `status ${answer.status}`);
       await take(answer);
     } catch (error) {

@@ -31,7 +31,7 @@ figures! {
         "Changed keys that wait for a restart";
 
     REQUESTS: Counter, "mcp_registry_proxy_http_requests_total" ["listener", "route", "method", "code"],
-        "Requests that were answered, refusals included; what the API has under several versions counts under the newest";
+        "Requests that were answered, refusals included; what the API has under several versions counts under the newest, and a stream when it begins";
     DURATIONS: Histogram, "mcp_registry_proxy_http_request_duration_seconds" ["listener", "route"],
         "Time from a request's head to the end of its answer, streams aside";
     ABANDONED: Counter, "mcp_registry_proxy_http_requests_abandoned_total" ["listener"],

@@ -5,7 +5,7 @@ use super::sheet::Sheet;
 /// Adds what the system counts of this process, where it can be read.
 #[cfg(target_os = "linux")]
 pub(super) fn add(sheet: &mut Sheet) {
-    use super::figures::{CPU, MAX_FILES, OPEN_FILES, RESIDENT, STARTED_AT, THREADS, VIRTUAL};
+    use super::figures::{CPU, MAX_FILES, OPEN_FILES, RESIDENT, THREADS, VIRTUAL};
     use procfs::WithCurrentSystemInfo as _;
     use procfs::process::{LimitValue, Process};
 
@@ -24,9 +24,6 @@ pub(super) fn add(sheet: &mut Sheet) {
     sheet.gauge(RESIDENT, &[], stat.rss_bytes().get());
     sheet.gauge(VIRTUAL, &[], stat.vsize);
     sheet.gauge(THREADS, &[], stat.num_threads);
-    if let Ok(booted) = procfs::boot_time_secs() {
-        sheet.gauge_of(STARTED_AT, &[], seconds(booted, 1) + ticks(stat.starttime));
-    }
 }
 
 /// Elsewhere there is nothing to read.

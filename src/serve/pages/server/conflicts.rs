@@ -1,9 +1,8 @@
 //! In what registries differ over a name, for people. `/conflicts` says the same to programs.
 
 use maud::{Markup, html};
-use serde_json::Value;
 
-use super::super::parts::{Tone, badge, date, table};
+use super::super::parts::{Tone, badge, date, difference, table};
 use super::super::root::escaped;
 use super::super::{Root, text};
 use crate::catalog::{Catalog, Server};
@@ -50,14 +49,7 @@ fn of_content(content: &Content<'_>) -> Markup {
 }
 
 fn of_listing(winner: &str, other: &str, differences: &Differences) -> Markup {
-    let rows = differences.differences.iter().map(|difference| {
-        let side = |value: &Option<Value>, side: &str| match value {
-            Some(value) => text::code(&value.to_string()),
-            None if difference.too_long.contains(&side) => html! { span.soft { "too long to show" } },
-            None => html! { span.soft { "nothing" } },
-        };
-        [text::code(&difference.pointer), side(&difference.winner, "winner"), side(&difference.other, "other")]
-    });
+    let rows = differences.differences.iter().map(difference);
     html! {
         @if differences.differences.is_empty() {
             p { (text::name(other)) " lists it with other content." }

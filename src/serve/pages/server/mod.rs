@@ -13,7 +13,7 @@ use super::browse::status;
 use super::layout::Layout;
 use super::parts::{Tone, badge, date, facts, link, notice};
 use super::root::escaped;
-use super::{Asset, Root, TABS, text};
+use super::{Asset, Root, text};
 use crate::catalog::entry::Status;
 use crate::catalog::{Catalog, Server, Version};
 use crate::inspect::manifest::Manifest;
@@ -36,7 +36,7 @@ pub(super) fn page(view: &View<'_>, name: &str, version: Option<&str>, root: Roo
     let manifest = Manifest::read(&version.entry.server());
     let subject = Subject { catalog: view.catalog, server, version, manifest, root };
     let title = format!("{} {}", subject.title(), version.entry.version());
-    let layout = Layout { title: &title, root, tabs: &TABS, here: Some("Servers"), scripts: &[Asset::Script] };
+    let layout = Layout { title: &title, root, tabs: root.tabs(), here: Some("Servers"), scripts: &[Asset::Script] };
     Ok(layout.document(&subject.content()))
 }
 
@@ -53,7 +53,7 @@ impl Subject<'_> {
     fn content(&self) -> Markup {
         let has_title = self.title() != self.name();
         html! {
-            p.crumbs { a href=(self.root) { "All servers" } }
+            p.crumbs { a href=(self.root.to_servers()) { "All servers" } }
             div.title-row {
                 h1 { @if has_title { (text::prose(self.title())) } @else { (text::long_name(self.name())) } }
                 (status(self.version.entry.status()))
@@ -159,10 +159,10 @@ impl Subject<'_> {
                         div {
                             label for="version" { "Version" }
                             select #version name="version" autocomplete="off" {
-                                @if !newest.iter().any(|version| version.entry.version() == here) { option value=(here) selected { (here) } }
+                                @if !newest.iter().any(|version| version.entry.version() == here) { option value=(here) selected { (text::plain(here)) } }
                                 @for version in &newest {
                                     @let number = version.entry.version();
-                                    option value=(number) selected[number == here] { (number) @if version.is_latest { " (latest)" } }
+                                    option value=(number) selected[number == here] { (text::plain(number)) @if version.is_latest { " (latest)" } }
                                 }
                             }
                         }

@@ -5,11 +5,13 @@ use maud::{Markup, html};
 use super::super::parts::{Tone, badge, empty, facts, link, notice, table};
 use super::super::text;
 use crate::catalog::entry::Status;
-use crate::inspect::client_configuration::{Client, Configuration, Taking, Unfit, Way, configurations};
+use crate::inspect::client_configuration::{Blank, Client, Configuration, Snippet, Taking, Unfit, Way, configurations};
 use crate::inspect::manifest::{Argument, Input, Manifest, Package, Transport};
 
 /// The most packages and remotes that are shown in full.
 const MAX_WAYS: usize = 16;
+
+const IN_A_SHELL: &str = "Set in the environment, or fill in where it stands: ";
 
 /// The section of all packages and remotes.
 pub(super) fn section(manifest: &Manifest, status: &Status) -> Markup {
@@ -162,19 +164,36 @@ fn of_client(configuration: &Configuration, id: &str) -> Markup {
     let taken = match configuration.takes_blanks {
         Taking::Asks => None,
         Taking::Environment => Some("Set in the environment that it is started in: "),
-        Taking::EnvironmentOrHand => Some("Set in the environment, or fill in where it stands: "),
+        Taking::EnvironmentOrHand => Some(IN_A_SHELL),
     };
     html! {
-        @for (index, snippet) in configuration.snippets.iter().enumerate() {
-            @let id = format!("snippet-{id}-{index}");
-            figure.snippet {
-                figcaption { @if index > 0 && configuration.client == Client::ClaudeCode { "Or " } (place(snippet.place)) }
-                button.copy.slim type="button" data-copy=(id) hidden { "Copy" }
-                pre id=(id) role="group" tabindex="0" dir="ltr" aria-label={ (configuration.client.name()) ", " (snippet.place) } { (snippet.text) }
-            }
+        @if let Some(start) = &configuration.start {
+            (snippet(configuration.client, &start.snippet, &format!("snippet-{id}-start"), false))
+            (left_open(IN_A_SHELL, &start.blanks))
         }
-        @if let Some(taken) = taken.filter(|_| !configuration.blanks.is_empty()) {
-            p { (taken) @for (index, blank) in configuration.blanks.iter().enumerate() { @if index > 0 { ", " } code { (blank.id) } } "." }
+        @for (index, part) in configuration.snippets.iter().enumerate() {
+            (snippet(configuration.client, part, &format!("snippet-{id}-{index}"), index > 0))
+        }
+        @if let Some(taken) = taken { (left_open(taken, &configuration.blanks)) }
+    }
+}
+
+/// Something to copy, in the place of what stands before it or not.
+fn snippet(client: Client, snippet: &Snippet, id: &str, is_alternative: bool) -> Markup {
+    html! {
+        figure.snippet {
+            figcaption { @if is_alternative { "Or " } (place(snippet.place)) }
+            button.copy.slim type="button" data-copy=(id) hidden { "Copy" }
+            pre id=(id) role="group" tabindex="0" dir="ltr" aria-label={ (client.name()) ", " (snippet.place) } { (snippet.text) }
+        }
+    }
+}
+
+/// What has to be filled in or set.
+fn left_open(taken: &str, blanks: &[Blank]) -> Markup {
+    html! {
+        @if !blanks.is_empty() {
+            p { (taken) @for (index, blank) in blanks.iter().enumerate() { @if index > 0 { ", " } code { (blank.id) } } "." }
         }
     }
 }
