@@ -73,6 +73,7 @@ impl Reloader {
                 hang_up = hang_ups.recv() => hang_up.is_some(),
                 () = sleep(POLL_INTERVAL) => false,
             };
+            self.follow_secret();
             let now = self.signature().await;
             let has_settled = now == std::mem::replace(&mut last, now.clone());
             if is_asked || has_settled && now != self.read {
@@ -85,6 +86,18 @@ impl Reloader {
     async fn signature(&self) -> Signature {
         let origin = self.origin.clone();
         aside(move || origin.signature()).await
+    }
+
+    /// Goes by the secret that all replicas go by, as soon as that is known.
+    fn follow_secret(&mut self) {
+        let Some(secret) = self.lasting.as_ref().and_then(|lasting| lasting.secret()) else { return };
+        if secret == self.secret {
+            return;
+        }
+        self.secret = secret;
+        self.surroundings.own_ids.replace_with(&self.secret.id(&self.running.registries));
+        self.show_members();
+        tracing::info!("this replica goes by the id of the others now");
     }
 
     /// Reads the configuration again. All of it takes effect, or nothing.

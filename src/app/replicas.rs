@@ -23,7 +23,8 @@ pub(super) fn shared(config: &Config) -> Result<Option<Shared>, ConfigError> {
         .map_err(|fault| ConfigError::of_key("store.url", &format!("cannot be used: {fault}")))
 }
 
-/// The secret that all replicas have. Where Redis does not give it, that is said once and another one lasts as long as the process.
+/// The secret that all replicas have. Where Redis does not give it yet, that is said once, and there is another one until
+/// it does.
 pub(super) async fn secret(shared: &Shared) -> Secret {
     let own = Secret::random();
     match shared.secret(&own).await {
@@ -32,7 +33,7 @@ pub(super) async fn secret(shared: &Shared) -> Secret {
             tracing::warn!(
                 redis = shared.address(),
                 reason = %fault,
-                "the id of all replicas cannot be read: until the next start this one has another, and a loop through a replica stays unseen"
+                "the id of all replicas cannot be read yet: until it can be, this one has another, and a loop through a replica stays unseen"
             );
             own
         }

@@ -32,6 +32,8 @@ pub const MAX_BYTES: usize = 8 << 20;
 pub const MAX_AT_ONCE: usize = 1_000;
 /// How many starts of the process cursors are known of.
 pub const MAX_INCARNATIONS: usize = 64;
+/// How many events another replica may have told its clients more than this one has heard of.
+const MAX_AHEAD: u64 = MAX_EVENTS as u64;
 /// What an event takes besides its texts, about.
 const EVENT_BYTES: usize = 256;
 
@@ -120,6 +122,8 @@ pub struct Feed {
     /// The number of the newest event that was dropped.
     forgotten: u64,
     phase: Phase,
+    /// Whether another replica says what happens, which may have said more to its clients already.
+    is_copy: bool,
 }
 
 impl Feed {
@@ -186,6 +190,7 @@ impl Feed {
     }
 
     fn push(&mut self, catalog: &Catalog, change: Option<Change>) {
+        self.is_copy = false;
         self.last += 1;
         let event = Event { sequence: self.last, time: catalog.published_at, revision: catalog.revision, change };
         self.bytes += event.bytes();
@@ -234,6 +239,9 @@ impl Feed {
     /// named: that one is surely kept.
     #[must_use]
     pub fn cursor_at(&self, sequence: u64) -> Cursor {
+        if let Some(newest) = self.incarnations.last().filter(|_| self.is_copy && self.last < sequence) {
+            return Cursor { incarnation: newest.id, sequence };
+        }
         let ends = self.incarnations.iter().skip(1).map(|next| next.begins).chain([self.last]);
         let mut of = self.incarnations.iter().zip(ends);
         let incarnation = of.find(|(_, end)| sequence <= *end).map_or(0, |(incarnation, _)| incarnation.id);
@@ -242,10 +250,17 @@ impl Feed {
 
     /// The number after which a client's next event stands; none where the feed does not know the cursor, or not all
     /// that has happened since: that client has to walk the list again, and stands at [`Feed::end`] then.
+    ///
+    /// Where another replica says what happens, a client may come from there with more than is known here: it has
+    /// nothing to do but to wait.
     #[must_use]
     pub fn locate(&self, cursor: Cursor) -> Option<u64> {
         let of = self.incarnations.iter().position(|known| known.id == cursor.incarnation)?;
         let begins = self.incarnations.get(of)?.begins;
+        let is_ahead = self.is_copy && of + 1 == self.incarnations.len() && self.last < cursor.sequence;
+        if is_ahead && cursor.sequence - self.last <= MAX_AHEAD {
+            return Some(cursor.sequence);
+        }
         let ends = self.incarnations.get(of + 1).map_or(self.last, |next| next.begins);
         let is_known = (begins..=ends).contains(&cursor.sequence) && self.has_all_after(cursor.sequence);
         is_known.then_some(cursor.sequence)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Start, Task};
 use crate::registry::Registry;
+use crate::store::identity::Secret;
 
 /// What outlives the process.
 pub trait Lasting: fmt::Debug + Send + Sync {
@@ -21,6 +22,11 @@ pub trait Lasting: fmt::Debug + Send + Sync {
 
     /// Sees to these registries from now on.
     fn follow(&self, registries: Vec<Arc<Registry>>);
+
+    /// The secret that the proxy's id is to be made of, where others have a say in it.
+    fn secret(&self) -> Option<Secret> {
+        None
+    }
 
     /// Ends well: nothing is lost, and others may go on.
     fn finish(self: Arc<Self>) -> Task;

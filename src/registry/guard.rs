@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::wire::RefusedEntries;
 use crate::catalog::listing::Listing;
@@ -22,6 +23,25 @@ pub struct Held {
     pub since: Timestamp,
     /// How many versions of the last good listing it lacks.
     pub removed: usize,
+}
+
+/// What is said of a listing that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldFacts {
+    /// When a walk first brought it.
+    pub since: Timestamp,
+    /// How many versions it has.
+    pub versions: usize,
+    /// How many versions of the last good listing it lacks.
+    pub removed: usize,
+}
+
+impl Held {
+    /// What is said of it.
+    #[must_use]
+    pub fn facts(&self) -> HeldFacts {
+        HeldFacts { since: self.since, versions: self.listing.versions, removed: self.removed }
+    }
 }
 
 /// How far a full walk is trusted.

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::endpoint::public_url;
-use super::guard::Held;
+use super::guard::HeldFacts;
 use super::health::{Health, State};
 use super::marks::Marks;
 use super::probe::Check;
@@ -39,18 +39,9 @@ pub struct Report {
     attempted: bool,
     loops: Loops,
     marks: Marks,
-    held: Option<HeldReport>,
+    held: Option<HeldFacts>,
     /// The proxies behind it.
     lineage: Vec<String>,
-}
-
-/// What is said of a listing that is held. The listing itself stays with whoever holds it: another replica that takes
-/// over walks the registry anew, and judges for itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct HeldReport {
-    since: Timestamp,
-    versions: usize,
-    removed: usize,
 }
 
 /// All that is known of a registry, as replicas share it.
@@ -91,11 +82,6 @@ impl Registry {
             let url = self.list_urls().find(|url| public_url(url) == *listing.url)?;
             Some(ListDigest::new(self.name(), &url).0)
         });
-        let held = status.held.as_ref().map(|held| HeldReport {
-            since: held.since,
-            versions: held.listing.versions,
-            removed: held.removed,
-        });
         let report = Report {
             name: self.name().to_owned(),
             list,
@@ -108,7 +94,9 @@ impl Registry {
             attempted: status.attempted,
             loops: status.loops,
             marks: status.marks,
-            held,
+            // The listing itself stays with whoever holds it: who takes over walks the registry anew, and judges for
+            // itself.
+            held: status.held_facts(),
             lineage: lineage.ids().map(|id| id.as_str().to_owned()).collect(),
         };
         let listing = status.served_listing().cloned();
@@ -153,11 +141,12 @@ impl Registry {
         hash.finalize().into()
     }
 
-    /// Forgets the listing that another replica holds: it was never here.
+    /// Forgets what another replica said of a listing that it holds: this one asks the registry now.
     pub fn forget_what_others_hold(&self) {
         let mut status = self.status();
-        if status.held.as_ref().is_some_and(|held| held.listing.servers.is_empty()) {
-            status.held = None;
+        if status.held_elsewhere.is_some() {
+            let own = status.forget_held();
+            status.held = own;
         }
     }
 
@@ -192,10 +181,6 @@ impl Registry {
 impl Status {
     fn adopt(&mut self, known: Known) {
         let Known { report, refused, listing, is_partial } = known;
-        let held = report.held.map(|held| {
-            let listing = Arc::new(Listing { versions: held.versions, ..Listing::default() });
-            Held { listing, refused: RefusedEntries::default(), since: held.since, removed: held.removed }
-        });
         let (listing, partial) = if is_partial { (None, listing) } else { (listing, None) };
         // Tests that another replica has made count here as well.
         let mut history = std::mem::take(&mut self.history);
@@ -220,7 +205,8 @@ impl Status {
             attempted: report.attempted,
             loops: report.loops,
             marks: report.marks,
-            held,
+            held: None,
+            held_elsewhere: report.held,
             served: self.served,
         };
     }

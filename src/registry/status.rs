@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::guard::{Held, Trust, Verdict, judge};
+use super::guard::{Held, HeldFacts, Trust, Verdict, judge};
 use super::health::{Config, Health, Outcome, State, WhenUnhealthy};
 use super::history::History;
 use super::marks::Marks;
@@ -51,6 +51,9 @@ pub struct Status {
     pub marks: Marks,
     /// A listing that is kept aside, because it would remove most of the last good one.
     pub held: Option<Held>,
+    /// What another replica of this proxy, which asks the registry for all, says of a listing that it holds. That one
+    /// alone can believe it.
+    pub held_elsewhere: Option<HeldFacts>,
     /// The requests of administrators that a full walk has served.
     pub served: RefreshRequests,
 }
@@ -124,8 +127,15 @@ impl Status {
             loops: Loops::default(),
             marks: Marks::default(),
             held: None,
+            held_elsewhere: None,
             served: RefreshRequests::default(),
         }
+    }
+
+    /// What is said of a listing that is held, here or by the replica that asks the registry.
+    #[must_use]
+    pub fn held_facts(&self) -> Option<HeldFacts> {
+        self.held.as_ref().map(Held::facts).or(self.held_elsewhere)
     }
 
     /// The listing that is served: the last good one, or what a first walk has brought so far.
@@ -265,7 +275,8 @@ impl Status {
     }
 
     /// Takes away what is held, and what was said of it.
-    fn forget_held(&mut self) -> Option<Held> {
+    pub(super) fn forget_held(&mut self) -> Option<Held> {
+        self.held_elsewhere = None;
         self.last_error.take_if(|(_, error)| error == HELD);
         self.held.take()
     }

@@ -13,7 +13,7 @@ use super::configuration::State;
 use crate::catalog::rules::Omission;
 use crate::catalog::{Catalog, Contribution, Standing};
 use crate::registry::Registry;
-use crate::registry::guard::Held;
+use crate::registry::guard::HeldFacts;
 use crate::registry::health;
 use crate::registry::increments::UpdatedSince;
 use crate::registry::probe::{Check, StageView};
@@ -220,7 +220,7 @@ impl Registries<'_> {
             updated_since: Some(status.marks.updated_since)
                 .filter(|found| *found != UpdatedSince::Honoured)
                 .map(UpdatedSince::as_str),
-            held: status.held.as_ref().map(HeldView::from),
+            held: status.held_facts().map(HeldView::from),
             last_error: status.last_error.clone().map(|(at, message)| ErrorView { at, message }),
         };
         // Whoever tests and walks the registry waits for the status, and shall not wait for this.
@@ -330,9 +330,9 @@ impl From<&Check> for CheckView {
     }
 }
 
-impl From<&Held> for HeldView {
-    fn from(held: &Held) -> Self {
-        Self { since: held.since, versions: held.listing.versions, removed: held.removed }
+impl From<HeldFacts> for HeldView {
+    fn from(held: HeldFacts) -> Self {
+        Self { since: held.since, versions: held.versions, removed: held.removed }
     }
 }
 

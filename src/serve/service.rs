@@ -27,7 +27,7 @@ use super::representation::Representation;
 use super::respond::Responder;
 use super::route::{self, Route, route};
 use super::targets::Known;
-use super::{AdminConfig, Body, Core, ReadThroughSettings, Visibility, configuration, guard, query};
+use super::{AdminConfig, Body, Core, ReadThroughSettings, ReplicaFigures, Visibility, configuration, guard, query};
 use crate::catalog::lineage::ProxyId;
 use crate::registry::{LINEAGE_HEADER, Registry};
 
@@ -326,8 +326,19 @@ impl Service {
             catalog: &catalog,
             configuration: &self.configuration(),
             shows_urls: self.shows_urls_here(),
-            replica: self.core.figures.replica.as_ref().map(|replica| replica()),
+            replica: self.replica(),
         })
+    }
+
+    /// How the replica stands, where it is one of several. What Redis says of a fault may name hosts and users: that is
+    /// for those who run the proxy.
+    fn replica(&self) -> Option<ReplicaFigures> {
+        let mut replica = self.core.figures.replica.as_ref()?();
+        if let Some(fault) = replica.fault.as_mut().filter(|_| self.access.is_none()) {
+            fault.clear();
+            fault.push_str("Redis fails; the admin listener and the log say how");
+        }
+        Some(replica)
     }
 }
 

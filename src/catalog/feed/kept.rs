@@ -76,7 +76,8 @@ impl Feed {
         forgotten = forgotten.max(incarnations.first().map_or(last, |oldest| oldest.begins));
         events.retain(|event| forgotten < event.sequence);
         let bytes = events.iter().map(|event| event.bytes()).sum();
-        let mut feed = Self { incarnations, events, bytes, last, forgotten, phase: Phase::Resuming(fingerprint) };
+        let mut feed =
+            Self { incarnations, events, bytes, last, forgotten, phase: Phase::Resuming(fingerprint), is_copy: false };
         feed.forget_beyond(Bounds::default());
         feed
     }

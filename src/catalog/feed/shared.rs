@@ -46,7 +46,7 @@ impl Feed {
         }
         let Kept { incarnations, events, .. } = kept;
         let bytes = events.iter().map(|event| event.bytes()).sum();
-        let mut feed = Self { incarnations, events, bytes, last, forgotten, phase };
+        let mut feed = Self { incarnations, events, bytes, last, forgotten, phase, is_copy: true };
         feed.forget_beyond(Bounds::default());
         Some(feed)
     }
@@ -55,7 +55,7 @@ impl Feed {
     /// takes a cursor from it to another one is told to walk the list again.
     #[must_use]
     pub fn branched(&self, incarnation: u64) -> Self {
-        let mut feed = self.clone();
+        let mut feed = Self { is_copy: false, ..self.clone() };
         feed.incarnations.push(Incarnation { id: incarnation, begins: feed.last });
         let surplus = feed.incarnations.len().saturating_sub(super::MAX_INCARNATIONS);
         feed.incarnations.drain(..surplus);
@@ -70,6 +70,7 @@ impl Feed {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Cursor;
     use super::*;
     use crate::catalog::Catalog;
 
@@ -91,6 +92,18 @@ mod tests {
         let parts = feed(3).parts();
         assert!(Feed::of_parts(Parts { last: 1, ..parts.clone() }).is_none(), "events after the last");
         assert!(Feed::of_parts(Parts { incarnations: Vec::new(), ..parts }).is_none(), "events of no start");
+    }
+
+    #[test]
+    fn who_has_seen_more_elsewhere_waits_and_is_not_told_to_begin_anew() {
+        let leader = feed(5);
+        let follower = Feed::of_parts(feed(3).parts()).expect("a feed");
+        assert_eq!(follower.locate(leader.end()), Some(5));
+        assert_eq!(follower.cursor_at(5), leader.end());
+        assert!(follower.after(5).is_empty());
+        assert_eq!(feed(3).locate(leader.end()), None, "who says what happens has said all that there is");
+        let far = Cursor { sequence: 4 + super::super::MAX_AHEAD, ..leader.end() };
+        assert_eq!(follower.locate(far), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a replica serves, and what that was made of.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use crate::catalog::merge::{Moment, Policy, Source, merge};
 use crate::refresh::publish::{pass_on_lineage, settle_aside, until_settled};
 use crate::refresh::sources::Sources;
 use crate::refresh::{IDLE, Members};
-use crate::registry::Registry;
 use crate::registry::shared::Known;
+use crate::store::shared::Wanted;
 use crate::store::shared::book::Book;
 use crate::store::shared::manifest::Manifest;
 use crate::store::shared::protocol::Role;
@@ -31,14 +32,22 @@ pub(super) struct Content {
     pub(super) is_own: bool,
     /// The members of the last cycle.
     pub(super) members: Option<Arc<Members>>,
-    role: Option<Role>,
-    shift: u64,
     /// The epoch in which it has taken over.
     pub(super) led: Option<u64>,
     /// When it was last alone.
     pub(super) alone_at: Option<Instant>,
-    /// Since when reading or writing fails.
-    pub(super) failing_since: Option<Instant>,
+    /// A generation that was sent, and of which nobody has said whether it is there.
+    pub(super) pending: Option<Base>,
+    /// What was fetched of a generation that is not whole yet.
+    pub(super) fetched: Book,
+    /// Whether it leads over what it could not read: then it writes nothing before it has asked all registries.
+    pub(super) has_given_up: bool,
+    /// Whether its feed is to go on as another one: nobody who runs has seen how the one before went on.
+    pub(super) is_first_to_lead: bool,
+    /// What administrators want of the leader, and it has not been told.
+    pub(super) unsent: Vec<(String, bool)>,
+    /// What it has done of what they want.
+    pub(super) heard: VecDeque<Wanted>,
     was_cut: bool,
     /// When something is due by itself.
     due_in: Option<Duration>,
@@ -68,37 +77,19 @@ pub(super) struct Draft {
 }
 
 impl Content {
-    /// Takes in a role: whose it is to ask the registries.
-    pub(super) fn turn(&mut self, role: Role, members: &Arc<Members>) {
-        let is_asking = |role: Option<Role>| matches!(role, Some(Role::Leading(_) | Role::Alone));
-        let begins = match role {
-            // What changed while it was alone, or followed, comes first.
-            Role::Leading(_) => !matches!(self.role, Some(Role::Leading(_))),
-            Role::Alone => !is_asking(self.role),
-            Role::Following => false,
-        };
-        self.shift += u64::from(begins);
-        self.role = Some(role);
-        if role == Role::Alone {
-            self.alone_at = Some(Instant::now());
-        }
-        self.started.get_or_insert_with(Instant::now);
-        for registry in &members.registries {
-            let is_ours = role != Role::Following || !self.is_shared(registry);
-            registry.set_duty(is_ours.then_some(self.shift));
-        }
-    }
-
-    /// Whether the leader asks a registry for all: where nobody has written anything yet, it is about to.
-    fn is_shared(&self, registry: &Registry) -> bool {
-        let place = registry.place();
-        self.base.as_ref().is_none_or(|base| base.manifest.registries.iter().any(|part| part.place.has_bytes(&place)))
-    }
-
     /// How long until something is due by itself.
     pub(super) fn until_due(&mut self, role: Role) -> Duration {
         let due_in = self.due_in.take().unwrap_or(IDLE);
         if role == Role::Following { IDLE } else { due_in }
+    }
+
+    /// Puts another generation in the place of the one before. Chunks that it does not name are dropped in a while.
+    pub(super) fn replace_base(&mut self, next: Base) {
+        let now = Instant::now();
+        if let Some(before) = self.base.take() {
+            self.garbage.extend(before.book.ids().filter(|id| !next.book.has(*id)).map(|id| (now, id)));
+        }
+        self.base = Some(next);
     }
 
     pub(super) fn is_cut(&mut self, replicas: &Replicas, members: &Members, parts: &[Source]) {

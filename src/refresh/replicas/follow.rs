@@ -34,13 +34,15 @@ pub(super) enum Take {
     WhatIsNewer,
 }
 
+/// The most chunks that are remembered of generations that could not be read to the end.
+const MAX_FETCHED: usize = 100_000;
 /// How many batches of chunks are read at a time.
 const READING: usize = 2;
 
 impl Replicas {
     /// Takes up what the leader has written, if that is news.
     pub(super) async fn follow(&self, content: &mut Content, members: &Arc<Members>) -> Result<(), Fault> {
-        self.pass_on_requests(members).await?;
+        self.pass_on_requests(content, members).await?;
         let are_new = content.members.as_ref().is_none_or(|known| !Arc::ptr_eq(known, members));
         let is_astray =
             content.is_own && content.base.as_ref().is_none_or(|base| base.manifest.digest == digest(members));
@@ -51,6 +53,12 @@ impl Replicas {
         }
         self.take_up(content, members, Take::Everything).await?;
         self.merge_own(content, members).await
+    }
+
+    /// Looks whether what there is can be read again, where it leads and follows nobody because of that.
+    pub(super) async fn return_to_others(&self, content: &mut Content, members: &Arc<Members>) -> Result<(), Fault> {
+        let is_led = self.member().is_led(self.now());
+        if is_led { self.take_up(content, members, Take::Everything).await } else { Ok(()) }
     }
 
     /// Takes up the generation that is there.
@@ -67,7 +75,7 @@ impl Replicas {
             return Ok(());
         }
         let before = content.base.as_ref().map(|base| Arc::clone(&base.book)).unwrap_or_default();
-        let (book, listings) = self.fetch(&manifest, members, before).await?;
+        let (book, listings) = self.fetch(content, &manifest, members, before).await?;
         let book = Arc::new(book);
         let sources = adopt(members, &manifest, &listings, &book, take)?;
         let catalog = self.catalog_of(content, members, &manifest, &book, &sources).await?;
@@ -76,8 +84,10 @@ impl Replicas {
         }
         content.is_own |= catalog.is_none();
         let feed = catalog.as_ref().map(|catalog| catalog.changes.load_full());
+        self.duties().note(&manifest);
         content.base = Some(Base { manifest, book, known: Vec::new(), catalog, feed });
         content.members = Some(Arc::clone(members));
+        (content.fetched, content.pending, content.has_given_up) = (Book::default(), None, false);
         self.member().take(number);
         Ok(())
     }
@@ -163,11 +173,17 @@ impl Replicas {
     }
 
     /// Tells the leader what administrators ask this replica for.
-    async fn pass_on_requests(&self, members: &Members) -> Result<(), Fault> {
+    async fn pass_on_requests(&self, content: &mut Content, members: &Members) -> Result<(), Fault> {
         for registry in members.registries.iter().filter(|registry| !registry.is_ours_to_ask()) {
             if let Some(accept) = registry.pass_on_requests() {
-                self.shared.ask_leader(registry.name(), accept).await?;
+                let name = registry.name().to_owned();
+                content.unsent.retain(|(known, _)| *known != name);
+                content.unsent.push((name, accept));
             }
+        }
+        while let Some((registry, accept)) = content.unsent.last() {
+            self.shared.ask_leader(registry, *accept).await?;
+            content.unsent.pop();
         }
         Ok(())
     }
@@ -175,12 +191,16 @@ impl Replicas {
     /// Fetches what of a generation is not in the book, and reads it.
     async fn fetch(
         &self,
+        content: &mut Content,
         manifest: &Manifest,
         members: &Members,
         before: Arc<Book>,
     ) -> Result<(Book, HashMap<ChunkId, Arc<Listing>>), Fault> {
         let mut book = Book::default();
-        self.fetch_small(manifest, &before, &mut book).await?;
+        if MAX_FETCHED < content.fetched.len() {
+            content.fetched = Book::default();
+        }
+        self.fetch_small(content, manifest, &before, &mut book).await?;
         let mut listings = HashMap::new();
         for part in &manifest.registries {
             let Some(listing) = &part.listing else { continue };
@@ -192,7 +212,7 @@ impl Replicas {
                 Some(Held::Listing(known)) if known.url.as_ref() == listing.url => Some(Arc::clone(known)),
                 _ => None,
             };
-            self.fetch_names(registry, &ids, &before, &mut book).await?;
+            self.fetch_names(content, registry, &ids, &before, &mut book).await?;
             let listing_part = listing.clone();
             let (whole, ids) = if let Some(known) = known {
                 (known, ids)
@@ -212,10 +232,16 @@ impl Replicas {
     }
 
     /// Fetches the chunks that the manifest names itself.
-    async fn fetch_small(&self, manifest: &Manifest, before: &Book, book: &mut Book) -> Result<(), Fault> {
+    async fn fetch_small(
+        &self,
+        content: &mut Content,
+        manifest: &Manifest,
+        before: &Book,
+        book: &mut Book,
+    ) -> Result<(), Fault> {
         let mut wanted = Vec::new();
         for id in manifest.chunks() {
-            match before.bytes(id) {
+            match before.bytes(id).or_else(|| content.fetched.bytes(id)) {
                 Some(chunk) => book.put_bytes(Arc::clone(chunk)),
                 None => wanted.push(id),
             }
@@ -223,7 +249,9 @@ impl Replicas {
         let mut missing = Vec::new();
         for batch in wanted.chunks(READ_CHUNKS) {
             for chunk in self.read(batch, &mut missing).await? {
-                book.put_bytes(Arc::new(chunk));
+                let chunk = Arc::new(chunk);
+                content.fetched.put_bytes(Arc::clone(&chunk));
+                book.put_bytes(chunk);
             }
         }
         self.miss(&missing).await
@@ -251,6 +279,7 @@ impl Replicas {
     /// Fetches chunks of names.
     async fn fetch_names(
         &self,
+        content: &mut Content,
         registry: &Arc<Registry>,
         ids: &[ChunkId],
         before: &Book,
@@ -258,7 +287,7 @@ impl Replicas {
     ) -> Result<(), Fault> {
         let mut wanted = Vec::new();
         for id in ids {
-            match before.get(*id) {
+            match before.get(*id).or_else(|| content.fetched.get(*id)) {
                 Some(Held::Names(names)) => book.put_names(*id, Arc::clone(names)),
                 _ => wanted.push(*id),
             }
@@ -266,8 +295,13 @@ impl Replicas {
         let previous = registry.status().served_listing().cloned();
         let key: Arc<str> = Arc::clone(&registry.settings().provenance_key);
         let mut reading: Vec<JoinHandle<Result<Vec<Named>, Problem>>> = Vec::new();
-        let mut read = Vec::new();
         let mut missing = Vec::new();
+        let mut keep = |names: Vec<Named>| {
+            for (id, names) in names {
+                content.fetched.put_names(id, Arc::clone(&names));
+                book.put_names(id, names);
+            }
+        };
         for batch in wanted.chunks(READ_CHUNKS) {
             let chunks = self.read(batch, &mut missing).await?;
             let (previous, key) = (previous.clone(), Arc::clone(&key));
@@ -276,17 +310,13 @@ impl Replicas {
                 chunks.iter().map(names).collect()
             }));
             if READING <= reading.len() {
-                read.extend(finished(reading.remove(0)).await?);
+                keep(finished(reading.remove(0)).await?);
             }
         }
-        self.miss(&missing).await?;
         for rest in reading {
-            read.extend(finished(rest).await?);
+            keep(finished(rest).await?);
         }
-        for (id, names) in read {
-            book.put_names(id, names);
-        }
-        Ok(())
+        self.miss(&missing).await
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::content::{Base, Content, Draft};
+use super::content::{Base, Content, Draft, branch};
 use super::follow::Take;
 use super::{Errands, Replicas};
 use crate::aside::aside;
@@ -21,13 +21,16 @@ use crate::store::shared::book::Book;
 use crate::store::shared::chunk::{Chunk, ChunkId};
 use crate::store::shared::manifest::{CatalogPart, Manifest, RegistryPart};
 use crate::store::shared::pack::{self, Packer};
-use crate::store::shared::protocol::Number;
-use crate::store::shared::{CHUNK_LIFE, Fault};
+use crate::store::shared::protocol::{Number, Role};
+use crate::store::shared::{CHUNK_LIFE, Fault, Wanted};
 
 /// How long chunks stay that no generation names any more: somebody may be about to fetch them.
-const GRACE: Duration = Duration::from_mins(1);
+const GRACE: Duration = Duration::from_mins(10);
 /// How often the leader lets its chunks last anew.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(CHUNK_LIFE.as_secs() / 24);
+
+/// How many requests of administrators the leader remembers to have done: Redis tells it of each until it says so.
+const MAX_HEARD: usize = 64;
 
 /// How often what is known is read until it is of one moment.
 const ATTEMPTS: usize = 16;
@@ -61,21 +64,23 @@ impl Replicas {
     pub(super) async fn lead(&self, content: &mut Content, members: &Arc<Members>, epoch: u64) -> Result<(), Fault> {
         // What others have written before counts: also where this replica has been alone meanwhile.
         self.take_up_first(content, members).await?;
+        self.take_turn(Role::Leading(epoch));
         let Some((base, number)) = self.member().next(epoch) else { return Ok(()) };
         let is_new_epoch = content.led != Some(epoch);
-        if is_new_epoch {
-            members.registries.iter().for_each(|registry| registry.forget_what_others_hold());
-            self.shared.keep_secret().await?;
-        }
         self.run_errands(content, members, epoch, is_new_epoch).await?;
         let (sources, known) = read(&members.registries)?;
+        if content.has_given_up && !sources.are_attempted {
+            self.go_alone(content, members).await;
+            return Ok(());
+        }
         content.is_cut(self, members, &sources.parts);
         let draft = self.next_catalog(content, members, &sources).await;
         let must_write = is_new_epoch || draft.is_some() || base != self.member().seen();
         let writing = Writing { epoch, base, number, sources: &sources, known, draft: draft.as_ref(), must_write };
         if self.write(content, members, writing).await? {
             content.led = Some(epoch);
-            content.is_own = false;
+            (content.is_own, content.has_given_up) = (false, false);
+            content.is_first_to_lead &= draft.is_none();
         }
         if let Some(Draft { catalog, parts }) = draft {
             content.show(self, catalog, parts);
@@ -85,10 +90,18 @@ impl Replicas {
         self.tidy(content, epoch).await
     }
 
-    /// Takes up what others have written. What nobody can read for as long as a replica waits for a leader is given up:
-    /// it would keep everybody from leading.
+    /// Takes up what others have written. What nobody could read for as long as a replica waits for a leader, though all
+    /// had a turn, is given up: it would keep everybody from leading.
     async fn take_up_first(&self, content: &mut Content, members: &Arc<Members>) -> Result<(), Fault> {
         let Some(stored) = self.member().news() else { return Ok(()) };
+        // Its own, of which it was not told that it arrived: what has been learned since counts more.
+        if let Some(base) = content.pending.take_if(|pending| pending.manifest.number == stored) {
+            self.member().committed(stored);
+            self.duties().note(&base.manifest);
+            content.replace_base(base);
+            return Ok(());
+        }
+        content.is_first_to_lead |= content.base.is_none() && !content.is_own;
         let take = if content.is_own { Take::WhatIsNewer } else { Take::Everything };
         let taken = self.take_up(content, members, take).await;
         let is_there = self.member().news().is_none();
@@ -98,10 +111,10 @@ impl Replicas {
             Err(fault @ (Fault::Missing(_) | Fault::Unreadable(_))) => fault,
             Err(fault) => return Err(fault),
         };
-        let patience = self.member().patience();
-        if content.failing_since.is_none_or(|since| since.elapsed() < patience) {
+        if !self.member().may_give_up(self.now()) {
             return Err(fault);
         }
+        content.has_given_up = true;
         tracing::warn!(reason = %fault, "what replicas had shared is given up: this one goes on from what it has");
         self.member().take(stored);
         Ok(())
@@ -117,6 +130,7 @@ impl Replicas {
         let shared = content.base.as_ref().and_then(|base| base.catalog.clone());
         let previous = shared.unwrap_or_else(|| self.refresh.current.load().clone());
         let feed = previous.changes.load_full();
+        let feed = if content.is_first_to_lead { branch(&feed) } else { feed };
         Some(self.draft(&members.policy, sources, previous, feed).await)
     }
 
@@ -149,14 +163,14 @@ impl Replicas {
             return Err(Fault::Fenced);
         }
         self.shared.put(epoch, &new).await?;
-        self.shared.commit(epoch, base, &manifest).await?;
+        let next = Base { manifest, book: Arc::new(book), known, catalog: Some(catalog), feed: Some(feed) };
+        let next = content.pending.insert(next);
+        self.shared.commit(epoch, base, &next.manifest).await?;
         self.member().committed(number);
-        let now = Instant::now();
-        if let Some(before) = content.base.take() {
-            content.garbage.extend(before.book.ids().filter(|id| !book.has(*id)).map(|id| (now, id)));
+        self.duties().note(&next.manifest);
+        if let Some(next) = content.pending.take() {
+            content.replace_base(next);
         }
-        let book = Arc::new(book);
-        content.base = Some(Base { manifest, book, known, catalog: Some(catalog), feed: Some(feed) });
         Ok(true)
     }
 
@@ -169,10 +183,8 @@ impl Replicas {
         is_new_epoch: bool,
     ) -> Result<(), Fault> {
         let Errands { mut missing, asked } = self.take_errands();
-        for (name, accept) in asked {
-            if let Some(registry) = members.registries.iter().find(|registry| registry.name() == name) {
-                registry.request_refresh(accept);
-            }
+        for wanted in asked {
+            self.do_what_is_wanted(content, members, epoch, wanted).await?;
         }
         let Some(base) = &content.base else { return Ok(()) };
         let is_due = content.touched_at.is_none_or(|at| TOUCH_INTERVAL < at.elapsed());
@@ -192,6 +204,26 @@ impl Replicas {
         self.shared.put(epoch, &again).await?;
         tracing::info!(missing = count, rewritten = again.len(), "rewrote chunks that Redis had lost");
         Ok(())
+    }
+
+    /// Does what an administrator asked another replica for, once.
+    async fn do_what_is_wanted(
+        &self,
+        content: &mut Content,
+        members: &Members,
+        epoch: u64,
+        wanted: Wanted,
+    ) -> Result<(), Fault> {
+        if !content.heard.contains(&wanted) {
+            if let Some(registry) = members.registries.iter().find(|registry| registry.name() == wanted.registry) {
+                registry.request_refresh(wanted.accept);
+            }
+            if MAX_HEARD <= content.heard.len() {
+                content.heard.pop_front();
+            }
+            content.heard.push_back(wanted.clone());
+        }
+        self.shared.has_heard(epoch, &wanted).await
     }
 
     /// Drops chunks that nobody needs any more.

@@ -7,24 +7,29 @@
 //! alone.
 
 mod content;
+mod duties;
 mod follow;
 mod lead;
 mod status;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex as AsyncMutex;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::lasting::Lasting;
 use super::{Refresh, Start, Task};
 use crate::registry::Registry;
 use crate::store;
+use crate::store::identity::Secret;
+use crate::store::shared::chunk::ChunkId;
 use crate::store::shared::protocol::{Member, Number, Role, Wish};
-use crate::store::shared::{Fault, Heard, Shared};
+use crate::store::shared::{Fault, Heard, Shared, Wanted};
 use content::Content;
+use duties::Duties;
 pub use status::ReplicaStatus;
 use status::{Part, Standing};
 
@@ -45,8 +50,10 @@ pub struct Replicas {
     member: Mutex<Member>,
     /// What the clock of the protocol counts from.
     started: Instant,
-    /// Whether all that the leader knows is written.
-    is_settled: AtomicBool,
+    /// The epoch in which it leads and has written all that it knows; 0 for none.
+    settled_in: AtomicU64,
+    /// Who asks which registry.
+    duties: Mutex<Duties>,
     /// What others want of the leader.
     errands: Mutex<Errands>,
     standing: Mutex<Standing>,
@@ -56,8 +63,8 @@ pub struct Replicas {
 /// What others want of the leader.
 #[derive(Debug, Default)]
 struct Errands {
-    missing: Vec<store::shared::chunk::ChunkId>,
-    asked: Vec<(String, bool)>,
+    missing: Vec<ChunkId>,
+    asked: Vec<Wanted>,
 }
 
 impl Replicas {
@@ -71,15 +78,14 @@ impl Replicas {
             refresh,
             member: Mutex::new(member),
             started: Instant::now(),
-            is_settled: AtomicBool::new(true),
+            settled_in: AtomicU64::new(0),
+            duties: Mutex::default(),
             errands: Mutex::default(),
             standing: Mutex::new(standing),
             content: AsyncMutex::default(),
         });
         // Nobody is asked before it is clear who does.
-        for registry in &replicas.refresh.members.load().registries {
-            registry.set_duty(None);
-        }
+        replicas.take_turn(Role::Following);
         let opening = async {
             replicas.beat(Wish::Lead).await;
             replicas.cycle().await;
@@ -100,12 +106,19 @@ impl Replicas {
     /// Keeps the lease, or waits for it.
     async fn pulse(self: Arc<Self>) {
         loop {
-            let led = self.role();
-            self.beat(Wish::Lead).await;
-            if matches!(led, Role::Leading(_)) && self.role() == Role::Following {
-                // At once, whatever is under way: another replica asks them from now on.
-                self.refresh.members.load().registries.iter().for_each(|registry| registry.set_duty(None));
+            {
+                let wish = self.member().wish(self.now());
+                let mut beat = pin!(self.beat(wish));
+                tokio::select! {
+                    () = &mut beat => {}
+                    () = self.lease_ends() => {
+                        self.stand_down();
+                        beat.await;
+                    }
+                }
             }
+            self.stand_down();
+            self.standing().show_role(self.role());
             self.refresh.changed.notify_one();
             sleep(QUIET).await;
             let interval = self.member().interval();
@@ -113,17 +126,44 @@ impl Replicas {
         }
     }
 
+    /// Ends with the lease; never where there is none.
+    async fn lease_ends(&self) {
+        let until = self.member().leads_until();
+        match until {
+            Some(until) => sleep_until(self.started + until).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Asks nobody any more, whatever is under way, where another replica does from now on.
+    fn stand_down(&self) {
+        if self.role() == Role::Following {
+            self.take_turn(Role::Following);
+        }
+    }
+
+    /// Takes in a role: whose it is to ask the registries.
+    fn take_turn(&self, role: Role) {
+        self.duties().turn(role, &self.refresh.members.load().registries);
+    }
+
     async fn beat(&self, wish: Wish) {
-        let (sent_at, ask) = (self.now(), self.member().ask(wish, self.is_settled.load(Ordering::Relaxed)));
+        let sent_at = self.now();
+        let ask = {
+            let member = self.member();
+            let is_settled = matches!(member.role(sent_at), Role::Leading(epoch) if self.settled_in.load(Ordering::Relaxed) == epoch);
+            member.ask(wish, is_settled)
+        };
         let heard = self.shared.beat(&ask).await;
         let now = self.now();
         match heard {
             Ok(Heard { pulse, missing, asked }) => {
                 self.member().hear(sent_at, now, &pulse);
-                let mut errands = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut errands = self.errands();
                 let room = MAX_MISSING.saturating_sub(errands.missing.len());
                 errands.missing.extend(missing.into_iter().take(room));
-                errands.asked.extend(asked);
+                errands.asked = asked;
+                drop(errands);
                 let mut standing = self.standing();
                 standing.hear();
                 standing.recover(Part::Pulse);
@@ -147,41 +187,45 @@ impl Replicas {
     async fn cycle(&self) -> Duration {
         let mut content = self.content.lock().await;
         let (role, members) = (self.role(), self.refresh.members.load_full());
-        content.turn(role, &members);
         let done = match role {
             Role::Leading(epoch) => self.lead(&mut content, &members, epoch).await,
-            Role::Following => self.follow(&mut content, &members).await,
+            Role::Following => {
+                self.take_turn(role);
+                self.follow(&mut content, &members).await
+            }
             Role::Alone => {
+                self.take_turn(role);
+                content.alone_at = Some(Instant::now());
                 self.go_alone(&mut content, &members).await;
-                Ok(())
+                self.return_to_others(&mut content, &members).await
             }
         };
-        let is_leading = matches!(role, Role::Leading(_));
-        if let Err(fault) = &done {
-            self.fail(&mut content, &members, fault, is_leading).await;
-        } else if role != Role::Alone {
-            content.failing_since = None;
-            self.standing().recover(Part::Content);
-        }
-        self.is_settled.store(!is_leading || content.failing_since.is_none(), Ordering::Relaxed);
+        self.judge(role, done);
         let seen = self.member().seen();
-        self.standing().show(role, seen, content.is_own, &self.shared.traffic());
+        self.standing().show(seen, content.is_own, &self.shared.traffic());
+        self.standing().show_role(self.role());
         content.until_due(role)
     }
 
-    /// What becomes of a write or a look that failed.
-    async fn fail(&self, content: &mut Content, members: &Arc<super::Members>, fault: &Fault, is_leading: bool) {
-        match fault {
-            Fault::Fenced => self.member().step_down(),
+    /// What becomes of a write or a look that failed, or did not.
+    fn judge(&self, role: Role, done: Result<(), Fault>) {
+        let now = self.now();
+        let settled_in = match (role, &done) {
+            (Role::Leading(epoch), Ok(())) => epoch,
+            _ => 0,
+        };
+        self.settled_in.store(settled_in, Ordering::Relaxed);
+        match done {
+            Ok(()) => {
+                self.member().succeed();
+                self.standing().recover(Part::Content);
+            }
+            Err(Fault::Fenced) => self.member().step_down(),
             // The next answer tells what is there.
-            Fault::Moved => {}
-            Fault::Missing(_) | Fault::Unwell(_) | Fault::Unreadable(_) => {
-                self.standing().miss(Part::Content, fault);
-                let since = *content.failing_since.get_or_insert_with(Instant::now);
-                // It leads, and cannot tell anybody what it knows: its own clients shall know at least.
-                if is_leading && self.member().patience() < since.elapsed() {
-                    self.go_alone(content, members).await;
-                }
+            Err(Fault::Moved) => {}
+            Err(fault @ (Fault::Missing(_) | Fault::Unwell(_) | Fault::Unreadable(_))) => {
+                self.standing().miss(Part::Content, &fault);
+                self.member().fail(now);
             }
         }
     }
@@ -203,6 +247,14 @@ impl Replicas {
         self.member.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn duties(&self) -> MutexGuard<'_, Duties> {
+        self.duties.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn errands(&self) -> MutexGuard<'_, Errands> {
+        self.errands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn standing(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -214,7 +266,7 @@ impl Replicas {
     }
 
     fn take_errands(&self) -> Errands {
-        std::mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.errands())
     }
 
     fn may_take(&self, number: Number) -> bool {
@@ -240,8 +292,16 @@ impl Lasting for Replicas {
         Box::pin(async {})
     }
 
-    /// Each cycle looks at what [`Refresh`] has.
-    fn follow(&self, _registries: Vec<Arc<Registry>>) {}
+    /// Each cycle looks at what [`Refresh`] has. Before these are asked, it is clear who does.
+    fn follow(&self, registries: Vec<Arc<Registry>>) {
+        let role = self.role();
+        self.duties().turn(role, &registries);
+    }
+
+    /// The one that all replicas go by.
+    fn secret(&self) -> Option<Secret> {
+        self.shared.known_secret()
+    }
 
     fn finish(self: Arc<Self>) -> Task {
         Box::pin(self.hand_over())

@@ -92,21 +92,28 @@ impl Standing {
     }
 
     /// Takes in how things stand after a cycle.
-    pub(super) fn show(&mut self, role: Role, seen: Number, is_own: bool, traffic: &Traffic) {
-        let name = name(role);
+    pub(super) fn show(&mut self, seen: Number, is_own: bool, traffic: &Traffic) {
         let Number { epoch, sequence } = seen;
         (self.status.generation, self.status.is_own, self.status.traffic) = ((epoch, sequence), is_own, *traffic);
+    }
+
+    /// Takes in a role.
+    pub(super) fn show_role(&mut self, role: Role) {
+        let name = name(role);
         if self.status.role == name {
             return;
         }
         (self.status.role, self.status.since) = (name, Timestamp::now());
         match role {
             Role::Leading(epoch) => tracing::info!(epoch, "this replica leads: it asks the registries for all"),
-            Role::Following => tracing::info!(epoch, sequence, "this replica follows"),
+            Role::Following => {
+                let (epoch, sequence) = self.status.generation;
+                tracing::info!(epoch, sequence, "this replica follows");
+            }
             Role::Alone => {
                 tracing::warn!(
                     redis = self.status.address,
-                    "nobody leads: this replica asks the registries for itself"
+                    "nobody leads, or nothing of it can be read: this replica asks the registries for itself"
                 );
             }
         }

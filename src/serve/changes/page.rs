@@ -80,7 +80,8 @@ impl<'a> Page<'a> {
         // What is left out by the filter need not be looked at again.
         let next = match events.last() {
             Some(last) if passing.next().is_some() => feed.cursor_at(last.sequence),
-            _ => feed.end(),
+            // Who comes from a replica that knows more stays where it is.
+            _ => feed.cursor_at(feed.last().max(start)),
         };
         let rows = events.into_iter().map(|event| Row::of(event, feed.cursor_at(event.sequence))).collect();
         Self { rows, next }

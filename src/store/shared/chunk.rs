@@ -1,5 +1,5 @@
-//! Chunks: what a generation is made of, compressed, each under the hash of its bytes. Whoever has a chunk has it for
-//! good; what did not change is not sent again.
+//! Chunks: what a generation is made of, compressed, each under the hash of what it holds. Whoever has a chunk has it for
+//! good; what did not change is not sent again, by whatever release of the compressor it was packed.
 //!
 //! A listing is cut at names whose hash says so, some 64 of them to a chunk: a name that comes or goes changes one chunk
 //! and leaves the others as they are.
@@ -15,24 +15,29 @@ use super::super::problem::Problem;
 const NAMES: u8 = 64;
 /// A chunk that has this many bytes before they are compressed ends with the name at hand.
 pub(super) const MAX_USUAL_BYTES: usize = 4 << 20;
-/// The most that a chunk may have, compressed and not: Redis takes no more than 512 MiB in one.
+/// The most that a chunk may have compressed: Redis takes no more than 512 MiB in one.
 const MAX_COMPRESSED_BYTES: usize = 256 << 20;
-const MAX_BYTES: u64 = 1 << 30;
+/// The most that a chunk of names may have: one name may have many large versions, and is never cut.
+pub(super) const MAX_NAMES_BYTES: usize = 1 << 30;
+/// The most that any other chunk, and the manifest, may have.
+pub(super) const MAX_SMALL_BYTES: usize = 64 << 20;
 /// The largest window that a chunk may ask a reader to keep, as a power of two.
 const MAX_WINDOW_LOG: u32 = 23;
 /// Speed counts: the leader waits for it.
 const LEVEL: i32 = 1;
 
-/// Identifies a chunk: BLAKE3 of its compressed bytes.
+/// Identifies a chunk: BLAKE3 of what it holds, before that is compressed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChunkId([u8; 32]);
 
 impl ChunkId {
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        Self(*blake3::hash(bytes).as_bytes())
+    pub(super) fn of(content: &[u8]) -> Self {
+        Self(*blake3::hash(content).as_bytes())
     }
 
-    pub(super) fn bytes(self) -> [u8; 32] {
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 32] {
         self.0
     }
 
@@ -102,31 +107,44 @@ impl Chunk {
     /// Compresses what is to be kept.
     ///
     /// # Errors
-    /// When it is larger than a chunk can be.
-    pub fn pack(content: &[u8]) -> Result<Self, Problem> {
-        let bytes = zstd::bulk::compress(content, LEVEL).map_err(Problem::written)?;
-        if MAX_COMPRESSED_BYTES < bytes.len() || MAX_BYTES < content.len() as u64 {
-            return Err(Problem::Unfit(format!("a part of it has {} bytes", content.len())));
+    /// When it has more than `limit` bytes, or more than can be kept.
+    pub fn pack(content: &[u8], limit: usize) -> Result<Self, Problem> {
+        let bytes = compress(content, limit)?;
+        Ok(Self { id: ChunkId::of(content), bytes })
+    }
+
+    /// What the chunk holds.
+    ///
+    /// # Errors
+    /// When that has more than `limit` bytes, or is not what the id says.
+    pub fn unpack(&self, limit: usize) -> Result<Vec<u8>, Problem> {
+        let content = decompress(&self.bytes, limit)?;
+        if ChunkId::of(&content) == self.id {
+            Ok(content)
+        } else {
+            Err(Problem::damaged("a chunk holds something else than its name says"))
         }
-        Ok(Self { id: ChunkId::of(&bytes), bytes })
     }
 }
 
-/// What a chunk holds, if these are its bytes.
-///
-/// # Errors
-/// When they are not, or nothing that was packed here.
-pub fn unpack(id: ChunkId, bytes: &[u8]) -> Result<Vec<u8>, Problem> {
-    if ChunkId::of(bytes) != id {
-        return Err(Problem::damaged("a chunk has another hash than its name"));
+/// Compresses what is to be kept, which has no more than `limit` bytes.
+pub(super) fn compress(content: &[u8], limit: usize) -> Result<Vec<u8>, Problem> {
+    let bytes = zstd::bulk::compress(content, LEVEL).map_err(Problem::written)?;
+    if limit < content.len() || MAX_COMPRESSED_BYTES < bytes.len() {
+        return Err(Problem::Unfit(format!("a part of it has {} bytes, and may have {limit}", content.len())));
     }
-    let broken = |error: std::io::Error| Problem::Damaged(format!("a chunk cannot be decompressed: {error}"));
+    Ok(bytes)
+}
+
+/// Decompresses what was kept, as far as it has no more than `limit` bytes.
+pub(super) fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Problem> {
+    let broken = |error: std::io::Error| Problem::Damaged(format!("a part of it cannot be decompressed: {error}"));
     let mut stream = zstd::stream::read::Decoder::new(bytes).map_err(broken)?;
     stream.window_log_max(MAX_WINDOW_LOG).map_err(broken)?;
     let mut content = Vec::new();
-    stream.take(MAX_BYTES + 1).read_to_end(&mut content).map_err(broken)?;
-    if MAX_BYTES < content.len() as u64 {
-        return Err(Problem::damaged("a chunk is larger than any of ours"));
+    stream.take(limit as u64 + 1).read_to_end(&mut content).map_err(broken)?;
+    if limit < content.len() {
+        return Err(Problem::damaged("a part of it is larger than any of ours"));
     }
     Ok(content)
 }
@@ -142,18 +160,37 @@ mod tests {
 
     #[test]
     fn a_chunk_is_what_was_packed_or_an_error() {
-        let chunk = Chunk::pack(&b"content".repeat(100)).expect("it is small");
-        assert_eq!(unpack(chunk.id, &chunk.bytes).expect("whole"), b"content".repeat(100));
+        let content = b"content".repeat(100);
+        let chunk = Chunk::pack(&content, content.len()).expect("it is small");
+        assert_eq!(chunk.unpack(content.len()).expect("whole"), content);
         assert_eq!(ChunkId::parse(&chunk.id.as_text()), Some(chunk.id));
+        let mut broken = 0;
         for at in 0..chunk.bytes.len() {
-            let mut flipped = chunk.bytes.clone();
-            flipped[at] ^= 1;
-            assert!(unpack(chunk.id, &flipped).is_err(), "flipped at {at}");
-            assert!(unpack(ChunkId::of(&chunk.bytes[..at]), &chunk.bytes[..at]).is_err(), "cut at {at}");
+            let mut flipped = chunk.clone();
+            flipped.bytes[at] ^= 1;
+            // A bit that means nothing may be another one; what comes out is what went in, or nothing.
+            broken += usize::from(flipped.unpack(content.len()).map_or(true, |found| {
+                assert_eq!(found, content, "flipped at {at}");
+                false
+            }));
+            let cut = Chunk { id: chunk.id, bytes: chunk.bytes[..at].to_vec() };
+            assert!(cut.unpack(content.len()).is_err(), "cut at {at}");
         }
+        assert!(chunk.bytes.len() / 2 < broken, "{broken} of {}", chunk.bytes.len());
+        let other = Chunk { id: ChunkId::of(b"other"), bytes: chunk.bytes.clone() };
+        assert!(other.unpack(content.len()).is_err(), "it holds something else than its id says");
         for text in ["", "0", "zz", &"0".repeat(63), &"g".repeat(64)] {
             assert_eq!(ChunkId::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_larger_than_its_kind_may_be_is_neither_packed_nor_unpacked() {
+        let content = [0; 1_000];
+        assert!(Chunk::pack(&content, 999).is_err());
+        let chunk = Chunk::pack(&content, 1_000).expect("it fits");
+        assert!(chunk.unpack(999).is_err());
+        assert_eq!(chunk.unpack(1_000).expect("it fits"), content);
     }
 
     #[test]

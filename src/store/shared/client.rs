@@ -1,14 +1,14 @@
 //! Redis as the replicas use it: each question of the protocol as one script, and chunks in batches.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{ScriptInvocation, Value};
 use tokio::sync::{Notify, futures::Notified};
 
 use super::address::Address;
-use super::chunk::{Chunk, ChunkId};
+use super::chunk::{Chunk, ChunkId, MAX_SMALL_BYTES, compress, decompress};
 use super::link::Link;
 use super::manifest::Manifest;
 use super::protocol::{Ask, Committed, Number, Pulse, Wish};
@@ -30,8 +30,6 @@ pub const READ_CHUNKS: usize = 32;
 const NAMED_CHUNKS: usize = 1_000;
 /// How many that are missing are told of at a time: those that are not come the next time.
 const MISSING_CHUNKS: usize = 256;
-/// The longest manifest.
-const MAX_MANIFEST_BYTES: usize = 64 << 20;
 
 /// The store that replicas share.
 #[derive(Debug)]
@@ -44,8 +42,8 @@ pub struct Shared {
     pulse: Link,
     bulk: Link,
     news: Arc<Notify>,
-    /// What the proxy's id is made of, once that is known.
-    secret: OnceLock<String>,
+    /// What the proxy's id is made of: what is there, or what this replica goes by until it is.
+    secret: Mutex<String>,
     sent: AtomicU64,
     received: AtomicU64,
 }
@@ -76,8 +74,19 @@ pub struct Heard {
     pub pulse: Pulse,
     /// Chunks that other replicas look for in vain. Only the leader hears of them, once.
     pub missing: Vec<ChunkId>,
-    /// The registries that administrators want to be walked, and whether whatever that brings is believed. Likewise.
-    pub asked: Vec<(String, bool)>,
+    /// What administrators want of the leader, until that says that it knows.
+    pub asked: Vec<Wanted>,
+}
+
+/// A full walk that an administrator wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of which registry.
+    pub registry: String,
+    /// Whether whatever that brings is believed.
+    pub accept: bool,
+    /// As it stands in Redis: no two are the same.
+    text: String,
 }
 
 impl Shared {
@@ -102,7 +111,7 @@ impl Shared {
             keys,
             scripts: Scripts::new(),
             news,
-            secret: OnceLock::new(),
+            secret: Mutex::default(),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
         }))
@@ -136,12 +145,23 @@ impl Shared {
     /// # Errors
     /// When Redis does not give it.
     pub async fn secret(&self, own: &Secret) -> Result<Secret, Fault> {
-        let secret = self.make_secret(own).await;
-        if secret.is_err() {
-            // Should this replica lead one day, and there be none, the others get it from here.
-            let _ = self.secret.set(own.as_text());
-        }
-        secret
+        // Should this replica lead one day, and there be none, the others get it from here.
+        self.go_by(own.as_text());
+        self.make_secret(own).await
+    }
+
+    /// The secret that replicas go by, as far as this one has heard. None before it was asked for.
+    #[must_use]
+    pub fn known_secret(&self) -> Option<Secret> {
+        Secret::of_text(&self.secret_text())
+    }
+
+    fn secret_text(&self) -> String {
+        self.secret.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn go_by(&self, text: String) {
+        *self.secret.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 
     async fn make_secret(&self, own: &Secret) -> Result<Secret, Fault> {
@@ -149,18 +169,10 @@ impl Shared {
         let text = own.as_text();
         let _: Value = self.pulse.ask(redis::cmd("SET").arg(key).arg(&text).arg("NX")).await?;
         let kept: String = self.pulse.ask(redis::cmd("GET").arg(key)).await?;
-        let _ = self.secret.set(kept.clone());
-        Secret::of_text(&kept).ok_or_else(|| Fault::Unreadable("the key of the secret holds something else".into()))
-    }
-
-    /// Keeps the secret anew, where Redis has lost it.
-    ///
-    /// # Errors
-    /// When Redis does not answer.
-    pub async fn keep_secret(&self) -> Result<(), Fault> {
-        let Some(text) = self.secret.get() else { return Ok(()) };
-        let _: Value = self.bulk.ask(redis::cmd("SET").arg(&self.keys.secret).arg(text).arg("NX")).await?;
-        Ok(())
+        let secret = Secret::of_text(&kept)
+            .ok_or_else(|| Fault::Unreadable("the key of the secret holds something else".into()))?;
+        self.go_by(kept);
+        Ok(secret)
     }
 
     /// The secret of all replicas, if there is one. None is made.
@@ -177,20 +189,24 @@ impl Shared {
     /// # Errors
     /// When Redis does not answer.
     pub async fn beat(&self, ask: &Ask) -> Result<Heard, Fault> {
-        let Keys { state, missing, asked, channel, .. } = &self.keys;
+        let Keys { state, missing, asked, secret, channel, .. } = &self.keys;
         let wish = match ask.wish {
             Wish::Lead => "lead",
             Wish::Release => "release",
         };
         let mut beat = self.scripts.beat.key(state);
-        beat.key(missing).key(asked).arg(text_of(ask.replica)).arg(wish).arg(ask.floor);
+        beat.key(missing).key(asked).key(secret).arg(text_of(ask.replica)).arg(wish).arg(ask.floor);
         beat.arg(ask.seen.epoch)
             .arg(ask.seen.sequence)
             .arg(millis(ask.life))
             .arg(u8::from(ask.is_settled))
-            .arg(channel);
-        let (epoch, is_ours, left, stored_epoch, sequence, fresh, missing, asked): Beaten =
+            .arg(channel)
+            .arg(self.secret_text());
+        let (epoch, is_ours, left, stored_epoch, sequence, fresh, missing, asked, kept): Beaten =
             self.pulse.run(&beat).await?;
+        if Secret::of_text(&kept).is_some() {
+            self.go_by(kept);
+        }
         let pulse = Pulse {
             epoch,
             is_ours: is_ours == 1,
@@ -199,9 +215,12 @@ impl Shared {
             fresh: Duration::from_millis(fresh),
         };
         let missing = missing.iter().filter_map(|id| ChunkId::parse(id)).collect();
-        let asked =
-            asked.chunks_exact(2).filter_map(|pair| Some((pair[0].clone(), pair.get(1)? == "accept"))).collect();
-        Ok(Heard { pulse, missing, asked })
+        let asked = asked.as_chunks::<2>().0.iter().map(|[registry, text]| Wanted {
+            registry: registry.clone(),
+            accept: text.starts_with(ACCEPT),
+            text: text.clone(),
+        });
+        Ok(Heard { pulse, missing, asked: asked.collect() })
     }
 
     /// Writes a generation in place of another one. Its chunks must be there.
@@ -210,7 +229,7 @@ impl Shared {
     /// When it is refused, or Redis does not answer: then it may be there all the same.
     pub async fn commit(&self, epoch: u64, base: Number, manifest: &Manifest) -> Result<(), Fault> {
         let content = serde_json::to_vec(manifest).map_err(|error| Fault::Unreadable(error.to_string()))?;
-        self.commit_bytes(epoch, base, manifest.number, &Chunk::pack(&content)?.bytes).await
+        self.commit_bytes(epoch, base, manifest.number, &compress(&content, MAX_SMALL_BYTES)?).await
     }
 
     /// Writes a generation that holds nothing, to see what becomes of it: for tests.
@@ -303,10 +322,7 @@ impl Shared {
         let content: Option<Vec<u8>> = self.bulk.ask(redis::cmd("HGET").arg(&self.keys.state).arg("manifest")).await?;
         let Some(content) = content else { return Ok(None) };
         self.received.fetch_add(content.len() as u64, Ordering::Relaxed);
-        let content = super::chunk::unpack(ChunkId::of(&content), &content)?;
-        if MAX_MANIFEST_BYTES < content.len() {
-            return Err(Fault::Unreadable("the manifest is larger than any of ours".into()));
-        }
+        let content = decompress(&content, MAX_SMALL_BYTES)?;
         serde_json::from_slice(&content).map(Some).map_err(|error| Fault::Unreadable(error.to_string()))
     }
 
@@ -345,8 +361,18 @@ impl Shared {
     /// # Errors
     /// When Redis does not answer.
     pub async fn ask_leader(&self, registry: &str, accept: bool) -> Result<(), Fault> {
-        let what = if accept { "accept" } else { "walk" };
+        let what = format!("{} {:016x}", if accept { ACCEPT } else { WALK }, fastrand::u64(..));
         self.bulk.ask(redis::cmd("HSET").arg(&self.keys.asked).arg(registry).arg(what)).await
+    }
+
+    /// Says that the leader knows what was asked for.
+    ///
+    /// # Errors
+    /// When it is refused, or Redis does not answer.
+    pub async fn has_heard(&self, epoch: u64, wanted: &Wanted) -> Result<(), Fault> {
+        let mut done = self.fenced(&self.scripts.done, epoch);
+        done.key(&self.keys.asked).arg(&wanted.registry).arg(&wanted.text);
+        self.run(&done).await
     }
 
     fn fenced<'a>(&self, script: &'a redis::Script, epoch: u64) -> ScriptInvocation<'a> {
@@ -362,7 +388,11 @@ impl Shared {
 }
 
 /// What `scripts::BEAT` answers.
-type Beaten = (u64, u8, u64, u64, u64, u64, Vec<String>, Vec<String>);
+type Beaten = (u64, u8, u64, u64, u64, u64, Vec<String>, Vec<String>, String);
+
+/// What an administrator may ask for: a full walk, or one of which everything is believed.
+const WALK: &str = "walk";
+const ACCEPT: &str = "accept";
 
 fn verdict_of(text: &str) -> Committed {
     match text {

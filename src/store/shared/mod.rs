@@ -50,7 +50,7 @@ mod scripts;
 
 use std::time::Duration;
 
-pub use client::{Heard, READ_CHUNKS, Shared, Traffic};
+pub use client::{Heard, READ_CHUNKS, Shared, Traffic, Wanted};
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::book::{Book, Held};
-use super::chunk::{Chunk, ChunkId, MAX_USUAL_BYTES, ends_with};
+use super::chunk::{Chunk, ChunkId, MAX_NAMES_BYTES, MAX_SMALL_BYTES, MAX_USUAL_BYTES, ends_with};
 use super::manifest::{CatalogPart, FeedPart, ListingPart};
 use crate::catalog::Catalog;
 use crate::catalog::feed::{Event, Parts};
@@ -75,7 +75,7 @@ impl Packer {
             from += names.len();
         }
         let index: Vec<u8> = ids.iter().flat_map(|id| id.bytes()).collect();
-        Ok((Arc::new(Chunk::pack(&index)?), ids.into()))
+        Ok((Arc::new(Chunk::pack(&index, MAX_SMALL_BYTES)?), ids.into()))
     }
 
     fn names(&mut self, names: &[Arc<Listed>]) -> Result<ChunkId, Problem> {
@@ -85,20 +85,26 @@ impl Packer {
             self.now.put_names(id, Arc::clone(known));
             return Ok(id);
         }
-        let chunk = Arc::new(pack_names(names)?);
-        if !self.before.has(chunk.id) && !self.now.has(chunk.id) {
-            self.new.push(Arc::clone(&chunk));
+        let content = written(names)?;
+        let id = ChunkId::of(&content);
+        if !self.before.has(id) && !self.now.has(id) {
+            self.new.push(Arc::new(Chunk::pack(&content, MAX_NAMES_BYTES)?));
         }
-        self.now.put_names(chunk.id, names.into());
-        Ok(chunk.id)
+        self.now.put_names(id, names.into());
+        Ok(id)
     }
 
     fn bytes(&mut self, content: &[u8]) -> Result<ChunkId, Problem> {
-        let chunk = Arc::new(Chunk::pack(content)?);
-        let id = chunk.id;
-        if !self.before.has(id) && !self.now.has(id) {
-            self.new.push(Arc::clone(&chunk));
-        }
+        let id = ChunkId::of(content);
+        let known = self.before.bytes(id).or_else(|| self.now.bytes(id)).cloned();
+        let chunk = match known {
+            Some(chunk) => chunk,
+            None => {
+                let chunk = Arc::new(Chunk::pack(content, MAX_SMALL_BYTES)?);
+                self.new.push(Arc::clone(&chunk));
+                chunk
+            }
+        };
         self.now.put_bytes(chunk);
         Ok(id)
     }
@@ -183,16 +189,20 @@ pub fn again(book: &Book, id: ChunkId) -> Result<Option<Arc<Chunk>>, Problem> {
         return Ok(Some(Arc::clone(chunk)));
     }
     match book.get(id) {
-        // Another release of the library that compresses may have made it.
-        Some(Held::Names(names)) => Ok(Some(Arc::new(pack_names(names)?)).filter(|chunk| chunk.id == id)),
+        // Another release of ours may have written what follows from the same names in another way.
+        Some(Held::Names(names)) => {
+            let chunk = Chunk::pack(&written(names)?, MAX_NAMES_BYTES)?;
+            Ok(Some(Arc::new(chunk)).filter(|chunk| chunk.id == id))
+        }
         _ => Ok(None),
     }
 }
 
-fn pack_names(names: &[Arc<Listed>]) -> Result<Chunk, Problem> {
+/// Names as they stand in a chunk.
+fn written(names: &[Arc<Listed>]) -> Result<Vec<u8>, Problem> {
     let mut content = Vec::new();
     names.iter().flat_map(|listed| &listed.entries).try_for_each(|entry| write_entry(&mut content, entry))?;
-    Chunk::pack(&content)
+    Ok(content)
 }
 
 /// How many of these names make a chunk.

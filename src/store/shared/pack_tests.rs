@@ -102,7 +102,7 @@ fn what_is_damaged_or_of_somebody_else_is_refused() {
     let twice = [&ids[..], &ids[..]].concat();
     assert!(unpack::listing(&part, &twice, &book).is_err(), "names come again");
     for text in ["", "{}", "nonsense", "\u{1}"] {
-        let chunk = Chunk::pack(text.as_bytes()).expect("it is small");
+        let chunk = Chunk::pack(text.as_bytes(), 1_000).expect("it is small");
         let names = unpack::names(&chunk, KEY, None);
         assert!(names.is_err() || names.is_ok_and(|names| names.is_empty()), "{text:?}");
         assert!(unpack::refused(&chunk).is_err(), "{text:?}");

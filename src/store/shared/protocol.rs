@@ -9,7 +9,12 @@
 //! - A replica takes no generation whose number is not greater than that of the last one it had. What a replica has seen
 //!   it tells Redis with every question: where Redis knows less, it has lost data (it was emptied, or failed over to a
 //!   copy that lagged), and whoever leads by what is left must begin a new epoch above all that anybody has seen.
-//! - Who hears of no leader for [`Member::patience`] goes on alone, until one is heard of.
+//! - Who hears of no leader for [`Member::patience`] goes on alone, until one is heard of; and so does who hears of one and
+//!   cannot read what that one writes.
+//! - A leader that can neither read nor write what is shared gives the lease up after half of that, and stands back for as
+//!   long as it was patient: another one may be able to. Nothing is overwritten by who has not read it, unless nobody
+//!   has been able to for the whole of that.
+//! - Redis's clock may be set back. No lease lives longer than one life from any question on.
 
 use std::time::Duration;
 
@@ -34,7 +39,7 @@ pub struct Number {
 pub enum Wish {
     /// To hold it, if nobody else does.
     Lead,
-    /// To give it up, for others to take at once.
+    /// Not to hold it: whoever does gives it up, for others to take at once.
     Release,
 }
 
@@ -99,6 +104,9 @@ pub struct Shelf {
 impl Shelf {
     /// Answers a replica (`scripts::BEAT`).
     pub fn beat(&mut self, now: Duration, ask: &Ask) -> Pulse {
+        // The clock may have been set back since these were written.
+        self.until = self.until.min(now + ask.life);
+        self.fresh_at = self.fresh_at.min(now);
         self.epoch_above(ask);
         match ask.wish {
             Wish::Release if self.holder == Some(ask.replica) => self.holder = None,
@@ -107,8 +115,8 @@ impl Shelf {
                 self.fresh_at = if ask.is_settled { now } else { self.fresh_at };
             }
             Wish::Lead if self.holder.is_none() || self.until <= now => {
-                (self.epoch, self.holder) = (self.epoch + 1, Some(ask.replica));
-                (self.until, self.fresh_at) = (now + ask.life, now);
+                // That it has the lease does not say that it can write.
+                (self.epoch, self.holder, self.until) = (self.epoch + 1, Some(ask.replica), now + ask.life);
             }
             Wish::Lead | Wish::Release => {}
         }
@@ -173,6 +181,10 @@ pub struct Member {
     lease: Option<(u64, Duration)>,
     /// When it last heard that somebody leads.
     well_at: Duration,
+    /// Since when it fails to read or write what is shared.
+    failing_since: Option<Duration>,
+    /// Until when it leaves the lease to others.
+    back_at: Duration,
     /// Whether it has taken anything to serve: one that has not waits no longer than a lease lives.
     has_content: bool,
 }
@@ -191,6 +203,8 @@ impl Member {
             stored: Number::default(),
             lease: None,
             well_at: now,
+            failing_since: None,
+            back_at: now,
             has_content: false,
         }
     }
@@ -202,6 +216,12 @@ impl Member {
         Ask { replica, wish, floor, seen, life, is_settled }
     }
 
+    /// What it wants of the lease now.
+    #[must_use]
+    pub fn wish(&self, now: Duration) -> Wish {
+        if now < self.back_at { Wish::Release } else { Wish::Lead }
+    }
+
     /// Takes in what Redis answered to a question that was sent at `sent_at`: the lease lives from then on, at most.
     pub fn hear(&mut self, sent_at: Duration, now: Duration, pulse: &Pulse) {
         if pulse.epoch < self.floor {
@@ -211,9 +231,47 @@ impl Member {
         self.floor = pulse.epoch;
         self.stored = pulse.stored;
         self.lease = pulse.is_ours.then_some((pulse.epoch, sent_at + self.life.min(pulse.left)));
-        if pulse.is_ours || !pulse.left.is_zero() && pulse.fresh < self.patience {
+        if pulse.is_ours || !pulse.left.is_zero() && pulse.fresh < self.waits() {
             self.well_at = now;
         }
+    }
+
+    /// Takes in that it could not read or write what is shared. A leader for which that goes on stands back.
+    pub fn fail(&mut self, now: Duration) {
+        let since = *self.failing_since.get_or_insert(now);
+        let is_leading = self.lease.is_some_and(|(_, until)| now < until);
+        if is_leading && self.waits() / 2 <= now.saturating_sub(since) {
+            self.lease = None;
+            self.back_at = now + self.waits();
+        }
+    }
+
+    /// Takes in that it could.
+    pub fn succeed(&mut self) {
+        self.failing_since = None;
+    }
+
+    /// Whether it has failed to read what is there for so long that everybody has had a turn: then it may be given up.
+    #[must_use]
+    pub fn may_give_up(&self, now: Duration) -> bool {
+        self.failing_since.is_some_and(|since| self.patience <= now.saturating_sub(since))
+    }
+
+    /// Whether somebody leads, as far as it has heard of late.
+    #[must_use]
+    pub fn is_led(&self, now: Duration) -> bool {
+        now.saturating_sub(self.well_at) < self.life
+    }
+
+    /// When the lease ends that it has, unless it is renewed.
+    #[must_use]
+    pub fn leads_until(&self) -> Option<Duration> {
+        self.lease.map(|(_, until)| until)
+    }
+
+    /// How long it waits for a leader, or for what one writes.
+    fn waits(&self) -> Duration {
+        if self.has_content { self.patience } else { self.life }
     }
 
     /// Takes in that the lease is with somebody else: Redis has refused a write.
@@ -224,10 +282,11 @@ impl Member {
     /// What to do now.
     #[must_use]
     pub fn role(&self, now: Duration) -> Role {
-        let patience = if self.has_content { self.patience } else { self.life };
+        let waits = self.waits();
+        let is_over = |since: Duration| waits <= now.saturating_sub(since);
         match self.lease {
             Some((epoch, until)) if now < until => Role::Leading(epoch),
-            _ if patience <= now.saturating_sub(self.well_at) => Role::Alone,
+            _ if is_over(self.well_at) || self.failing_since.is_some_and(is_over) => Role::Alone,
             _ => Role::Following,
         }
     }

@@ -1,9 +1,10 @@
 //! What Redis does for us in one piece, in Lua: [`BEAT`] and [`COMMIT`] are [`Shelf`](super::protocol::Shelf) in its
 //! words. Every write but that of what administrators ask for checks the fencing token.
 
-/// Answers a replica. Keys: the state, the chunks that are missing, what administrators ask for. Arguments: who asks,
-/// its wish, its floor, the epoch and the sequence that it has seen, the life of its lease in ms, whether it has written
-/// all, the channel. The leader gets, once, what others miss and what is asked for.
+/// Answers a replica. Keys: the state, the chunks that are missing, what administrators ask for, the secret. Arguments:
+/// who asks, its wish, its floor, the epoch and the sequence that it has seen, the life of its lease in ms, whether it
+/// has written all, the channel, the secret that it goes by. The leader gets what others miss, once, and what is asked
+/// for until it has taken that in; and it keeps its secret where Redis has lost the one that there was.
 pub(super) const BEAT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -13,6 +14,14 @@ local epoch, holder, till, fresh_at = number(1), kept[2] or '', number(3), numbe
 local stored_epoch, stored_sequence = number(4), number(5)
 local replica, wish, floor = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local seen_epoch, seen_sequence, life = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+if now + life < till then
+  till = now + life
+  redis.call('HSET', KEYS[1], 'until', till)
+end
+if now < fresh_at then
+  fresh_at = now
+  redis.call('HSET', KEYS[1], 'fresh_at', fresh_at)
+end
 local lost = stored_epoch < seen_epoch or stored_epoch == seen_epoch and stored_sequence < seen_sequence
 if lost and epoch <= seen_epoch then floor = math.max(floor, seen_epoch + 1) end
 if epoch < floor then
@@ -33,8 +42,8 @@ elseif holder == replica and now < till then
     redis.call('HSET', KEYS[1], 'fresh_at', now)
   end
 elseif holder == '' or till <= now then
-  epoch, holder, till, fresh_at = epoch + 1, replica, now + life, now
-  redis.call('HSET', KEYS[1], 'epoch', epoch, 'holder', holder, 'until', till, 'fresh_at', now)
+  epoch, holder, till = epoch + 1, replica, now + life
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'holder', holder, 'until', till)
 end
 local ours, left = 0, 0
 if holder == replica then ours = 1 end
@@ -43,9 +52,10 @@ local missing, asked = {}, {}
 if ours == 1 then
   missing = redis.call('SPOP', KEYS[2], 256)
   asked = redis.call('HGETALL', KEYS[3])
-  if 0 < #asked then redis.call('DEL', KEYS[3]) end
+  if ARGV[9] ~= '' then redis.call('SET', KEYS[4], ARGV[9], 'NX') end
 end
-return {epoch, ours, left, stored_epoch, stored_sequence, math.max(0, now - fresh_at), missing, asked}
+local secret = redis.call('GET', KEYS[4]) or ''
+return {epoch, ours, left, stored_epoch, stored_sequence, math.max(0, now - fresh_at), missing, asked, secret}
 ";
 
 /// What the scripts of the leader begin with: whoever is not the leader is refused. Arguments: who writes, its epoch.
@@ -81,6 +91,13 @@ for at = 2, #KEYS do there[at - 1] = redis.call('EXPIRE', KEYS[at], ARGV[3]) end
 return there
 ";
 
+/// Forgets what administrators asked for, unless it is asked for again. More keys: what they ask for. More arguments: the
+/// registry and what was asked, as it stood there.
+const DONE: &str = r"
+if redis.call('HGET', KEYS[2], ARGV[3]) == ARGV[4] then redis.call('HDEL', KEYS[2], ARGV[3]) end
+return 'accepted'
+";
+
 /// Drops chunks that nobody needs any more. More keys: theirs.
 const DROP: &str = r"
 for at = 2, #KEYS do redis.call('UNLINK', KEYS[at]) end
@@ -94,6 +111,7 @@ pub(super) struct Scripts {
     pub(super) commit: redis::Script,
     pub(super) put: redis::Script,
     pub(super) touch: redis::Script,
+    pub(super) done: redis::Script,
     pub(super) drop: redis::Script,
 }
 
@@ -105,6 +123,7 @@ impl Scripts {
             commit: fenced(COMMIT),
             put: fenced(PUT),
             touch: fenced(TOUCH),
+            done: fenced(DONE),
             drop: fenced(DROP),
         }
     }

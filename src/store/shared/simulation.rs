@@ -13,6 +13,8 @@ const SCHEDULES: u64 = 2_000;
 const FAULTY_STEPS: u64 = 400;
 const QUIET_STEPS: u64 = 200;
 const STEP: Duration = Duration::from_millis(100);
+/// How far the clock of Redis may be ahead.
+const MAX_AHEAD: Duration = Duration::from_mins(10);
 
 /// What travels, and arrives at its time.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,8 @@ struct Replica {
     life: u64,
     /// It does nothing until then, as under SIGSTOP.
     stopped_until: Duration,
+    /// Until when it can neither read nor write, though it is heard.
+    unable_until: Duration,
     /// Whether a commit is under way.
     is_committing: bool,
     next_ask: Duration,
@@ -45,6 +49,8 @@ struct World {
     messages: Vec<(Duration, Message)>,
     /// Until when Redis answers nothing.
     down_until: Duration,
+    /// How far the clock of Redis is ahead: it is set forward and back.
+    ahead: Duration,
     /// Who wrote each generation that was accepted, and since which loss of data.
     authors: HashMap<(u64, Number), u64>,
     losses: u64,
@@ -65,6 +71,7 @@ impl World {
             replicas,
             messages: Vec::new(),
             down_until: Duration::ZERO,
+            ahead: MAX_AHEAD / 2,
             authors: HashMap::new(),
             losses: 0,
             accepted: 0,
@@ -117,6 +124,13 @@ impl World {
             let index = self.random.usize(..REPLICAS);
             self.replicas[index].stopped_until = self.now + STEP * self.random.u32(5..80);
         }
+        if self.chance(60) {
+            let index = self.random.usize(..REPLICAS);
+            self.replicas[index].unable_until = self.now + STEP * self.random.u32(5..300);
+        }
+        if self.chance(200) {
+            self.ahead = MAX_AHEAD.mul_f64(self.random.f64());
+        }
         if self.chance(100) {
             let index = self.random.usize(..REPLICAS);
             let life = self.replicas[index].life + 1;
@@ -128,11 +142,11 @@ impl World {
         let is_down = self.now < self.down_until;
         match message {
             Message::Ask { from, life, sent_at, ask } if !is_down => {
-                let pulse = self.shelf.beat(self.now, &ask);
+                let pulse = self.shelf.beat(self.now + self.ahead, &ask);
                 self.send(Message::Answer { to: from, life, sent_at, pulse });
             }
             Message::Commit { from, life, replica, epoch, base, next } if !is_down => {
-                let verdict = self.shelf.commit(self.now, replica, epoch, base, next);
+                let verdict = self.shelf.commit(self.now + self.ahead, replica, epoch, base, next);
                 self.note(replica, next, verdict);
                 self.send(Message::Verdict { to: from, life, next, verdict });
             }
@@ -185,21 +199,28 @@ impl World {
         }
         let replica = &mut self.replicas[index];
         let (id, life) = (replica.id, replica.life);
-        let asks = (replica.next_ask <= now).then(|| replica.member.ask(Wish::Lead, true));
+        let is_able = replica.unable_until <= now;
+        let asks = (replica.next_ask <= now).then(|| replica.member.ask(replica.member.wish(now), is_able));
         if asks.is_some() {
             replica.next_ask = now + replica.member.interval();
             // A question that nobody has answered is given up, and so is a write.
             replica.is_committing &= !now.as_millis().is_multiple_of(2_000);
         }
         // Content is there to be fetched at once: only the decision counts here.
-        if let Some(number) = replica.member.news() {
+        if is_able {
+            replica.member.succeed();
+        } else if replica.member.news().is_some() || matches!(replica.member.role(now), Role::Leading(_)) {
+            replica.member.fail(now);
+        }
+        let news = replica.member.news().filter(|_| is_able);
+        if let Some(number) = news {
             assert!(replica.member.may_take(number), "no replica goes back");
             let before = replica.member.seen();
             replica.member.take(number);
             assert!(before < replica.member.seen(), "no replica goes back");
         }
         let commit = match replica.member.role(now) {
-            Role::Leading(epoch) if !replica.is_committing => {
+            Role::Leading(epoch) if is_able && !replica.is_committing => {
                 replica.member.next(epoch).map(|(base, next)| (epoch, base, next))
             }
             _ => None,
@@ -223,7 +244,7 @@ impl Replica {
     fn new(random: &mut fastrand::Rng, now: Duration, life: u64) -> Self {
         let id = random.u64(1..);
         let member = Member::new(id, LIFE, now, random.f64());
-        Self { member, id, life, stopped_until: now, is_committing: false, next_ask: now }
+        Self { member, id, life, stopped_until: now, unable_until: now, is_committing: false, next_ask: now }
     }
 }
 
@@ -235,6 +256,7 @@ fn never_two_leaders_are_believed_and_nobody_goes_back() {
         (0..FAULTY_STEPS).for_each(|_| world.step());
         world.is_faulty = false;
         world.down_until = Duration::ZERO;
+        world.replicas.iter_mut().for_each(|replica| replica.unable_until = Duration::ZERO);
         (0..QUIET_STEPS).for_each(|_| world.step());
         assert_eq!(world.leaders(), 1, "seed {seed}: one leads when all is well");
         let stored = world.shelf.stored;
@@ -307,4 +329,72 @@ fn who_hears_of_no_leader_goes_on_alone_after_a_while() {
     leader.hear(at(60), at(60), &shelf.beat(at(60), &leader.ask(Wish::Lead, true)));
     follower.hear(at(60), at(60), &shelf.beat(at(60), &follower.ask(Wish::Lead, true)));
     assert_eq!(follower.role(at(60)), Role::Following);
+}
+
+#[test]
+fn a_leader_that_cannot_write_lets_another_try() {
+    let (mut shelf, at) = (Shelf::default(), Duration::from_secs);
+    let mut unable = Member::new(1, LIFE, at(0), 0.0);
+    let mut able = Member::new(2, LIFE, at(0), 0.0);
+    for member in [&mut unable, &mut able] {
+        member.take(Number { epoch: 0, sequence: 1 });
+    }
+    shelf.stored = Number { epoch: 0, sequence: 1 };
+    let mut leads = Vec::new();
+    for second in 0..40 {
+        for member in [&mut unable, &mut able] {
+            let is_settled = member.replica == 2;
+            member.hear(
+                at(second),
+                at(second),
+                &shelf.beat(at(second), &member.ask(member.wish(at(second)), is_settled)),
+            );
+        }
+        if matches!(unable.role(at(second)), Role::Leading(_)) {
+            unable.fail(at(second));
+        }
+        leads.push(shelf.holder);
+    }
+    // Half its patience of six lives.
+    assert_eq!(leads[8..12], [Some(1), Some(1), Some(2), Some(2)], "{leads:?}");
+    assert!(leads[12..].iter().all(|holder| *holder == Some(2)));
+    assert_eq!(able.role(at(39)), Role::Leading(2));
+    // It heard of a leader all the time; what it cannot do itself does not keep others from it.
+    unable.succeed();
+    assert_eq!(unable.role(at(39)), Role::Following);
+}
+
+#[test]
+fn who_cannot_read_what_the_leader_writes_goes_on_alone_until_it_can() {
+    let (mut shelf, at) = (Shelf::default(), Duration::from_secs);
+    let mut leader = Member::new(1, LIFE, at(0), 0.0);
+    let mut follower = Member::new(2, LIFE, at(0), 0.0);
+    follower.take(Number { epoch: 0, sequence: 1 });
+    for second in 0..30 {
+        for member in [&mut leader, &mut follower] {
+            member.hear(at(second), at(second), &shelf.beat(at(second), &member.ask(Wish::Lead, true)));
+        }
+        follower.fail(at(second));
+        let expected = if second < 18 { Role::Following } else { Role::Alone };
+        assert_eq!(follower.role(at(second)), expected, "{second}");
+    }
+    assert!(follower.is_led(at(29)) && follower.may_give_up(at(29)));
+    follower.succeed();
+    assert_eq!(follower.role(at(29)), Role::Following);
+}
+
+#[test]
+fn a_clock_that_goes_back_gives_nobody_a_longer_lease() {
+    let (mut shelf, at) = (Shelf::default(), Duration::from_secs);
+    let mut dead = Member::new(1, LIFE, at(0), 0.0);
+    dead.hear(at(0), at(0), &shelf.beat(at(9_000), &dead.ask(Wish::Lead, true)));
+    dead.hear(at(0), at(0), &shelf.beat(at(9_000), &dead.ask(Wish::Lead, true)));
+    let mut other = Member::new(2, LIFE, at(0), 0.0);
+    // An hour earlier by its clock, and a second later by ours.
+    for (second, role) in [(1, Role::Following), (3, Role::Following), (4, Role::Leading(2))] {
+        other.take(Number { epoch: 0, sequence: 1 });
+        other.hear(at(second), at(second), &shelf.beat(at(5_400 + second), &other.ask(Wish::Lead, true)));
+        assert_eq!(other.role(at(second)), role, "{second}");
+    }
+    assert!(shelf.fresh_at <= at(5_404), "what is said to be new is not from later");
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::book::{Book, Held};
-use super::chunk::{Chunk, ChunkId, unpack};
+use super::chunk::{Chunk, ChunkId, MAX_NAMES_BYTES, MAX_SMALL_BYTES};
 use super::manifest::{CatalogPart, ListingPart};
 use crate::catalog::entry::{Entry, Name, check_key};
 use crate::catalog::feed::{Event, Feed, Incarnation, MAX_EVENTS, Parts};
@@ -25,7 +25,7 @@ use crate::store::servers::{add, push};
 /// # Errors
 /// What is wrong with them.
 pub fn names(chunk: &Chunk, provenance_key: &str, previous: Option<&Listing>) -> Result<Arc<[Arc<Listed>]>, Problem> {
-    let content = unpack(chunk.id, &chunk.bytes)?;
+    let content = chunk.unpack(MAX_NAMES_BYTES)?;
     let text = std::str::from_utf8(&content).map_err(|_| Problem::damaged("a line in it is not UTF-8"))?;
     let mut reader = Lines::new(provenance_key);
     let mut names: Vec<Arc<Listed>> = Vec::new();
@@ -71,7 +71,7 @@ fn shared(listed: Listed, previous: Option<&Listing>) -> Arc<Listed> {
 /// # Errors
 /// What is wrong with it.
 pub fn index(chunk: &Chunk) -> Result<Vec<ChunkId>, Problem> {
-    let content = unpack(chunk.id, &chunk.bytes)?;
+    let content = chunk.unpack(MAX_SMALL_BYTES)?;
     let (ids, rest) = content.as_chunks::<32>();
     if !rest.is_empty() {
         return Err(Problem::damaged("a list of chunks is cut short"));
@@ -103,7 +103,7 @@ pub fn listing(part: &ListingPart, ids: &[ChunkId], book: &Book) -> Result<Arc<L
 /// # Errors
 /// What is wrong with them.
 pub fn refused(chunk: &Chunk) -> Result<RefusedEntries, Problem> {
-    let content = unpack(chunk.id, &chunk.bytes)?;
+    let content = chunk.unpack(MAX_SMALL_BYTES)?;
     let refused: RefusedEntries =
         serde_json::from_slice(&content).map_err(|error| Problem::Damaged(format!("refused entries: {error}")))?;
     if MAX_REFUSED.min(refused.count) < refused.entries.len() {
@@ -140,7 +140,7 @@ fn lines(ids: &[ChunkId], book: &Book) -> Result<String, Problem> {
     let mut content = Vec::new();
     for id in ids {
         let chunk = book.bytes(*id).ok_or_else(|| Problem::damaged("a chunk of it is not there"))?;
-        content.write_all(&unpack(*id, &chunk.bytes)?).map_err(Problem::written)?;
+        content.write_all(&chunk.unpack(MAX_SMALL_BYTES)?).map_err(Problem::written)?;
     }
     String::from_utf8(content).map_err(|_| Problem::damaged("a line in it is not UTF-8"))
 }

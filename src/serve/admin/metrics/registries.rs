@@ -71,7 +71,7 @@ fn add_listing(sheet: &mut Sheet, name: &str, status: &Status) {
     sheet.gauge(REGISTRY_VERSIONS, &[name], listed.map_or(0, |listing| listing.versions));
     sheet.gauge(REGISTRY_BYTES, &[name], listed.map_or(0, |listing| listing.bytes));
     sheet.gauge(REFUSED_ENTRIES, &[name], status.refused.count);
-    sheet.gauge(HELD, &[name], status.held.is_some());
+    sheet.gauge(HELD, &[name], status.held_facts().is_some());
     if let Some(listed_at) = status.listed_at {
         sheet.gauge(SYNCED_AT, &[name], listed_at.as_second());
     }
