@@ -91,7 +91,7 @@ impl App {
         let own_id = secret.id(&config.registries);
         let own_ids = OwnIds::of(Some(own_id.clone()));
         let changed = Arc::new(Notify::new());
-        let surroundings = Surroundings::new(config, own_ids, changed)?;
+        let surroundings = Surroundings::new(config, own_ids, changed)?.with_common(replicas::look_ups(config)?);
         let traces = traces::start(&loaded.traces, surroundings.network());
         let members = surroundings.members(config)?;
 

@@ -8,6 +8,7 @@ use super::{AppError, Network, OwnIds, Policy, Registry, refresh};
 use crate::config::{Config, ConfigError};
 use crate::registry::config::Config as RegistryConfig;
 use crate::registry::limits::Limits;
+use crate::registry::lookup::common::Common;
 use crate::registry::{Settings, health};
 use crate::shutdown::Lifecycle;
 
@@ -18,6 +19,7 @@ pub(super) struct Surroundings {
     provenance_key: Arc<str>,
     pub(super) own_ids: OwnIds,
     pub(super) policy: Arc<Policy>,
+    common: Option<Arc<dyn Common>>,
     /// Told whenever the catalog may have to change.
     pub(super) changed: Arc<Notify>,
 }
@@ -50,8 +52,14 @@ impl Surroundings {
             provenance_key: config.provenance.key.as_str().into(),
             own_ids,
             policy: Arc::new(policy(config)),
+            common: None,
             changed,
         })
+    }
+
+    /// The same, with look-ups that meet those of other replicas.
+    pub(super) fn with_common(self, common: Option<Arc<dyn Common>>) -> Self {
+        Self { common, ..self }
     }
 
     /// The way out.
@@ -101,6 +109,7 @@ impl Surroundings {
             read_through: section.read_through.unwrap_or(true),
             provenance_key: Arc::clone(&self.provenance_key),
             own_ids: self.own_ids.clone(),
+            common: self.common.clone(),
         };
         let rules = section.rules().map_err(|error| problem(error.to_string()))?;
         let target = section.target().map_err(|found| {

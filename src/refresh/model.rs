@@ -249,6 +249,7 @@ pub(super) fn registry() -> Arc<Registry> {
         provenance_key: "k".into(),
         read_through: false,
         own_ids: OwnIds::default(),
+        common: None,
     };
     let (rules, target) = (config.rules().expect("rules"), config.target().expect("a target"));
     Arc::new(Registry::new(rules, target, settings, &network, Arc::new(Notify::new())).expect("a client"))

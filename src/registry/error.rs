@@ -54,6 +54,12 @@ pub enum FetchError {
     /// Nothing was asked: the rate that the registry allows left no room for it.
     #[error("not asked: `max_rate` left no room for it in time")]
     NoRoom,
+    /// Nothing was asked: all replicas together have looked names up here as often as they may.
+    #[error("not asked: the replicas of this proxy have looked up as many names there as they may in a minute")]
+    Spent,
+    /// Another replica has asked, and had no answer.
+    #[error("{0} (as another replica found)")]
+    Elsewhere(String),
     /// Nothing was asked: this process, or the system, has no file descriptor left to ask with.
     #[error("not asked: no file descriptor is left here (`ulimit -n`)")]
     NoDescriptor,
@@ -102,6 +108,8 @@ impl FetchError {
             Self::Timeout(_)
             | Self::Busy(_)
             | Self::NoRoom
+            | Self::Spent
+            | Self::Elsewhere(_)
             | Self::NoDescriptor
             | Self::Interrupted(_)
             | Self::Partial
@@ -118,13 +126,13 @@ impl FetchError {
     /// Whether this says nothing about the registry's health: it asked us to slow down, or was not asked.
     #[must_use]
     pub fn tells_nothing(&self) -> bool {
-        matches!(self, Self::Status { status: 429, .. } | Self::NoRoom | Self::NoDescriptor)
+        matches!(self, Self::Status { status: 429, .. } | Self::NoRoom | Self::Spent | Self::NoDescriptor)
     }
 
     /// Whether the registry was not asked at all.
     #[must_use]
     pub fn was_not_asked(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::NoRoom | Self::NoDescriptor)
+        matches!(self, Self::Busy(_) | Self::NoRoom | Self::Spent | Self::NoDescriptor)
     }
 
     /// Whether there is nothing at the URL.

@@ -4,6 +4,7 @@
 //! What comes of it never counts for health, so nothing here calls `observe`. When to ask, and what becomes of the
 //! answer, `serve::read_through` decides.
 
+pub mod common;
 mod lane;
 
 use std::sync::Arc;
@@ -46,6 +47,15 @@ pub enum Asked {
     All,
     /// One version.
     Exactly(Box<str>),
+}
+
+/// What a registry said, and when.
+#[derive(Debug)]
+pub struct Answer {
+    /// What it said.
+    pub said: LookUp,
+    /// How long ago, where it was another replica of this proxy that asked.
+    pub age: Duration,
 }
 
 /// What a registry said.
@@ -113,19 +123,21 @@ impl Ticket {
     }
 
     /// Asks the registry. The answer counts only where it is for the very name, and version, that was asked for.
-    pub async fn look_up(self, name: &Name, asked: &Asked) -> LookUp {
+    /// `negative_ttl` is how long other replicas go by it, where it says that there is no such thing.
+    pub async fn look_up(self, name: &Name, asked: &Asked, negative_ttl: Duration) -> Answer {
         let span = Span::part("look up", || {
             vec![
                 trace::text(REGISTRY_ATTRIBUTE, self.registry.name()),
                 trace::text("mcp_registry_proxy.server_name", name.as_str()),
             ]
         });
-        let asking = timeout(LOOK_UP_TIMEOUT, span.run(self.registry.ask(name, asked)));
-        let answer = asking.await.unwrap_or(Err(FetchError::Timeout(LOOK_UP_TIMEOUT)));
+        let asking = timeout(LOOK_UP_TIMEOUT, span.run(self.registry.ask(name, asked, negative_ttl)));
+        let (answer, age) =
+            asking.await.unwrap_or_else(|_| (Err(FetchError::Timeout(LOOK_UP_TIMEOUT)), Duration::ZERO));
         if let Some(error) = answer.as_ref().err().filter(|error| !error.is_not_found()) {
             span.fail(|| error.to_string());
         }
-        match answer {
+        let said = match answer {
             Ok(entries) => LookUp::Found(entries),
             Err(error) if error.is_not_found() => LookUp::NotListed,
             Err(error) => {
@@ -134,17 +146,37 @@ impl Ticket {
                 }
                 LookUp::NoAnswer(error)
             }
-        }
+        };
+        Answer { said, age }
     }
 }
 
 impl Registry {
-    async fn ask(&self, name: &Name, asked: &Asked) -> Result<Vec<Arc<Entry>>, FetchError> {
+    async fn ask(
+        &self,
+        name: &Name,
+        asked: &Asked,
+        negative_ttl: Duration,
+    ) -> (Result<Vec<Arc<Entry>>, FetchError>, Duration) {
         let Origin::Http(http) = &self.source else {
-            return Err(FetchError::File("a file answers no questions".to_owned()));
+            return (Err(FetchError::File("a file answers no questions".to_owned())), Duration::ZERO);
         };
         let url = route(&http.candidates().0, name, asked);
-        let body = http.client.ask(&url, limits(self.settings.limits), LOOK_UP_TIMEOUT).await?;
+        let ask = http.client.ask(&url, limits(self.settings.limits), LOOK_UP_TIMEOUT);
+        let (body, age) = match &self.settings.common {
+            Some(common) => self.ask_in_common(&**common, &url, negative_ttl, ask).await,
+            None => (ask.await, Duration::ZERO),
+        };
+        (self.entries_of(body, name, asked).await, age)
+    }
+
+    async fn entries_of(
+        &self,
+        body: Result<Vec<u8>, FetchError>,
+        name: &Name,
+        asked: &Asked,
+    ) -> Result<Vec<Arc<Entry>>, FetchError> {
+        let body = body?;
         let previous = self.status().served_listing().cloned();
         let (name, asked) = (name.clone(), asked.clone());
         Ok(self.decode_with(previous, move |context| decode(&body, context, &name, &asked)).await?)

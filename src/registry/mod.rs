@@ -68,6 +68,7 @@ use limits::Limits;
 use lineage::LineageWatch;
 pub use lineage::{LINEAGE_HEADER, OwnIds};
 use lookup::Lane;
+use lookup::common::Common;
 pub use network::Network;
 pub use observe::RefreshRequests;
 pub use pages::Fetched;
@@ -92,6 +93,8 @@ pub struct Settings {
     pub read_through: bool,
     /// Our own ids, by which loops are found.
     pub own_ids: OwnIds,
+    /// Where look-ups meet those of other replicas of this proxy, where there are some.
+    pub common: Option<Arc<dyn Common>>,
 }
 
 /// One configured registry: how to ask it, and what is known of it.

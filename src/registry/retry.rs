@@ -24,6 +24,8 @@ pub fn is_retryable(error: &FetchError) -> bool {
         | FetchError::Timeout(_)
         | FetchError::Busy(_)
         | FetchError::NoRoom
+        | FetchError::Spent
+        | FetchError::Elsewhere(_)
         | FetchError::NoDescriptor
         | FetchError::Interrupted(_)
         | FetchError::Partial

@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::catalog::merge::Policy;
 use crate::registry::Registry;
-use crate::registry::lookup::{LookUp, Refusal, Ticket};
+use crate::registry::lookup::{Answer, LookUp, Refusal, Ticket};
 use crate::trace::{self, KeyValue, Span};
 
 pub(super) use answer::Awaited;
@@ -233,18 +233,19 @@ struct Landing {
 impl Landing {
     /// Tells what has been found by now, for those who cannot wait for the rest.
     fn report(&self, found: Found) {
-        let outcome = Arc::new(self.outcome(found, false));
+        let outcome = Arc::new(self.outcome(found, false, Duration::ZERO));
         self.sender.send_replace(Report::UnderWay(Some(outcome)));
     }
 
-    fn land(self, found: Found, is_whole: bool) {
-        let outcome = Arc::new(self.outcome(found, is_whole));
+    /// Leaves what was found, of which the oldest part is so old.
+    fn land(self, found: Found, is_whole: bool, age: Duration) {
+        let outcome = Arc::new(self.outcome(found, is_whole, age));
         let is_stored = self.read_through.kept.put(self.key.clone(), Arc::clone(&outcome));
         self.sender.send_replace(Report::Landed(outcome, is_stored));
     }
 
-    fn outcome(&self, found: Found, is_whole: bool) -> Outcome {
-        Outcome::new(self.candidates.clone(), found, is_whole, self.negative_ttl)
+    fn outcome(&self, found: Found, is_whole: bool, age: Duration) -> Outcome {
+        Outcome::new(self.candidates.clone(), found, is_whole, self.negative_ttl, age)
     }
 }
 
@@ -272,15 +273,19 @@ async fn ask_all(landing: Landing, tickets: Vec<Ticket>) {
     let tally = &landing.read_through.tally;
     let mut asking = JoinSet::new();
     for ticket in tickets {
-        let key = landing.key.clone();
+        let (key, negative_ttl) = (landing.key.clone(), landing.negative_ttl);
         asking.spawn(trace::carried(async move {
             let registry = Arc::clone(ticket.registry());
-            (registry, ticket.look_up(&key.name, &key.asked).await)
+            (registry, ticket.look_up(&key.name, &key.asked, negative_ttl).await)
         }));
     }
-    let mut found = Vec::new();
+    let (mut found, mut oldest) = (Vec::new(), Duration::ZERO);
     while let Some(answered) = asking.join_next().await {
-        let counter = match answered {
+        let said = answered.map(|(registry, Answer { said, age })| {
+            oldest = oldest.max(age);
+            (registry, said)
+        });
+        let counter = match said {
             Ok((registry, LookUp::Found(entries))) => {
                 found.push((Arc::downgrade(&registry), entries));
                 landing.report(found.clone());
@@ -300,7 +305,7 @@ async fn ask_all(landing: Landing, tickets: Vec<Ticket>) {
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
-    landing.land(found, is_whole);
+    landing.land(found, is_whole, oldest);
 }
 
 #[cfg(test)]

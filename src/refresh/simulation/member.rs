@@ -122,6 +122,7 @@ impl Member {
             provenance_key: "k".into(),
             read_through: false,
             own_ids: OwnIds::default(),
+            common: None,
         };
         let (rules, target) = (config.rules().expect("rules"), config.target().expect("a target"));
         let witness = Witness::new(settings.health.clone());

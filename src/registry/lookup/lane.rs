@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// The most look-ups at one registry in any minute. The official one allows 180 requests of all kinds.
-const MAX_A_MINUTE: usize = 30;
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const MAX_A_MINUTE: usize = 30;
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 /// The most at a time.
 const MAX_AT_A_TIME: usize = 4;
 /// How long a 429 keeps us from asking where it does not say for how long, and what it may say.

@@ -46,14 +46,21 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// `is_whole` says whether everybody has answered.
-    pub(super) fn new(candidates: Vec<Weak<Registry>>, found: Found, is_whole: bool, negative_ttl: Duration) -> Self {
+    /// `is_whole` says whether everybody has answered, `age` how long ago the first of them did.
+    pub(super) fn new(
+        candidates: Vec<Weak<Registry>>,
+        found: Found,
+        is_whole: bool,
+        negative_ttl: Duration,
+        age: Duration,
+    ) -> Self {
         let ttl = match (is_whole, found.is_empty()) {
             (true, true) => negative_ttl,
             (true, false) => FOUND_TTL,
             (false, true) => UNSURE_TTL.min(negative_ttl),
             (false, false) => UNSURE_TTL,
         };
+        let ttl = ttl.saturating_sub(age);
         let (landed_at, landed) = (Timestamp::now(), Instant::now());
         Self { candidates, found, is_whole, landed_at, landed, ttl, rendered: Mutex::default() }
     }
@@ -176,7 +183,7 @@ mod tests {
     fn how_long_it_is_remembered_depends_on_what_it_is() {
         let ttl = |found: bool, is_whole: bool, negative: u64| {
             let found = if found { vec![(Weak::new(), Vec::new())] } else { Vec::new() };
-            Outcome::new(Vec::new(), found, is_whole, Duration::from_secs(negative)).ttl.as_secs()
+            Outcome::new(Vec::new(), found, is_whole, Duration::from_secs(negative), Duration::ZERO).ttl.as_secs()
         };
         assert_eq!(ttl(true, true, 30), 60);
         assert_eq!(ttl(false, true, 30), 30);
@@ -187,14 +194,17 @@ mod tests {
 
     #[test]
     fn what_is_left_of_it_is_said() {
-        let outcome = Outcome::new(Vec::new(), Vec::new(), true, Duration::from_secs(30));
+        let outcome = Outcome::new(Vec::new(), Vec::new(), true, Duration::from_secs(30), Duration::ZERO);
         let after = |seconds: u64| outcome.seconds_left(outcome.landed + Duration::from_secs(seconds));
         assert_eq!((after(0), after(20), after(40)), (30, 10, 0));
+        let age = Duration::from_secs(12);
+        let told = Outcome::new(Vec::new(), Vec::new(), true, Duration::from_secs(30), age);
+        assert_eq!(told.seconds_left(told.landed), 18, "another replica found out 12 s ago");
     }
 
     #[test]
     fn pages_are_not_kept_for_they_are_weighed_by_the_entry() {
-        let outcome = Outcome::new(Vec::new(), Vec::new(), true, Duration::from_secs(30));
+        let outcome = Outcome::new(Vec::new(), Vec::new(), true, Duration::from_secs(30), Duration::ZERO);
         let twice = |request: &CatalogRequest| {
             let make = || outcome.represent(request, b"body".to_vec(), Timestamp::UNIX_EPOCH);
             Arc::ptr_eq(&make(), &make())

@@ -38,7 +38,7 @@ async fn who_asks_for_the_same_waits_for_the_same_flight_and_later_ones_remember
     let landing = take_off(&read_through);
     let waiting = [prospect(&read_through), prospect(&read_through)];
     assert_eq!(read_through.counts().collapsed, 2);
-    landing.land(Vec::new(), true);
+    landing.land(Vec::new(), true, Duration::ZERO);
     for prospect in waiting {
         let (_, source) = prospect.outcome().await.expect("an outcome");
         assert_eq!(source, Source::Collapsed);
@@ -58,7 +58,7 @@ async fn nobody_waits_longer_than_the_limit_and_the_flight_goes_on() {
     // It counts from the flight's start: whoever comes late waits for what is left, or not at all.
     assert!(prospect(&read_through).outcome().await.is_none());
     assert_eq!(started.elapsed(), ReadThrough::MAX_WAIT);
-    landing.land(Vec::new(), true);
+    landing.land(Vec::new(), true, Duration::ZERO);
     assert!(read_through.kept.get(&key()).is_some());
 }
 

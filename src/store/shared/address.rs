@@ -4,6 +4,11 @@
 //! the name of the service before the database (`redis+sentinel://HOST:26379,HOST:26379/SERVICE/0`); and with `+cluster`
 //! and several hosts. User and password are for Redis; Sentinels are asked without.
 
+use secrecy::ExposeSecret as _;
+
+use super::Fault;
+use crate::store::Config;
+
 /// Where Redis is.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Address {
@@ -27,6 +32,15 @@ pub(super) enum Form {
 const MAX_HOSTS: usize = 32;
 
 impl Address {
+    /// Where the store of the configuration is, if it is shared.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub(super) fn of(config: &Config) -> Result<Option<Self>, Fault> {
+        let Some(url) = &config.url else { return Ok(None) };
+        Self::parse(url.expose_secret()).map(Some).map_err(|problem| Fault::Unwell(problem.to_owned()))
+    }
+
     /// The address in a URL; what would be right, where it is none. The URL is not repeated: it may hold a password.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         const ADVICE: &str = "is not a Redis URL; write redis://host:port or rediss://host:port";

@@ -13,12 +13,10 @@ use super::link::Link;
 use super::manifest::Manifest;
 use super::protocol::{Ask, Committed, Number, Pulse, Wish};
 use super::scripts::Scripts;
-use super::{CHUNK_LIFE, FORMAT, Fault};
+use super::{CHUNK_LIFE, FORMAT, Fault, PULSE_LIMIT};
 use crate::store::Config;
 use crate::store::identity::Secret;
 
-/// How long one question of the protocol may take, at most: less, where the lease is short.
-const PULSE_LIMIT: Duration = Duration::from_secs(1);
 /// How long a batch of chunks may take.
 const BATCH_LIMIT: Duration = Duration::from_secs(10);
 /// How many chunks, and how many bytes of them, are written at a time.
@@ -49,7 +47,8 @@ pub struct Shared {
 }
 
 #[derive(Debug)]
-struct Keys {
+pub(super) struct Keys {
+    pub(super) look_up: String,
     secret: String,
     state: String,
     chunk: String,
@@ -96,9 +95,7 @@ impl Shared {
     /// # Errors
     /// When the certificates cannot be used.
     pub fn of(config: &Config, authorities: Option<&[u8]>) -> Result<Option<Self>, Fault> {
-        use secrecy::ExposeSecret as _;
-        let Some(url) = &config.url else { return Ok(None) };
-        let address = Address::parse(url.expose_secret()).map_err(|problem| Fault::Unwell(problem.to_owned()))?;
+        let Some(address) = Address::of(config)? else { return Ok(None) };
         let keys = Keys::new(&config.prefix);
         let news = Arc::new(Notify::new());
         let limit = PULSE_LIMIT.min(config.lease / 2);
@@ -403,10 +400,11 @@ fn verdict_of(text: &str) -> Committed {
 }
 
 impl Keys {
-    fn new(prefix: &str) -> Self {
+    pub(super) fn new(prefix: &str) -> Self {
         let key = |name: &str| format!("{{{prefix}}}:{FORMAT}:{name}");
         Self {
             secret: format!("{{{prefix}}}:secret"),
+            look_up: key("look-up:"),
             state: key("state"),
             chunk: key("chunk:"),
             missing: key("missing"),
@@ -424,6 +422,6 @@ fn text_of(replica: u64) -> String {
     format!("{replica:016x}")
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

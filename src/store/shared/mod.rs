@@ -12,6 +12,7 @@
 //! | `{PREFIX}:1:chunk:HASH` | a chunk of a generation: compressed, under the BLAKE3 of its bytes; it lasts [`CHUNK_LIFE`], which the leader renews |
 //! | `{PREFIX}:1:missing` | a set: chunks that a replica looked for in vain |
 //! | `{PREFIX}:1:asked` | a hash: what administrators asked other replicas than the leader for |
+//! | `{PREFIX}:1:look-up:answer:HASH`, `…:asks:HASH` | what a look-up at a registry brought, or who is about to find out; when that registry was last looked names up at |
 //! | channel `{PREFIX}:1:news` | `new`: there is a generation; `free`: nobody leads |
 //!
 //! A *generation* is all that a replica needs to answer as the leader does: per registry the facts that
@@ -28,7 +29,7 @@
 //!
 //! [`protocol`] decides that, and says how. Every write of the leader is a script that checks its epoch, the fencing
 //! token; a generation takes the place of the one that its writer knows, or of none. Chunks that a generation no longer
-//! names, the leader drops a minute later; what a leader that crashed has left behind goes when its life ends.
+//! names, the leader drops ten minutes later; what a leader that crashed has left behind goes when its life ends.
 //!
 //! # Versions of the program side by side
 //!
@@ -46,14 +47,18 @@ pub mod unpack;
 mod address;
 mod client;
 mod link;
+mod look_ups;
 mod scripts;
 
 use std::time::Duration;
 
 pub use client::{Heard, READ_CHUNKS, Shared, Traffic, Wanted};
+pub use look_ups::LookUps;
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;
+/// How long one question of the protocol may take, at most: less, where the lease is short.
+const PULSE_LIMIT: Duration = Duration::from_secs(1);
 /// How long chunks last that nobody renews: replicas that are all down for longer begin anew.
 pub const CHUNK_LIFE: Duration = Duration::from_hours(24 * 7);
 

@@ -2,6 +2,7 @@
 
 mod faults;
 mod forms;
+mod look_ups;
 mod models;
 mod together;
 
