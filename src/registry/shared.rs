@@ -64,6 +64,16 @@ impl Report {
         self.listed_at
     }
 
+    /// Whether all that is new is another test with the same outcome, or another walk that changed nothing.
+    #[must_use]
+    pub fn differs_by_a_check_alone(&self, later: &Self) -> bool {
+        let has_same_outcome = match (&self.last_check, &later.last_check) {
+            (Some(was), Some(is)) => was.failure() == is.failure(),
+            (was, is) => was.is_none() && is.is_none(),
+        };
+        has_same_outcome && *self == Self { last_check: self.last_check.clone(), ..later.clone() }
+    }
+
     /// Whether the first attempt to fetch it has ended.
     #[must_use]
     pub fn is_attempted(&self) -> bool {

@@ -36,14 +36,12 @@ pub(super) struct Content {
     pub(super) led: Option<u64>,
     /// When it was last alone.
     pub(super) alone_at: Option<Instant>,
-    /// A generation that was sent, and of which nobody has said whether it is there.
-    pub(super) pending: Option<Base>,
+    /// A generation that was sent, and of which nobody has said whether it is there; and as it was sent.
+    pub(super) pending: Option<(Base, Vec<u8>)>,
     /// What was fetched of a generation that is not whole yet.
     pub(super) fetched: Book,
     /// Whether it leads over what it could not read: then it writes nothing before it has asked all registries.
     pub(super) has_given_up: bool,
-    /// Whether its feed is to go on as another one: nobody who runs has seen how the one before went on.
-    pub(super) is_first_to_lead: bool,
     /// What administrators want of the leader, and it has not been told.
     pub(super) unsent: Vec<(String, bool)>,
     /// What it has done of what they want.

@@ -1,7 +1,10 @@
 //! Whose it is to ask the registries: the leader's, for all; and what no other replica has, whoever has it asks itself.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::registry::Registry;
 use crate::store::shared::manifest::Manifest;
@@ -15,9 +18,18 @@ pub(super) struct Duties {
     shift: u64,
     /// The places that the leader asks; all, as long as nobody has written anything.
     shared: Option<HashSet<[u8; 32]>>,
+    /// The places that the leader does not ask, and since when: it may be about to.
+    new: HashMap<[u8; 32], Instant>,
+    /// How long they are left to it. Not all replicas read a changed configuration at once.
+    grace: Duration,
 }
 
 impl Duties {
+    /// Nobody's yet. What the leader does not ask is left to it for `grace`.
+    pub(super) fn new(grace: Duration) -> Self {
+        Self { grace, ..Self::default() }
+    }
+
     /// Takes in a role.
     pub(super) fn turn(&mut self, role: Role, registries: &[Arc<Registry>]) {
         let begins = match role {
@@ -28,6 +40,8 @@ impl Duties {
         };
         self.shift += u64::from(begins);
         self.role = Some(role);
+        let places: HashSet<_> = registries.iter().map(|registry| registry.place()).collect();
+        self.new.retain(|place, _| places.contains(place));
         for registry in registries {
             let is_ours = role != Role::Following || !self.is_shared(registry);
             if is_ours {
@@ -42,7 +56,13 @@ impl Duties {
         self.shared = Some(manifest.registries.iter().map(|part| part.place.bytes()).collect());
     }
 
-    fn is_shared(&self, registry: &Registry) -> bool {
-        self.shared.as_ref().is_none_or(|shared| shared.contains(&registry.place()))
+    fn is_shared(&mut self, registry: &Registry) -> bool {
+        let Some(shared) = &self.shared else { return true };
+        let place = registry.place();
+        if shared.contains(&place) {
+            self.new.remove(&place);
+            return true;
+        }
+        self.new.entry(place).or_insert_with(Instant::now).elapsed() < self.grace
     }
 }

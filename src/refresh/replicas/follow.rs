@@ -42,28 +42,42 @@ const READING: usize = 2;
 impl Replicas {
     /// Takes up what the leader has written, if that is news.
     pub(super) async fn follow(&self, content: &mut Content, members: &Arc<Members>) -> Result<(), Fault> {
-        self.pass_on_requests(content, members).await?;
         let are_new = content.members.as_ref().is_none_or(|known| !Arc::ptr_eq(known, members));
         let is_astray =
             content.is_own && content.base.as_ref().is_none_or(|base| base.manifest.digest == digest(members));
         let has_news = self.member().news().is_some();
         if !(has_news || is_astray || are_new) {
             // A registry that only this replica has, it asks itself.
-            return self.merge_own(content, members).await;
+            self.merge_own(content, members).await?;
+            return self.pass_on_requests(content, members).await;
         }
         self.take_up(content, members, Take::Everything).await?;
-        self.merge_own(content, members).await
+        self.merge_own(content, members).await?;
+        self.pass_on_requests(content, members).await
     }
 
-    /// Looks whether what there is can be read again, where it leads and follows nobody because of that.
+    /// Looks whether what the leader writes can be read again, where this replica is alone because it could not be. What
+    /// is read is taken up by who follows, a moment later.
     pub(super) async fn return_to_others(&self, content: &mut Content, members: &Arc<Members>) -> Result<(), Fault> {
-        let is_led = self.member().is_led(self.now());
-        if is_led { self.take_up(content, members, Take::Everything).await } else { Ok(()) }
+        if !self.member().is_led(self.now()) {
+            return Err(Fault::Moved);
+        }
+        let Some(manifest) = self.manifest().await? else { return Err(Fault::Moved) };
+        let before = content.base.as_ref().map(|base| Arc::clone(&base.book)).unwrap_or_default();
+        self.fetch(content, &manifest, members, before).await.map(drop)
+    }
+
+    /// The generation that is there, if there is one.
+    async fn manifest(&self) -> Result<Option<Manifest>, Fault> {
+        match self.shared.manifest().await? {
+            Some(packed) => Ok(Some(aside(move || Manifest::unpack(&packed)).await?)),
+            None => Ok(None),
+        }
     }
 
     /// Takes up the generation that is there.
     pub(super) async fn take_up(&self, content: &mut Content, members: &Arc<Members>, take: Take) -> Result<(), Fault> {
-        let Some(manifest) = self.shared.manifest().await? else {
+        let Some(manifest) = self.manifest().await? else {
             return if self.member().news().is_some() {
                 Err(Fault::Unreadable("it is not there".into()))
             } else {
@@ -170,6 +184,15 @@ impl Replicas {
         }
         content.settle(self, &sources).await;
         Ok(())
+    }
+
+    /// Does itself what administrators asked for while another one led, and that one has not been told of.
+    pub(super) fn ask_itself(&self, content: &mut Content, members: &Members) {
+        for (name, accept) in content.unsent.drain(..) {
+            if let Some(registry) = members.registries.iter().find(|registry| registry.name() == name) {
+                registry.request_refresh(accept);
+            }
+        }
     }
 
     /// Tells the leader what administrators ask this replica for.

@@ -29,6 +29,8 @@ const GRACE: Duration = Duration::from_mins(10);
 /// How often the leader lets its chunks last anew.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(CHUNK_LIFE.as_secs() / 24);
 
+/// How often it is written that registries were tested, where that is all that is new.
+const CHECKS_INTERVAL: Duration = Duration::from_secs(10);
 /// How many requests of administrators the leader remembers to have done: Redis tells it of each until it says so.
 const MAX_HEARD: usize = 64;
 
@@ -66,21 +68,27 @@ impl Replicas {
         self.take_up_first(content, members).await?;
         self.take_turn(Role::Leading(epoch));
         let Some((base, number)) = self.member().next(epoch) else { return Ok(()) };
+        self.ask_itself(content, members);
+        if content.pending.as_ref().is_some_and(|(pending, _)| pending.manifest.number == number) {
+            // It may be there already, and be it late: under this number nothing else may come.
+            self.deliver(content, epoch, base).await?;
+            self.refresh.changed.notify_one();
+            return Ok(());
+        }
         let is_new_epoch = content.led != Some(epoch);
-        self.run_errands(content, members, epoch, is_new_epoch).await?;
+        let has_lost_some = self.run_errands(content, members, epoch, is_new_epoch).await?;
         let (sources, known) = read(&members.registries)?;
         if content.has_given_up && !sources.are_attempted {
             self.go_alone(content, members).await;
-            return Ok(());
+            return Err(Fault::Moved);
         }
         content.is_cut(self, members, &sources.parts);
         let draft = self.next_catalog(content, members, &sources).await;
-        let must_write = is_new_epoch || draft.is_some() || base != self.member().seen();
+        let must_write = is_new_epoch || has_lost_some || draft.is_some() || base != self.member().seen();
         let writing = Writing { epoch, base, number, sources: &sources, known, draft: draft.as_ref(), must_write };
         if self.write(content, members, writing).await? {
             content.led = Some(epoch);
             (content.is_own, content.has_given_up) = (false, false);
-            content.is_first_to_lead &= draft.is_none();
         }
         if let Some(Draft { catalog, parts }) = draft {
             content.show(self, catalog, parts);
@@ -95,13 +103,12 @@ impl Replicas {
     async fn take_up_first(&self, content: &mut Content, members: &Arc<Members>) -> Result<(), Fault> {
         let Some(stored) = self.member().news() else { return Ok(()) };
         // Its own, of which it was not told that it arrived: what has been learned since counts more.
-        if let Some(base) = content.pending.take_if(|pending| pending.manifest.number == stored) {
+        if let Some((base, _)) = content.pending.take_if(|(pending, _)| pending.manifest.number == stored) {
             self.member().committed(stored);
             self.duties().note(&base.manifest);
             content.replace_base(base);
             return Ok(());
         }
-        content.is_first_to_lead |= content.base.is_none() && !content.is_own;
         let take = if content.is_own { Take::WhatIsNewer } else { Take::Everything };
         let taken = self.take_up(content, members, take).await;
         let is_there = self.member().news().is_none();
@@ -130,7 +137,9 @@ impl Replicas {
         let shared = content.base.as_ref().and_then(|base| base.catalog.clone());
         let previous = shared.unwrap_or_else(|| self.refresh.current.load().clone());
         let feed = previous.changes.load_full();
-        let feed = if content.is_first_to_lead { branch(&feed) } else { feed };
+        // Redis may have lost what the leader before said last, and clients may know it: no number comes again.
+        let is_of_another = |base: &Base| base.manifest.author != self.shared.replica();
+        let feed = if content.base.as_ref().is_some_and(is_of_another) { branch(&feed) } else { feed };
         Some(self.draft(&members.policy, sources, previous, feed).await)
     }
 
@@ -158,35 +167,44 @@ impl Replicas {
             catalog: part_before.map_or_else(|| Ok(Arc::clone(&catalog)), |part| Err(Box::new(part))),
         };
         let book = before.map(|base| Arc::clone(&base.book)).unwrap_or_default();
-        let (manifest, book, new) = aside(move || packed(materials, book)).await?;
+        let (manifest, book, new, bytes) = aside(move || packed(materials, book)).await?;
         if !self.leads_in(epoch) {
             return Err(Fault::Fenced);
         }
         self.shared.put(epoch, &new).await?;
         let next = Base { manifest, book: Arc::new(book), known, catalog: Some(catalog), feed: Some(feed) };
-        let next = content.pending.insert(next);
-        self.shared.commit(epoch, base, &next.manifest).await?;
-        self.member().committed(number);
-        self.duties().note(&next.manifest);
-        if let Some(next) = content.pending.take() {
-            content.replace_base(next);
-        }
+        content.pending = Some((next, bytes));
+        self.deliver(content, epoch, base).await?;
         Ok(true)
     }
 
-    /// Does what others want of the leader, and what is to be done once in an epoch.
+    /// Has Redis take the generation that is to be sent.
+    async fn deliver(&self, content: &mut Content, epoch: u64, base: Number) -> Result<(), Fault> {
+        let Some((next, bytes)) = &content.pending else { return Ok(()) };
+        let number = next.manifest.number;
+        self.shared.commit(epoch, base, number, bytes).await?;
+        self.member().committed(number);
+        self.duties().note(&next.manifest);
+        if let Some((next, _)) = content.pending.take() {
+            content.replace_base(next);
+        }
+        Ok(())
+    }
+
+    /// Does what others want of the leader, and what is to be done once in an epoch. Says whether chunks are lost for
+    /// good, so that others have to take their place.
     async fn run_errands(
         &self,
         content: &mut Content,
         members: &Members,
         epoch: u64,
         is_new_epoch: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let Errands { mut missing, asked } = self.take_errands();
         for wanted in asked {
             self.do_what_is_wanted(content, members, epoch, wanted).await?;
         }
-        let Some(base) = &content.base else { return Ok(()) };
+        let Some(base) = &mut content.base else { return Ok(false) };
         let is_due = content.touched_at.is_none_or(|at| TOUCH_INTERVAL < at.elapsed());
         if is_new_epoch || is_due {
             let ids: Vec<ChunkId> = base.book.ids().collect();
@@ -194,16 +212,23 @@ impl Replicas {
             content.touched_at = Some(Instant::now());
         }
         if missing.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        let (book, wanted) = (Arc::clone(&base.book), missing.into_iter().collect::<HashSet<_>>());
+        let (book, mut wanted) = (Arc::clone(&base.book), missing.into_iter().collect::<HashSet<_>>());
         let count = wanted.len();
+        let ids = wanted.clone();
         let again =
-            aside(move || wanted.into_iter().map(|id| pack::again(&book, id)).collect::<Result<Vec<_>, Problem>>());
+            aside(move || ids.into_iter().map(|id| pack::again(&book, id)).collect::<Result<Vec<_>, Problem>>());
         let again: Vec<Arc<Chunk>> = again.await?.into_iter().flatten().collect();
         self.shared.put(epoch, &again).await?;
         tracing::info!(missing = count, rewritten = again.len(), "rewrote chunks that Redis had lost");
-        Ok(())
+        // Those of the generation that another release wrote in another way come anew, under other names.
+        wanted.retain(|id| base.book.has(*id) && again.iter().all(|chunk| chunk.id != *id));
+        if wanted.is_empty() {
+            return Ok(false);
+        }
+        base.book = Arc::new(base.book.without(&wanted));
+        Ok(true)
     }
 
     /// Does what an administrator asked another replica for, once.
@@ -277,12 +302,15 @@ pub(super) fn digest(members: &Members) -> ChunkId {
 
 /// Whether a generation would say nothing that the one before it did not.
 fn is_same(before: &Base, known: &[Known], digest: ChunkId, is_ready: bool, is_same_catalog: bool) -> bool {
+    let is_young = Timestamp::now().duration_since(before.manifest.written_at).unsigned_abs() < CHECKS_INTERVAL;
     let is_same_known = |(was, is): (&Known, &Known)| {
         let is_same_listing = match (&was.listing, &is.listing) {
             (Some(was), Some(is)) => Arc::ptr_eq(was, is),
             (was, is) => was.is_none() && is.is_none(),
         };
-        is_same_listing && was.is_partial == is.is_partial && was.report == is.report && was.refused == is.refused
+        is_same_listing && was.is_partial == is.is_partial && was.refused == is.refused && {
+            was.report == is.report || is_young && was.report.differs_by_a_check_alone(&is.report)
+        }
     };
     is_same_catalog
         && before.manifest.digest == digest
@@ -291,7 +319,7 @@ fn is_same(before: &Base, known: &[Known], digest: ChunkId, is_ready: bool, is_s
         && before.known.iter().zip(known).all(is_same_known)
 }
 
-type Packed = (Manifest, Book, Vec<Arc<Chunk>>);
+type Packed = (Manifest, Book, Vec<Arc<Chunk>>, Vec<u8>);
 
 fn packed(materials: Materials, before: Arc<Book>) -> Result<Packed, Problem> {
     let Materials { number, author, digest, is_ready, known, parts, catalog } = materials;
@@ -319,5 +347,7 @@ fn packed(materials: Materials, before: Arc<Book>) -> Result<Packed, Problem> {
     };
     let (book, new) = packer.finish();
     let written_at = Timestamp::now();
-    Ok((Manifest { number, author, written_at, digest, is_ready, registries, catalog }, book, new))
+    let manifest = Manifest { number, author, written_at, digest, is_ready, registries, catalog };
+    let bytes = manifest.pack()?;
+    Ok((manifest, book, new, bytes))
 }

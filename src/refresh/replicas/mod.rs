@@ -37,6 +37,8 @@ use status::{Part, Standing};
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 /// How long giving up the lease may take at the end.
 const RELEASE_LIMIT: Duration = Duration::from_secs(1);
+/// For how many lives of a lease a registry that the leader does not ask is left to it.
+const NEW_PLACE: u32 = 3;
 /// Questions that follow one another wait this long: several pieces of news are one.
 const QUIET: Duration = Duration::from_millis(10);
 /// The most chunks that the leader remembers others to lack.
@@ -79,7 +81,7 @@ impl Replicas {
             member: Mutex::new(member),
             started: Instant::now(),
             settled_in: AtomicU64::new(0),
-            duties: Mutex::default(),
+            duties: Mutex::new(Duties::new(config.lease * NEW_PLACE)),
             errands: Mutex::default(),
             standing: Mutex::new(standing),
             content: AsyncMutex::default(),
@@ -106,23 +108,29 @@ impl Replicas {
     /// Keeps the lease, or waits for it.
     async fn pulse(self: Arc<Self>) {
         loop {
-            {
-                let wish = self.member().wish(self.now());
-                let mut beat = pin!(self.beat(wish));
-                tokio::select! {
-                    () = &mut beat => {}
-                    () = self.lease_ends() => {
-                        self.stand_down();
-                        beat.await;
-                    }
-                }
-            }
+            let wish = self.member().wish(self.now());
+            self.in_time(self.beat(wish)).await;
             self.stand_down();
             self.standing().show_role(self.role());
             self.refresh.changed.notify_one();
-            sleep(QUIET).await;
             let interval = self.member().interval();
-            let _ = timeout(interval, self.shared.news()).await;
+            self.in_time(async {
+                sleep(QUIET).await;
+                let _ = timeout(interval, self.shared.news()).await;
+            })
+            .await;
+        }
+    }
+
+    /// Does something; should the lease end meanwhile, nobody is asked from then on.
+    async fn in_time(&self, work: impl Future<Output = ()>) {
+        let mut work = pin!(work);
+        tokio::select! {
+            () = &mut work => {}
+            () = self.lease_ends() => {
+                self.stand_down();
+                work.await;
+            }
         }
     }
 
@@ -196,7 +204,9 @@ impl Replicas {
             Role::Alone => {
                 self.take_turn(role);
                 content.alone_at = Some(Instant::now());
+                self.ask_itself(&mut content, &members);
                 self.go_alone(&mut content, &members).await;
+                self.member().go_alone();
                 self.return_to_others(&mut content, &members).await
             }
         };
@@ -221,7 +231,7 @@ impl Replicas {
                 self.standing().recover(Part::Content);
             }
             Err(Fault::Fenced) => self.member().step_down(),
-            // The next answer tells what is there.
+            // The next answer tells what is there. Until then nothing has been shown to work, or to fail.
             Err(Fault::Moved) => {}
             Err(fault @ (Fault::Missing(_) | Fault::Unwell(_) | Fault::Unreadable(_))) => {
                 self.standing().miss(Part::Content, &fault);

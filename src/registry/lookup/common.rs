@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::sleep;
 use url::Url;
 
-use super::lane::{MAX_A_MINUTE, MINUTE};
+use super::lane::{MAX_A_MINUTE, MINUTE, pause_for};
 use super::{FetchError, LOOK_UP_TIMEOUT, Registry};
 
 /// How often a replica looks whether another one has been told.
@@ -59,7 +59,7 @@ pub enum Entrance {
     Wait,
     /// Another one was told this, so long ago.
     Told(Said, Duration),
-    /// Nobody may ask now: all together have done so often enough.
+    /// Nobody may ask now: all together have done so often enough, or one was told to leave the registry in peace.
     Spent,
 }
 
@@ -68,6 +68,9 @@ pub enum Entrance {
 pub trait Common: fmt::Debug + Send + Sync {
     /// Comes with a question. `claim` is for how long it is left to whoever is let in. None where nobody can be met.
     async fn enter(&self, question: Question, claim: Duration, budget: Budget) -> Option<Entrance>;
+
+    /// Has nobody ask a registry for so long.
+    async fn pause(&self, place: [u8; 32], pause: Duration);
 
     /// Tells the others, who remember it for so long.
     async fn tell(&self, question: Question, said: Said, ttl: Duration);
@@ -85,13 +88,19 @@ impl Registry {
         negative_ttl: Duration,
         ask: impl Future<Output = Result<Vec<u8>, FetchError>>,
     ) -> Told {
-        let question = Question { id: Sha256::digest(url.as_str()).into(), place: self.place() };
+        let place = self.place();
+        // Two registries at one URL may answer differently: they are asked with other credentials.
+        let id = Sha256::new().chain_update(place).chain_update(url.as_str()).finalize().into();
+        let question = Question { id, place };
         let budget = Budget { asks: MAX_A_MINUTE, window: MINUTE };
         loop {
             match common.enter(question, CLAIM, budget).await {
                 None => return (ask.await, Duration::ZERO),
                 Some(Entrance::Ask) => {
                     let answer = ask.await;
+                    if let Err(FetchError::Status { status: 429, retry_after }) = &answer {
+                        common.pause(place, pause_for(*retry_after)).await;
+                    }
                     let (said, ttl) = match &answer {
                         Ok(body) => (Said::Found(body.clone()), FOUND_TTL),
                         Err(error) if error.is_not_found() => (Said::NotListed, negative_ttl),

@@ -76,6 +76,11 @@ impl Shared {
     }
 }
 
+/// For how long a 429 keeps us from asking.
+pub(super) fn pause_for(retry_after: Option<Duration>) -> Duration {
+    retry_after.map_or(PAUSE, |asked| asked.clamp(*PAUSES.start(), *PAUSES.end()))
+}
+
 /// When a registry was asked lately. A window and not a bucket that fills again: a bucket would let twice as many
 /// through in its first minute.
 #[derive(Debug, Default)]
@@ -102,8 +107,7 @@ impl Pace {
     }
 
     fn pause(&mut self, now: Instant, retry_after: Option<Duration>) {
-        let pause = retry_after.map_or(PAUSE, |asked| asked.clamp(*PAUSES.start(), *PAUSES.end()));
-        self.paused_until = self.paused_until.max(Some(now + pause));
+        self.paused_until = self.paused_until.max(Some(now + pause_for(retry_after)));
     }
 }
 

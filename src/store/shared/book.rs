@@ -1,7 +1,7 @@
 //! Which chunks there are and what they hold, on the side of one replica: so that the leader packs, and a follower
 //! unpacks, only what it has not had before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::chunk::{Chunk, ChunkId};
@@ -39,6 +39,20 @@ impl Book {
     #[must_use]
     pub fn has(&self, id: ChunkId) -> bool {
         self.chunks.contains_key(&id)
+    }
+
+    /// The same without some chunks, and without the listings that are made of them.
+    #[must_use]
+    pub fn without(&self, gone: &HashSet<ChunkId>) -> Self {
+        let mut book = self.clone();
+        book.indexes.retain(|id, (_, names)| !gone.contains(id) && names.iter().all(|name| !gone.contains(name)));
+        let indexes = &book.indexes;
+        let stays = |id: &ChunkId, held: &Held| {
+            !gone.contains(id) && (!matches!(held, Held::Listing(_)) || indexes.contains_key(id))
+        };
+        book.chunks.retain(|id, held| stays(id, held));
+        book.by_first.retain(|_, id| !gone.contains(id));
+        book
     }
 
     /// All chunks.

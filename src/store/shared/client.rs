@@ -8,9 +8,8 @@ use redis::{ScriptInvocation, Value};
 use tokio::sync::{Notify, futures::Notified};
 
 use super::address::Address;
-use super::chunk::{Chunk, ChunkId, MAX_SMALL_BYTES, compress, decompress};
+use super::chunk::{Chunk, ChunkId};
 use super::link::Link;
-use super::manifest::Manifest;
 use super::protocol::{Ask, Committed, Number, Pulse, Wish};
 use super::scripts::Scripts;
 use super::{CHUNK_LIFE, FORMAT, Fault, PULSE_LIMIT};
@@ -220,13 +219,12 @@ impl Shared {
         Ok(Heard { pulse, missing, asked: asked.collect() })
     }
 
-    /// Writes a generation in place of another one. Its chunks must be there.
+    /// Writes a generation, packed, in place of another one. Its chunks must be there.
     ///
     /// # Errors
     /// When it is refused, or Redis does not answer: then it may be there all the same.
-    pub async fn commit(&self, epoch: u64, base: Number, manifest: &Manifest) -> Result<(), Fault> {
-        let content = serde_json::to_vec(manifest).map_err(|error| Fault::Unreadable(error.to_string()))?;
-        self.commit_bytes(epoch, base, manifest.number, &compress(&content, MAX_SMALL_BYTES)?).await
+    pub async fn commit(&self, epoch: u64, base: Number, number: Number, packed: &[u8]) -> Result<(), Fault> {
+        self.commit_bytes(epoch, base, number, packed).await
     }
 
     /// Writes a generation that holds nothing, to see what becomes of it: for tests.
@@ -311,16 +309,14 @@ impl Shared {
         Ok(())
     }
 
-    /// The generation that is there, if there is one.
+    /// The generation that is there, packed, if there is one.
     ///
     /// # Errors
-    /// When Redis does not answer, or what is there cannot be read.
-    pub async fn manifest(&self) -> Result<Option<Manifest>, Fault> {
-        let content: Option<Vec<u8>> = self.bulk.ask(redis::cmd("HGET").arg(&self.keys.state).arg("manifest")).await?;
-        let Some(content) = content else { return Ok(None) };
-        self.received.fetch_add(content.len() as u64, Ordering::Relaxed);
-        let content = decompress(&content, MAX_SMALL_BYTES)?;
-        serde_json::from_slice(&content).map(Some).map_err(|error| Fault::Unreadable(error.to_string()))
+    /// When Redis does not answer.
+    pub async fn manifest(&self) -> Result<Option<Vec<u8>>, Fault> {
+        let packed: Option<Vec<u8>> = self.bulk.ask(redis::cmd("HGET").arg(&self.keys.state).arg("manifest")).await?;
+        self.received.fetch_add(packed.as_ref().map_or(0, Vec::len) as u64, Ordering::Relaxed);
+        Ok(packed)
     }
 
     /// Reads chunks, [`READ_CHUNKS`] at most; those that are not there are left out.

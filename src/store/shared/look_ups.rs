@@ -1,9 +1,11 @@
 //! Where replicas meet that have the same question to a registry (`registry::lookup::common`): the answer to each is a key
 //! that whoever asks first claims, and fills. How often a registry was asked of late is a list of times.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::{Instant, timeout};
 
 use super::address::Address;
 use super::chunk::{ChunkId, compress, decompress};
@@ -17,12 +19,18 @@ use crate::store::Config;
 const MAX_COMPRESSED_BYTES: usize = 1 << 20;
 const MAX_BYTES: usize = 8 << 20;
 
-/// Says what is known of a question, or lets one ask it. Keys: the answer, the times. Arguments: the claim, for how long
+/// How long look-ups do without the others after Redis has failed: their clients wait for three seconds.
+const REST: Duration = Duration::from_secs(5);
+/// How long they wait for Redis.
+const LIMIT: Duration = Duration::from_millis(500);
+
+/// Says what is known of a question, or lets one ask it. Keys: the answer, the times, the pause. Arguments: the claim, for how long
 /// in ms, how many asks in how many ms. An answer begins with a letter; after it comes how long it was to last in ms, a
 /// space, and what was said.
 const ENTER: &str = r"
 local kept = redis.call('GET', KEYS[1])
 if kept then return {kept, redis.call('PTTL', KEYS[1])} end
+if redis.call('EXISTS', KEYS[3]) == 1 then return {'spent', 0} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local asks, window = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -56,6 +64,8 @@ pub struct LookUps {
     tell: redis::Script,
     /// By which this replica knows its own claims.
     claim: String,
+    /// Until when it does without the others.
+    rests_until: Mutex<Option<Instant>>,
 }
 
 impl LookUps {
@@ -71,12 +81,13 @@ impl LookUps {
             enter: redis::Script::new(ENTER),
             tell: redis::Script::new(TELL),
             claim: format!("{}{:016x}", char::from(CLAIMED), fastrand::u64(..)),
+            rests_until: Mutex::default(),
         }))
     }
 
     async fn try_to_enter(&self, question: Question, claim: Duration, budget: Budget) -> Result<Entrance, Fault> {
         let mut enter = self.enter.key(self.keys.of_look_up("answer", question.id));
-        enter.key(self.keys.of_look_up("asks", question.place));
+        enter.key(self.keys.of_look_up("asks", question.place)).key(self.keys.of_look_up("pause", question.place));
         enter.arg(&self.claim).arg(millis(claim)).arg(budget.asks).arg(millis(budget.window));
         let (kept, left): (Vec<u8>, i64) = self.link.run(&enter).await?;
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
@@ -87,6 +98,28 @@ impl LookUps {
             Some((&kind, rest)) => told(kind, rest, left).ok_or_else(|| Fault::Unreadable("an answer".into())),
             None => Err(Fault::Unreadable("an answer".into())),
         }
+    }
+}
+
+impl LookUps {
+    /// Asks Redis something, unless it has failed a moment ago. None where it fails.
+    async fn ask<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Option<T> {
+        let rests_until = *self.rests();
+        if rests_until.is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        let fault = match timeout(LIMIT, work).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(fault)) => fault,
+            Err(_) => Fault::slow(LIMIT),
+        };
+        tracing::debug!(reason = %fault, "look-ups do without the other replicas for a moment");
+        *self.rests() = Some(Instant::now() + REST);
+        None
+    }
+
+    fn rests(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.rests_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -124,21 +157,19 @@ fn written(said: &Said, ttl: Duration) -> Vec<u8> {
 #[async_trait]
 impl Common for LookUps {
     async fn enter(&self, question: Question, claim: Duration, budget: Budget) -> Option<Entrance> {
-        match self.try_to_enter(question, claim, budget).await {
-            Ok(entrance) => Some(entrance),
-            Err(fault) => {
-                tracing::debug!(reason = %fault, "a look-up does without the other replicas");
-                None
-            }
-        }
+        self.ask(self.try_to_enter(question, claim, budget)).await
+    }
+
+    async fn pause(&self, place: [u8; 32], pause: Duration) {
+        let mut set = redis::cmd("SET");
+        set.arg(self.keys.of_look_up("pause", place)).arg("").arg("PX").arg(millis(pause));
+        self.ask(self.link.ask::<redis::Value>(&set)).await;
     }
 
     async fn tell(&self, question: Question, said: Said, ttl: Duration) {
         let mut tell = self.tell.key(self.keys.of_look_up("answer", question.id));
         tell.arg(&self.claim).arg(written(&said, ttl)).arg(millis(ttl));
-        if let Err(fault) = self.link.run::<u8>(&tell).await {
-            tracing::debug!(reason = %fault, "what a look-up brought is not told to the other replicas");
-        }
+        self.ask(self.link.run::<u8>(&tell)).await;
     }
 }
 

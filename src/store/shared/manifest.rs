@@ -6,9 +6,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::chunk::ChunkId;
+use super::chunk::{ChunkId, MAX_SMALL_BYTES, compress, decompress};
 use super::protocol::Number;
 use crate::registry::shared::Report;
+use crate::store::problem::Problem;
 
 /// A generation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,6 +93,24 @@ pub struct FeedPart {
 }
 
 impl Manifest {
+    /// As Redis keeps it.
+    ///
+    /// # Errors
+    /// When it is too large.
+    pub fn pack(&self) -> Result<Vec<u8>, Problem> {
+        let content = serde_json::to_vec(self).map_err(|error| Problem::Unfit(error.to_string()))?;
+        compress(&content, MAX_SMALL_BYTES)
+    }
+
+    /// What [`Manifest::pack`] made.
+    ///
+    /// # Errors
+    /// When it made something else.
+    pub fn unpack(packed: &[u8]) -> Result<Self, Problem> {
+        let content = decompress(packed, MAX_SMALL_BYTES)?;
+        serde_json::from_slice(&content).map_err(|error| Problem::Damaged(error.to_string()))
+    }
+
     /// The chunks that it names itself.
     pub fn chunks(&self) -> impl Iterator<Item = ChunkId> {
         let registries = self.registries.iter().flat_map(|registry| {

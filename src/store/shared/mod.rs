@@ -8,11 +8,11 @@
 //! | key | what |
 //! |---|---|
 //! | `{PREFIX}:secret` | what the proxy's id is made of: all replicas are one proxy |
-//! | `{PREFIX}:1:state` | a hash: `epoch`, `holder`, `until` of the lease; `stored_epoch`, `stored_sequence` and `manifest` of the generation; `fresh_at` |
-//! | `{PREFIX}:1:chunk:HASH` | a chunk of a generation: compressed, under the BLAKE3 of its bytes; it lasts [`CHUNK_LIFE`], which the leader renews |
+//! | `{PREFIX}:1:state` | a hash: `epoch`, `holder`, `until`, `life` of the lease; `stored_epoch`, `stored_sequence` and `manifest` of the generation; `fresh_at` |
+//! | `{PREFIX}:1:chunk:HASH` | a chunk of a generation: compressed, under the BLAKE3 of what it holds; it lasts [`CHUNK_LIFE`], which the leader renews |
 //! | `{PREFIX}:1:missing` | a set: chunks that a replica looked for in vain |
 //! | `{PREFIX}:1:asked` | a hash: what administrators asked other replicas than the leader for |
-//! | `{PREFIX}:1:look-up:answer:HASH`, `…:asks:HASH` | what a look-up at a registry brought, or who is about to find out; when that registry was last looked names up at |
+//! | `{PREFIX}:1:look-up:answer:HASH`, `…:asks:HASH`, `…:pause:HASH` | what a look-up at a registry brought, or who is about to find out; when names were last looked up there; that it wants to be left in peace |
 //! | channel `{PREFIX}:1:news` | `new`: there is a generation; `free`: nobody leads |
 //!
 //! A *generation* is all that a replica needs to answer as the leader does: per registry the facts that

@@ -14,6 +14,7 @@
 //! - A leader that can neither read nor write what is shared gives the lease up after half of that, and stands back for as
 //!   long as it was patient: another one may be able to. Nothing is overwritten by who has not read it, unless nobody
 //!   has been able to for the whole of that.
+//! - Who has nothing leaves a Redis that has nothing to others for a moment: they may have something.
 //! - Redis's clock may be set back. No lease lives longer than one life from any question on.
 
 use std::time::Duration;
@@ -24,6 +25,8 @@ use serde::{Deserialize, Serialize};
 /// minute; up to a fifth more, so that not all begin at once.
 const PATIENCE: u32 = 6;
 const JITTER: f64 = 0.2;
+/// How many turns who has nothing leaves to the others.
+const TURNS: u32 = 2;
 
 /// The number of a generation: later ones are greater. The default is that of none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,6 +98,8 @@ pub struct Shelf {
     pub holder: Option<u64>,
     /// Until when.
     pub until: Duration,
+    /// How long its lease lives from each question on.
+    pub life: Duration,
     /// The generation that is there.
     pub stored: Number,
     /// When the leader had last written all that it knew.
@@ -105,18 +110,19 @@ impl Shelf {
     /// Answers a replica (`scripts::BEAT`).
     pub fn beat(&mut self, now: Duration, ask: &Ask) -> Pulse {
         // The clock may have been set back since these were written.
-        self.until = self.until.min(now + ask.life);
+        self.until = self.until.min(now + self.life);
         self.fresh_at = self.fresh_at.min(now);
         self.epoch_above(ask);
         match ask.wish {
             Wish::Release if self.holder == Some(ask.replica) => self.holder = None,
             Wish::Lead if self.is_held_by(ask.replica, now) => {
-                self.until = now + ask.life;
+                (self.until, self.life) = (now + ask.life, ask.life);
                 self.fresh_at = if ask.is_settled { now } else { self.fresh_at };
             }
             Wish::Lead if self.holder.is_none() || self.until <= now => {
                 // That it has the lease does not say that it can write.
-                (self.epoch, self.holder, self.until) = (self.epoch + 1, Some(ask.replica), now + ask.life);
+                (self.epoch, self.holder) = (self.epoch + 1, Some(ask.replica));
+                (self.until, self.life) = (now + ask.life, ask.life);
             }
             Wish::Lead | Wish::Release => {}
         }
@@ -185,6 +191,8 @@ pub struct Member {
     failing_since: Option<Duration>,
     /// Until when it leaves the lease to others.
     back_at: Duration,
+    /// When Redis first answered.
+    first_heard: Option<Duration>,
     /// Whether it has taken anything to serve: one that has not waits no longer than a lease lives.
     has_content: bool,
 }
@@ -205,6 +213,7 @@ impl Member {
             well_at: now,
             failing_since: None,
             back_at: now,
+            first_heard: None,
             has_content: false,
         }
     }
@@ -219,7 +228,9 @@ impl Member {
     /// What it wants of the lease now.
     #[must_use]
     pub fn wish(&self, now: Duration) -> Wish {
-        if now < self.back_at { Wish::Release } else { Wish::Lead }
+        let may_know_less =
+            !self.has_content && self.stored == Number::default() && self.is_within(now, self.first_heard);
+        if now < self.back_at || may_know_less { Wish::Release } else { Wish::Lead }
     }
 
     /// Takes in what Redis answered to a question that was sent at `sent_at`: the lease lives from then on, at most.
@@ -230,6 +241,7 @@ impl Member {
         }
         self.floor = pulse.epoch;
         self.stored = pulse.stored;
+        self.first_heard.get_or_insert(now);
         self.lease = pulse.is_ours.then_some((pulse.epoch, sent_at + self.life.min(pulse.left)));
         if pulse.is_ours || !pulse.left.is_zero() && pulse.fresh < self.waits() {
             self.well_at = now;
@@ -251,10 +263,22 @@ impl Member {
         self.failing_since = None;
     }
 
-    /// Whether it has failed to read what is there for so long that everybody has had a turn: then it may be given up.
+    /// Takes in that it shows something of its own, where nobody leads.
+    pub fn go_alone(&mut self) {
+        self.has_content = true;
+    }
+
+    /// Whether it has failed to read what is there for so long that everybody has had a turn, those first who have
+    /// something: then it may be given up.
     #[must_use]
     pub fn may_give_up(&self, now: Duration) -> bool {
-        self.failing_since.is_some_and(|since| self.patience <= now.saturating_sub(since))
+        let turns = if self.has_content { 1 } else { 3 };
+        self.failing_since.is_some_and(|since| self.patience * turns <= now.saturating_sub(since))
+    }
+
+    /// Whether it has heard of Redis for no longer than those need who may know more to be heard as well.
+    fn is_within(&self, now: Duration, first_heard: Option<Duration>) -> bool {
+        first_heard.is_none_or(|first| now.saturating_sub(first) < self.interval() * TURNS)
     }
 
     /// Whether somebody leads, as far as it has heard of late.

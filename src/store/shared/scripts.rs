@@ -8,14 +8,14 @@
 pub(super) const BEAT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local kept = redis.call('HMGET', KEYS[1], 'epoch', 'holder', 'until', 'stored_epoch', 'stored_sequence', 'fresh_at')
+local kept = redis.call('HMGET', KEYS[1], 'epoch', 'holder', 'until', 'stored_epoch', 'stored_sequence', 'fresh_at', 'life')
 local function number(at) return tonumber(kept[at] or '0') or 0 end
 local epoch, holder, till, fresh_at = number(1), kept[2] or '', number(3), number(6)
 local stored_epoch, stored_sequence = number(4), number(5)
 local replica, wish, floor = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local seen_epoch, seen_sequence, life = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-if now + life < till then
-  till = now + life
+if now + number(7) < till then
+  till = now + number(7)
   redis.call('HSET', KEYS[1], 'until', till)
 end
 if now < fresh_at then
@@ -36,14 +36,14 @@ if wish == 'release' then
   end
 elseif holder == replica and now < till then
   till = now + life
-  redis.call('HSET', KEYS[1], 'until', till)
+  redis.call('HSET', KEYS[1], 'until', till, 'life', life)
   if ARGV[7] == '1' then
     fresh_at = now
     redis.call('HSET', KEYS[1], 'fresh_at', now)
   end
 elseif holder == '' or till <= now then
   epoch, holder, till = epoch + 1, replica, now + life
-  redis.call('HSET', KEYS[1], 'epoch', epoch, 'holder', holder, 'until', till)
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'holder', holder, 'until', till, 'life', life)
 end
 local ours, left = 0, 0
 if holder == replica then ours = 1 end
