@@ -1,10 +1,8 @@
 //! Where Redis may be, and how it is spoken to.
 
-use tokio::net::TcpListener;
-
 use super::{Replica, Setup, until_alike, until_one_leads};
 use crate::support::entry::numbered;
-use crate::support::redis::Redis;
+use crate::support::redis::{FREE_PORT, Redis};
 use crate::support::registry::FakeRegistry;
 use crate::support::tls::Certificate;
 use crate::support::{check, eventually};
@@ -21,10 +19,6 @@ async fn share(redis: &Redis, setup: &Setup) {
 
 fn setup(fake: &FakeRegistry, url: String) -> Setup {
     Setup { url: Some(url), ..Setup::of(fake) }
-}
-
-async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.and_then(|free| free.local_addr()).expect("a free port").port()
 }
 
 #[tokio::test]
@@ -48,12 +42,12 @@ async fn a_redis_under_tls_is_trusted_by_the_authorities_of_the_configuration() 
     let (certificate, directory) = (Certificate::new(), tempfile::tempdir().expect("a temporary directory"));
     certificate.write(directory.path());
     let path = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
-    let (port, chain, key) = (free_port().await.to_string(), path("chain.pem"), path("key.pem"));
-    let arguments = ["--tls-port", &port, "--tls-cert-file", &chain, "--tls-key-file", &key];
+    let (chain, key) = (path("chain.pem"), path("key.pem"));
+    let arguments = ["--tls-port", FREE_PORT, "--tls-cert-file", &chain, "--tls-key-file", &key];
     let arguments = [&arguments[..], &["--tls-ca-cert-file", &chain, "--tls-auth-clients", "no"]].concat();
     let Some(redis) = Redis::start_with(&arguments).await else { return };
     let fake = FakeRegistry::start(numbered("com.example", 3)).await;
-    let mut trusting = setup(&fake, format!("rediss://localhost:{port}"));
+    let mut trusting = setup(&fake, format!("rediss://localhost:{}", redis.second_port()));
     let strict = trusting.clone();
     trusting.settings = format!("ca_file = {chain:?}\n");
     share(&redis, &trusting).await;
@@ -75,8 +69,8 @@ async fn a_sentinel_says_where_redis_is() {
 
 #[tokio::test]
 async fn a_cluster_keeps_all_in_one_slot() {
-    let bus = free_port().await.to_string();
-    let Some(redis) = Redis::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus]).await else { return };
+    let cluster = ["--cluster-enabled", "yes", "--cluster-port", FREE_PORT];
+    let Some(redis) = Redis::start_with(&cluster).await else { return };
     redis.command("CLUSTER ADDSLOTSRANGE 0 16383").await;
     eventually("the cluster was whole", async || {
         let info = redis.command("CLUSTER INFO").await;
