@@ -63,7 +63,7 @@ async fn assert_walked_once(fake: &FakeRegistry, two: &[Replica]) {
     for replica in two {
         eventually("it listed all", async || {
             let status = replica.get("/v0.1/servers/com.example%2Fserver-0129/versions/latest").await.status;
-            let known = replica.json("/registries/alpha").await["versions"].clone();
+            let known = replica.json("/registries/alpha").await["counts"]["versions"].clone();
             check(status == 200 && known == 130, (status, known))
         })
         .await;
@@ -118,7 +118,7 @@ async fn the_secret_that_redis_loses_is_kept_anew() {
     let two = replicas(2, &redis, &setup).await;
     until_alike(&all(&two)).await;
     let (secret, before) = (redis.command(&format!("GET {SECRET}")).await, answers(&two[0]).await);
-    assert!(secret.lines().nth(1).is_some_and(|secret| 32 <= secret.trim().len()), "{secret}");
+    assert!(secret.lines().nth(1).is_some_and(|secret| 20 <= secret.trim().len()), "{secret}");
     redis.command("FLUSHALL").await;
     eventually("the leader kept the secret anew", async || {
         let kept = redis.command(&format!("GET {SECRET}")).await;
@@ -142,15 +142,13 @@ async fn manifest(connection: &mut redis::aio::MultiplexedConnection) -> Value {
     serde_json::from_slice(&text).expect("it is JSON")
 }
 
-/// Adds a member to every object of a document.
-fn add_everywhere(document: &mut Value) {
-    match document {
-        Value::Object(members) => {
-            members.values_mut().for_each(add_everywhere);
-            members.insert("of_a_later_release".into(), json!({ "answer": [42, null, "and more"] }));
-        }
-        Value::Array(items) => items.iter_mut().for_each(add_everywhere),
-        _ => {}
+/// What a later release may add to: a member of every part that may have more than are known.
+fn add_members(document: &mut Value) {
+    let parts = ["", "/number", "/catalog", "/catalog/feed", "/registries/0", "/registries/0/report", "/registries/0/listing"];
+    for part in parts {
+        let members = document.pointer_mut(part).and_then(Value::as_object_mut);
+        let members = members.unwrap_or_else(|| panic!("the manifest has no {part:?}"));
+        members.insert("of_a_later_release".into(), json!({ "answer": [42, null, "and more"] }));
     }
 }
 
@@ -167,8 +165,7 @@ async fn what_a_later_release_of_the_same_format_adds_is_passed_over() {
     let client = redis::Client::open(format!("redis://{}", redis.address())).expect("an address");
     let mut connection = client.get_multiplexed_async_connection().await.expect("Redis takes connections");
     let mut document = manifest(&mut connection).await;
-    // All but maps whose members are names: there are none today, and a test that adds to one would say so.
-    add_everywhere(&mut document);
+    add_members(&mut document);
     let text = serde_json::to_vec(&document).expect("JSON");
     let bytes = zstd::stream::encode_all(&text[..], 1).expect("it is small");
     let _: () = connection.hset(STATE, "manifest", bytes).await.expect("Redis takes it");
@@ -212,7 +209,7 @@ async fn a_cursor_of_changes_that_a_follower_does_not_know_yet_is_no_reason_to_b
     fake.set_entries(grown(3, 6));
     follower.until_counted(6).await;
     let page = follower.json(&format!("/changes?since={ahead}")).await;
-    let kinds: Vec<_> = page["changes"].as_array().expect("a list").iter().map(|event| event["type"].clone()).collect();
+    let kinds: Vec<_> = page["changes"].as_array().expect("a list").iter().map(|change| change["event"].clone()).collect();
     assert_eq!(kinds, [json!("added")], "{page}");
 }
 

@@ -56,8 +56,8 @@ async fn replicas_answer_alike_and_registries_see_one_proxy() {
     for replica in &three {
         replica.until_counted(10).await;
         let changes = replica.json(&format!("/changes?since={since}")).await;
-        let kinds: Vec<_> = changes["changes"].as_array().expect("a list").iter().map(|row| &row["type"]).collect();
-        assert!(!kinds.is_empty() && kinds.iter().all(|kind| **kind != "reset"), "{changes}");
+        let kinds: Vec<_> = changes["changes"].as_array().expect("a list").iter().map(|row| &row["event"]).collect();
+        assert!(!kinds.is_empty() && kinds.iter().all(|kind| **kind == "added"), "{changes}");
     }
 }
 
