@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_registry_proxy::store::Config;
-use mcp_registry_proxy::store::shared::chunk::Chunk;
+use mcp_registry_proxy::store::shared::chunk::{Chunk, ChunkId};
 use mcp_registry_proxy::store::shared::protocol::{Ask, Number, Pulse, Wish};
 use mcp_registry_proxy::store::shared::{Fault as Refusal, Shared};
 
@@ -34,11 +34,15 @@ async fn beat(who: &Shared, life: Duration) -> Pulse {
     who.beat(&ask).await.expect("Redis answers").pulse
 }
 
+/// Any chunk: what it holds is nobody's business here.
+fn chunk(number: u8) -> Arc<Chunk> {
+    Arc::new(Chunk { id: ChunkId::from_bytes([number; 32]), bytes: vec![number; 100] })
+}
+
 /// Tries every kind of write there is.
 async fn assert_fenced(stale: &Shared, epoch: u64, stored: Number, chunks: &[Arc<Chunk>]) {
     let ids: Vec<_> = chunks.iter().map(|chunk| chunk.id).collect();
-    let new = Arc::new(Chunk::pack(b"what the stale one would write").expect("it is small"));
-    assert_eq!(stale.put(epoch, &[new]).await, Err(Refusal::Fenced), "put");
+    assert_eq!(stale.put(epoch, &[chunk(0)]).await, Err(Refusal::Fenced), "put");
     assert_eq!(stale.put(epoch, chunks).await, Err(Refusal::Fenced), "put of what is there");
     assert_eq!(stale.touch(epoch, &ids).await, Err(Refusal::Fenced), "touch");
     assert_eq!(stale.drop_chunks(epoch, &ids).await, Err(Refusal::Fenced), "drop");
@@ -60,8 +64,7 @@ async fn every_write_of_a_stale_leader_is_refused_and_changes_nothing() {
     };
     let start = || Shared::of(&config, None).expect("an address").expect("it is shared");
     let (old, new) = (start(), start());
-    let pack = |content: &[u8]| Arc::new(Chunk::pack(content).expect("it is small"));
-    let chunks = [pack(b"of the old one"), pack(b"of the new one")];
+    let chunks = [chunk(1), chunk(2)];
 
     let first = beat(&old, SHORT).await;
     assert!(first.is_ours, "{first:?}");

@@ -37,6 +37,39 @@ async fn a_password_opens_redis_and_is_told_to_nobody() {
     assert!(!told.contains("sesame"), "{told}");
 }
 
+/// The user whom the manual and the manifests tell people to make: what it may do is enough, and what it may not is refused.
+#[tokio::test]
+async fn the_user_of_the_manual_may_do_what_is_needed_and_nothing_else() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rules = |page: &str| {
+        let text = std::fs::read_to_string(root.join(page)).expect("a page");
+        let rule = text.lines().map(str::trim).find(|line| line.starts_with("user mcp-registry-proxy on >"));
+        rule.unwrap_or_else(|| panic!("{page} names no user")).to_owned()
+    };
+    let rule = rules("docs/replicas.md");
+    assert_eq!(rules("deploy/kubernetes-redis/secret.example.yaml"), rule);
+    // As the manual says, Redis before 7.2 does not know of this one, and reads no rule that names it.
+    let rule = if Redis::is_older_than(7, 2) { rule.replace("+client|setinfo ", "") } else { rule };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let users = directory.path().join("users.acl");
+    // Somebody else looks at what was refused.
+    std::fs::write(&users, format!("user default on nopass ~* &* +@all\n{rule}\n")).expect("a writable directory");
+    let Some(redis) = Redis::start_with(&["--aclfile", &users.to_string_lossy()]).await else { return };
+    let fake = FakeRegistry::start(numbered("com.example", 3)).await;
+    let url = format!("redis://mcp-registry-proxy:REPLACE-ME@{}", redis.address());
+    share(&redis, &setup(&fake, url)).await;
+    let refused = redis.command("ACL LOG").await;
+    assert!(refused.starts_with("*0"), "{refused}");
+    let refused = |command: &str| {
+        let asked = format!("AUTH mcp-registry-proxy REPLACE-ME\r\n{command}");
+        let redis = &redis;
+        async move { assert!(redis.command(&asked).await.contains("-NOPERM"), "{asked}") }
+    };
+    for command in ["FLUSHALL", "CONFIG GET *", "GET other", "SET other x", "KEYS *", "PUBLISH other x", "ACL LIST"] {
+        refused(command).await;
+    }
+}
+
 #[tokio::test]
 async fn a_redis_under_tls_is_trusted_by_the_authorities_of_the_configuration() {
     let (certificate, directory) = (Certificate::new(), tempfile::tempdir().expect("a temporary directory"));

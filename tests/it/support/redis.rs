@@ -51,6 +51,16 @@ impl Redis {
         Self::launch(arguments, None).await
     }
 
+    /// Whether the one that is installed is older than a release.
+    pub(crate) fn is_older_than(major: u32, minor: u32) -> bool {
+        let said = Command::new("redis-server").arg("--version").output();
+        let said = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
+        let version = said.split_once(" v=").map(|(_, rest)| rest).unwrap_or_default();
+        let mut numbers =
+            version.split(|letter: char| !letter.is_ascii_digit()).map_while(|number| number.parse().ok());
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (major, minor)
+    }
+
     /// Starts a Sentinel that watches over another one, as `main`.
     pub(crate) async fn sentinel_of(redis: &Self) -> Option<Self> {
         Self::launch(&[], Some(redis.address)).await
