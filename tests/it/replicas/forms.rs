@@ -57,7 +57,12 @@ async fn the_user_of_the_manual_may_do_what_is_needed_and_nothing_else() {
     let Some(redis) = Redis::start_with(&["--aclfile", &users.to_string_lossy()]).await else { return };
     let fake = FakeRegistry::start(numbered("com.example", 3)).await;
     let url = format!("redis://mcp-registry-proxy:REPLACE-ME@{}", redis.address());
-    share(&redis, &setup(&fake, url)).await;
+    let mut reading_through = setup(&fake, url);
+    reading_through.registries += "[read_through]\nenabled = true\n";
+    share(&redis, &reading_through).await;
+    let replica = Replica::start(&redis, &reading_through).await;
+    replica.until_counted(3).await;
+    assert_eq!(replica.get("/v0.1/servers/com.example%2Fno/versions/latest").await.status, 404, "it is looked up");
     let refused = redis.command("ACL LOG").await;
     assert!(refused.starts_with("*0"), "{refused}");
     let refused = |command: &str| {
