@@ -190,17 +190,17 @@ async fn a_rolling_restart_under_load_fails_no_request() {
     for _ in 0..WALKERS {
         clients.spawn(walk_on(Arc::clone(&balancer), Arc::clone(&seeing)));
     }
-    for turn in 0..3 {
+    for (turn, replica) in three.iter_mut().enumerate() {
         until_more(&seeing).await;
-        three[turn].process.signal("TERM");
-        assert_eq!(three[turn].process.exit_code().await, Some(0));
+        replica.process.signal("TERM");
+        assert_eq!(replica.process.exit_code().await, Some(0));
         if turn == 1 {
             fake.set_entries(grown(THROUGHOUT, AFTERWARDS));
         }
-        three[turn].again(&setup).await;
-        let listed = three[turn].json("/v0.1/servers?limit=100").await["servers"].as_array().map(Vec::len);
+        replica.again(&setup).await;
+        let listed = replica.json("/v0.1/servers?limit=100").await["servers"].as_array().map(Vec::len);
         assert!(listed.is_some_and(|listed| THROUGHOUT <= listed), "it is warm when it listens");
-        balancer.set(turn, three[turn].process.address);
+        balancer.set(turn, replica.process.address);
         until_ready(&balancer).await;
     }
     until_all_counted(&all(&three), AFTERWARDS).await;

@@ -113,7 +113,7 @@ impl Pair {
         let (replica, now) = (self.replicas[who].replica(), self.now());
         let ask = Ask { replica, wish, floor: 0, seen: Number::default(), life, is_settled };
         let heard = self.replicas[who].beat(&ask).await.expect("Redis answers").pulse;
-        if NEAR < self.now() - now {
+        if NEAR < self.now().saturating_sub(now) {
             return Held::Unclear;
         }
         let expected = self.model.beat(now, &ask);
@@ -137,7 +137,7 @@ impl Pair {
             Err(Fault::Moved) => Committed::Moved,
             Err(fault) => panic!("{fault}"),
         };
-        if NEAR < self.now() - now {
+        if NEAR < self.now().saturating_sub(now) {
             return (Held::Unclear, found);
         }
         let expected = self.model.commit(now, self.replicas[who].replica(), epoch, base, next);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::Replica;
@@ -17,7 +17,7 @@ const INTERVAL: Duration = Duration::from_millis(40);
 /// Looks until it is asked what it has seen.
 pub(super) struct Watch {
     is_over: Arc<AtomicBool>,
-    task: JoinHandle<Seen>,
+    task: JoinSet<Seen>,
 }
 
 #[derive(Default)]
@@ -35,7 +35,8 @@ impl Watch {
         let addresses: Vec<SocketAddr> = replicas.iter().map(|replica| replica.process.address).collect();
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
-        let task = tokio::spawn(async move {
+        let mut task = JoinSet::new();
+        task.spawn(async move {
             let mut seen = Seen::default();
             let mut last: Vec<Told> = vec![Told::default(); addresses.len()];
             while !over.load(Ordering::Relaxed) {
@@ -55,9 +56,9 @@ impl Watch {
     }
 
     /// Ends it: nothing has gone back, and nothing failed.
-    pub(super) async fn finish(self) {
+    pub(super) async fn finish(mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        let seen = self.task.await.expect("no panic");
+        let seen = self.task.join_next().await.expect("a task").expect("no panic");
         assert!(seen.problems.is_empty(), "{:#?}", seen.problems);
         assert!(3 < seen.looks, "{} looks", seen.looks);
     }
