@@ -104,8 +104,12 @@ fn no_source_file_is_longer_than_it_may_be() {
 }
 
 /// The sections of docs/faults.md, with the letter and the number of their last row.
-const FAULTS: [(&str, char, u32); 3] =
-    [("## Registries", 'U', 58), ("## Clients", 'C', 30), ("## The process and its store", 'P', 17)];
+const FAULTS: [(&str, char, u32); 4] = [
+    ("## Registries", 'U', 58),
+    ("## Clients", 'C', 30),
+    ("## The process and its store", 'P', 17),
+    ("## Replicas", 'R', 17),
+];
 
 /// The cells of the rows of a table.
 fn rows(section: &str) -> Vec<Vec<&str>> {

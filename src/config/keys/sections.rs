@@ -172,22 +172,24 @@ const STORE: [Key; 4] = [
         "url",
         Kind::Url,
         "\"redis://127.0.0.1:6379\"",
-        "In place of `path`, a Redis (6 or later, or Valkey) that replicas share, which are one proxy then: `redis://`, \
-         `rediss://`, `redis+sentinel://HOST:PORT,…/SERVICE/DATABASE`, `redis+cluster://HOST:PORT,…`.",
+        "In place of `path`, a Redis (6 or later, or Valkey) that replicas share, which are one proxy then (docs/replicas.md): \
+         `redis://`, `rediss://` over TLS, `redis+sentinel://HOST:PORT,…/SERVICE/DATABASE`, `redis+cluster://HOST:PORT,…`. \
+         It may hold a user and a password, and is shown without.",
     )),
     waiting(key(
         "prefix",
         Kind::Text,
         "\"mcp-registry-proxy\"",
         "\"acme-mcp\"",
-        "What the keys in Redis begin with; replicas with the same one are one proxy.",
+        "What the keys in Redis begin with: replicas with the same one are one proxy. Without `url` it means nothing.",
     )),
     waiting(key(
         "lease",
         Kind::Duration,
         "\"10s\"",
         "\"5s\"",
-        "How long a replica leads that is not heard of; after six times that without Redis, replicas go on alone.",
+        "How long a replica leads that is not heard of: after a crash another takes over within that. After six times that, \
+         and up to a fifth more, without Redis or a leader, each goes on alone. 200ms to 5m; without `url` it means nothing.",
     )),
 ];
 

@@ -1,12 +1,21 @@
 //! Several replicas on one Redis are one proxy: real processes, a real Redis, and a registry that counts.
 
+mod counts;
 mod faults;
+mod fencing;
 mod forms;
+mod held;
+mod load;
 mod look_ups;
+mod losses;
 mod models;
+mod partitions;
 mod together;
+mod watch;
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Method;
@@ -16,20 +25,29 @@ use crate::support::binary::{Serving, Workplace};
 use crate::support::entry::{Entry, numbered};
 use crate::support::http::{Reply, send};
 use crate::support::redis::{Redis, Wire};
-use crate::support::registry::FakeRegistry;
+use crate::support::registry::{FakeRegistry, Seen};
 use crate::support::{check, eventually};
 
 /// How long a lease lives in these tests: short, and long enough for a machine that is busy.
 const LEASE: Duration = Duration::from_millis(900);
+/// How far a follower may be behind while Redis is well.
+const BEHIND: Duration = Duration::from_secs(2);
+/// By which a registry knows which replica asks it.
+const WHO: &str = "x-replica";
 /// Later than any request: whoever asks for what has changed gets it.
 const LATER: &str = "2100-01-01T00:00:00Z";
 
 /// One replica as a process of its own, with its wire to Redis.
 struct Replica {
+    /// What it calls itself where it asks registries.
+    name: String,
     place: Workplace,
     wire: Wire,
     process: Serving,
 }
+
+/// In the configuration of a registry, where the replica's name goes.
+const NAMED: &str = "headers = { x-replica = \"NAME\" }";
 
 /// What a replica is started with, besides what all have.
 #[derive(Clone, Default)]
@@ -47,20 +65,22 @@ impl Setup {
     }
 
     fn registry(mut self, name: &str, fake: &FakeRegistry) -> Self {
-        let _ = writeln!(self.registries, "[[registries]]\nname = {name:?}\nurl = {:?}", fake.url());
+        let _ = writeln!(self.registries, "[[registries]]\nname = {name:?}\nurl = {:?}\n{}", fake.url(), NAMED);
         self
     }
 }
 
 impl Replica {
     async fn start(redis: &Redis, setup: &Setup) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("replica-{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let wire = Wire::to(redis.address()).await;
         let place = Workplace::new();
-        let process = Self::run(&place, &wire, setup).await;
-        Self { place, wire, process }
+        let process = Self::run(&name, &place, &wire, setup).await;
+        Self { name, place, wire, process }
     }
 
-    async fn run(place: &Workplace, wire: &Wire, setup: &Setup) -> Serving {
+    async fn run(name: &str, place: &Workplace, wire: &Wire, setup: &Setup) -> Serving {
         let Setup { registries, url, settings } = setup;
         let url = url.clone().unwrap_or_else(|| format!("redis://{}", wire.address()));
         let base = format!(
@@ -70,7 +90,7 @@ impl Replica {
             LEASE.as_millis(),
         );
         let base = place.write("base.toml", base).to_string_lossy().into_owned();
-        let own = place.write("own.toml", registries).to_string_lossy().into_owned();
+        let own = place.write("own.toml", registries.replace("NAME", name)).to_string_lossy().into_owned();
         // What tests usually say in the environment counts more than a file.
         let preparation = "unset MCP_REGISTRY_PROXY__ADMIN__LISTEN";
         place.serve_after(preparation, &["--config", &base, "--config", &own]).await
@@ -78,7 +98,21 @@ impl Replica {
 
     /// Starts it again, after its process has ended.
     async fn again(&mut self, setup: &Setup) {
-        self.process = Self::run(&self.place, &self.wire, setup).await;
+        self.process = Self::run(&self.name, &self.place, &self.wire, setup).await;
+    }
+
+    /// Where its admin listener is.
+    fn admin(&self) -> SocketAddr {
+        let said = self.process.log_with("\"admin\"").into_iter().rev().find_map(|line| {
+            let line: Value = serde_json::from_str(&line).ok()?;
+            line["admin"].as_str()?.strip_prefix("http://")?.parse().ok()
+        });
+        said.expect("it says where its admin listener is")
+    }
+
+    /// Whether it was this one that asked a registry.
+    fn has_asked(&self, seen: &Seen) -> bool {
+        seen.header(WHO) == self.name
     }
 
     async fn get(&self, target: &str) -> Reply {
@@ -121,14 +155,30 @@ fn grown(from: usize, count: usize) -> Vec<Entry> {
     numbered("com.example", count).into_iter().enumerate().map(dated).collect()
 }
 
+fn all(replicas: &[Replica]) -> Vec<&Replica> {
+    replicas.iter().collect()
+}
+
+/// All but one of them.
+fn all_but(left_out: usize, replicas: &[Replica]) -> Vec<&Replica> {
+    replicas.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, replica)| replica).collect()
+}
+
+/// Waits until each of them lists so many versions.
+async fn until_all_counted(replicas: &[&Replica], count: usize) {
+    for replica in replicas {
+        replica.until_counted(count).await;
+    }
+}
+
 /// So many replicas, all of which have taken up the same.
 async fn replicas(count: usize, redis: &Redis, setup: &Setup) -> Vec<Replica> {
-    let mut all = Vec::new();
+    let mut started = Vec::new();
     for _ in 0..count {
-        all.push(Replica::start(redis, setup).await);
+        started.push(Replica::start(redis, setup).await);
     }
-    until_one_leads(&all.iter().collect::<Vec<_>>()).await;
-    all
+    until_one_leads(&started.iter().collect::<Vec<_>>()).await;
+    started
 }
 
 /// Waits until one of them leads, all others follow, and all are ready; says which one it is.

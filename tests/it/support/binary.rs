@@ -21,12 +21,12 @@ impl Workplace {
         Self(tempfile::tempdir().expect("a temporary directory"))
     }
 
-    /// Writes a file into the directory.
     /// What a file holds.
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.0.path().join(name)).expect("a readable file")
     }
 
+    /// Writes a file into the directory.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, content).expect("a writable directory");

@@ -63,6 +63,15 @@ pub(crate) async fn send_with(address: SocketAddr, method: Method, target: &str,
     send_whole(address, method, target, headers, Bytes::new()).await
 }
 
+/// Sends a request without a body, which may fail.
+pub(crate) async fn try_get(address: SocketAddr, target: &str) -> Result<Reply, Failure> {
+    let asked = timeout(PATIENCE, try_send(address, Method::GET, target, &[], Bytes::new())).await;
+    asked.map_err(|_| "it was not answered in time")?
+}
+
+/// Why there is no answer.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
 async fn send_whole(address: SocketAddr, method: Method, target: &str, headers: &[(&str, &str)], body: Bytes) -> Reply {
     let reply = timeout(PATIENCE, try_send(address, method, target, headers, body)).await;
     let reply = reply.unwrap_or_else(|_| panic!("the request for {target} was not answered in time"));
@@ -75,7 +84,7 @@ async fn try_send(
     target: &str,
     headers: &[(&str, &str)],
     body: Bytes,
-) -> Result<Reply, Box<dyn std::error::Error>> {
+) -> Result<Reply, Failure> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::builder().method(method).uri(target).header("host", address.to_string());
