@@ -23,6 +23,7 @@ pub mod rules;
 pub mod search;
 pub mod version;
 
+mod halves;
 mod index;
 mod previous;
 mod render;
@@ -35,7 +36,7 @@ mod sync_tests;
 #[cfg(test)]
 mod testing;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -262,7 +263,8 @@ pub struct Catalog {
     versions: usize,
     /// What each registry listed, so that the next merge sees which names it need not look at.
     listings: Vec<Option<Arc<Listing>>>,
-    index: Index,
+    /// Made after the catalog is published, where that takes long.
+    index: OnceLock<Index>,
     /// The newest `updatedAt` that this catalog or one before it served.
     newest_update: Timestamp,
     /// Since when versions counted as changed in the process before this one, until clients can have synchronised
@@ -296,6 +298,21 @@ impl Catalog {
     #[must_use]
     pub fn unserved(&self) -> &[Arc<Server>] {
         &self.unserved
+    }
+
+    /// Whether lists that are filtered find their way by an index. Until they do, they look at every server.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        self.index.get().is_some()
+    }
+
+    /// Makes the index, if there is none yet.
+    pub fn make_index(&self) {
+        self.index.get_or_init(|| Index::after(&index::UNKNOWN, &[], &self.servers, &self.registries));
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get().unwrap_or(&index::UNKNOWN)
     }
 
     /// The registries that claim a name: only these may supply it, unless there is none.
