@@ -109,8 +109,8 @@ fn merge_all(catalog: &mut Catalog, policy: &Policy, sources: &[Source], previou
     };
     catalog.servers.reserve_exact(parts.iter().map(|part| part.servers.len()).sum());
     for part in parts {
-        catalog.servers.extend(part.servers);
-        catalog.unserved.extend(part.unserved);
+        catalog.servers.append(part.servers);
+        catalog.unserved.append(part.unserved);
         catalog.versions += part.versions;
         catalog.newest_update = catalog.newest_update.max(part.newest_update);
         for (sum, more) in catalog.registries.iter_mut().zip(part.registries) {
@@ -159,7 +159,7 @@ fn merge_changes(catalog: &mut Catalog, context: &Context<'_>, names: &[&Name]) 
         tally(catalog, &server, |sum, more| *sum += more);
         if server.versions.is_empty() { unserved.push(server) } else { servers.push(server) }
     }
-    (catalog.servers, catalog.unserved) = (servers.finish(), unserved.finish());
+    (catalog.servers, catalog.unserved) = (servers.finish().into(), unserved.finish().into());
 }
 
 /// The server of a name that is listed, the very same as before where nothing changed.

@@ -21,6 +21,7 @@ pub mod page;
 pub mod provenance;
 pub mod rules;
 pub mod search;
+pub mod shared;
 pub mod version;
 
 mod halves;
@@ -48,6 +49,7 @@ use feed::Feed;
 use index::Index;
 use listing::{Listed, Listing};
 use rules::{Omission, RegistryRules};
+use shared::Shared;
 
 /// `[catalog]` of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -258,8 +260,8 @@ pub struct Catalog {
     pub published_at: Timestamp,
     /// All configured registries, in configuration order.
     pub registries: Vec<Participant>,
-    servers: Vec<Arc<Server>>,
-    unserved: Vec<Arc<Server>>,
+    servers: Shared<Server>,
+    unserved: Shared<Server>,
     versions: usize,
     /// What each registry listed, so that the next merge sees which names it need not look at.
     listings: Vec<Option<Arc<Listing>>>,
