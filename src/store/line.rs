@@ -139,15 +139,15 @@ impl<'k> Lines<'k> {
 
     /// Reads a version, and the name that it is listed under.
     pub(super) fn read<'a>(&mut self, line: &'a str) -> Result<(Cow<'a, str>, Entry), Problem> {
-        check_depth(line)?;
         let after = line.strip_prefix(BEGINNING).ok_or_else(|| Problem::damaged("a line in it is no version"))?;
+        if let Some(entry) = self.read_usual(after) {
+            return Ok(entry);
+        }
+        check_depth(line)?;
         let found = Outline::of_first(after).ok_or_else(|| Problem::damaged("an entry in it is none"))?;
         let (outline, server, rest) = found;
         let rest = rest.strip_prefix(',').ok_or_else(|| Problem::damaged("a line in it has an entry only"))?;
         check_key(&outline.version).map_err(|error| Problem::Damaged(format!("a version in it {error}")))?;
-        if let Some(parts) = self.read_usual(server, rest) {
-            return Ok((outline.name, Entry::with_places(parts, outline.places)));
-        }
         self.rest.clear();
         self.rest.push('{');
         self.rest.push_str(rest);
@@ -157,10 +157,18 @@ impl<'k> Lines<'k> {
         Ok((outline.name, Entry::with_places(parts, outline.places)))
     }
 
-    /// Reads what stands behind `server` where it stands as we write it of most entries. None says nothing of it.
-    fn read_usual<'a>(&mut self, server: &'a str, rest: &'a str) -> Option<Parts<'a>> {
+    /// Reads a line that is as we write it of most entries, from `server` on. None says nothing of it. Nothing is
+    /// nested deeper in it than an entry may be.
+    fn read_usual<'a>(&mut self, line: &'a str) -> Option<(Cow<'a, str>, Entry)> {
+        let (outline, server, rest) = Outline::of_usual(line)?;
+        check_key(&outline.version).ok()?;
+        let parts = self.usual_parts(server, rest)?;
+        Some((outline.name, Entry::with_places(parts, outline.places)))
+    }
+
+    fn usual_parts<'a>(&mut self, server: &'a str, rest: &'a str) -> Option<Parts<'a>> {
         let mut scanner = Scanner::new(rest);
-        scanner.expect(r#""official":"#)?;
+        scanner.expect(r#","official":"#)?;
         let official = scanner.value(MAX_DEPTH)?.strip_prefix('{')?.strip_suffix('}').filter(|it| !it.is_empty())?;
         let mut text = |name: &str| {
             scanner.expect(name)?;

@@ -47,15 +47,19 @@ impl<'a> Outline<'a> {
     /// Reads the `server` object that a text begins with, and returns what follows it, too.
     #[must_use]
     pub fn of_first(text: &'a str) -> Option<(Self, &'a str, &'a str)> {
-        if let Some((outline, end)) = Self::quick(text) {
-            let (server, rest) = text.split_at_checked(end)?;
-            return Some((outline, server, rest));
-        }
         // Of an array, the members would be read in their order.
         let mut values = serde_json::Deserializer::from_str(text.strip_prefix('{').map(|_| text)?).into_iter();
         let members = values.next()?.ok()?;
         let (server, rest) = text.split_at_checked(values.byte_offset())?;
         Some((Self::new(members, server)?, server, rest))
+    }
+
+    /// The same where the object is one as most are, and nested no deeper than entries may be. None says nothing of it.
+    #[must_use]
+    pub fn of_usual(text: &'a str) -> Option<(Self, &'a str, &'a str)> {
+        let (outline, end) = Self::quick(text)?;
+        let (server, rest) = text.split_at_checked(end)?;
+        Some((outline, server, rest))
     }
 
     /// The outline of the object that a text begins with, and where that ends; none where it is not an object as most are.
