@@ -74,7 +74,7 @@ pub fn merge_first(policy: &Policy, sources: &[Source], previous: &Catalog, mome
         registries,
         listings: sources.iter().map(|source| source.listing.clone()).collect(),
         newest_update: previous.newest_update,
-        restored: previous.restored.clone().filter(|_| !moment.is_ready),
+        restored: previous.restored.load_full().filter(|_| !moment.is_ready).into(),
         ..Catalog::default()
     };
     match previously.changed_names(sources) {

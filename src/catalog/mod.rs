@@ -39,7 +39,7 @@ mod testing;
 
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -271,7 +271,7 @@ pub struct Catalog {
     newest_update: Timestamp,
     /// Since when versions counted as changed in the process before this one, until clients can have synchronised
     /// with this one.
-    restored: Option<Arc<Effects>>,
+    restored: ArcSwapOption<Effects>,
     /// What happened on the way to this catalog. Whoever publishes it records that ([`Feed::record`]). It is replaced
     /// once at most, where the feed has waited for registries to be tried ([`Feed::settle`]).
     pub changes: ArcSwap<Feed>,
@@ -281,7 +281,7 @@ impl Catalog {
     /// The empty catalog of a proxy that was started again.
     #[must_use]
     pub fn after(effects: Effects) -> Self {
-        Self { newest_update: effects.newest_update, restored: Some(Arc::new(effects)), ..Self::default() }
+        Self { newest_update: effects.newest_update, restored: Some(Arc::new(effects)).into(), ..Self::default() }
     }
 
     /// The names that have at least one version to serve, sorted by their bytes.
@@ -315,6 +315,12 @@ impl Catalog {
 
     fn index(&self) -> &Index {
         self.index.get().unwrap_or(&index::UNKNOWN)
+    }
+
+    /// Forgets since when versions counted as changed in the process before this one: clients can have synchronised with
+    /// this one, and no merge asks for it again.
+    pub fn forget_restored(&self) {
+        self.restored.store(None);
     }
 
     /// The registries that claim a name: only these may supply it, unless there is none.

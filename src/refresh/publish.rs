@@ -43,6 +43,7 @@ pub(super) async fn publish(refresh: Arc<Refresh>) {
         if sources.are_attempted && !current.is_ready() {
             current.set_ready();
             let catalog = current.load();
+            catalog.forget_restored();
             tracing::info!(servers = catalog.servers().len(), versions = catalog.versions(), "ready");
         }
         if !current.load().is_indexed() {
