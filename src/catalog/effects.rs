@@ -12,6 +12,9 @@ use super::{Catalog, Server, Version};
 
 /// The most effects that are recorded: four million versions. What lies beyond counts as changed at a restart.
 pub const MAX_EFFECTS: usize = 4_000_000;
+/// How far from where its value says a fingerprint is looked for first. Of a million, four standard deviations are two
+/// thousand at most.
+const WINDOW: usize = if cfg!(test) { 1 } else { 2 << 10 };
 /// How much room is made for what a fingerprint covers.
 const USUAL_BYTES: usize = 512;
 
@@ -62,8 +65,21 @@ impl Effects {
     /// Since when a version counts as changed that was served exactly so before.
     pub(super) fn of_version(&self, name: &str, entry: &Entry, registry: &str, is_latest: bool) -> Option<Timestamp> {
         let wanted = fingerprint(name, entry, registry, is_latest);
-        let found = self.known.binary_search_by_key(&wanted, |effect| effect.fingerprint).ok()?;
-        self.known.get(found).map(|effect| effect.at)
+        let known = self.around(wanted);
+        let found = known.binary_search_by_key(&wanted, |effect| effect.fingerprint).ok()?;
+        known.get(found).map(|effect| effect.at)
+    }
+
+    /// A part of them where a fingerprint has to be, if it is one of them. Fingerprints are hashes: they stand about
+    /// where their value says, and so few of them have to be read.
+    fn around(&self, fingerprint: u64) -> &[Effect] {
+        let length = self.known.len();
+        let guess = usize::try_from((u128::from(fingerprint) * length as u128) >> 64).unwrap_or(length);
+        let (from, to) = (guess.saturating_sub(WINDOW), guess.saturating_add(WINDOW).min(length));
+        let window = &self.known[from.min(to)..to];
+        let begins_before = from == 0 || window.first().is_some_and(|first| first.fingerprint < fingerprint);
+        let ends_behind = to == length || window.last().is_some_and(|last| fingerprint < last.fingerprint);
+        if begins_before && ends_behind { window } else { &self.known }
     }
 }
 
@@ -80,4 +96,24 @@ fn fingerprint(name: &str, entry: &Entry, registry: &str, is_latest: bool) -> u6
     let mut first = [0; 8];
     first.copy_from_slice(&blake3::hash(&all).as_bytes()[..8]);
     u64::from_le_bytes(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_found_wherever_it_stands() {
+        let at = Timestamp::UNIX_EPOCH;
+        for step in [1, u64::MAX / 40, u64::MAX / 1_000] {
+            let known: Vec<Effect> = (0..40).map(|number| Effect { fingerprint: number * step, at }).collect();
+            let effects = Effects::new(at, known);
+            for Effect { fingerprint, .. } in &effects.known {
+                let is_in = |fingerprint| effects.around(fingerprint).iter().any(|it| it.fingerprint == fingerprint);
+                assert!(is_in(*fingerprint), "{fingerprint} of {step}");
+                assert!(!is_in(fingerprint + 1) || step == 1);
+            }
+        }
+        assert!(Effects::default().around(7).is_empty());
+    }
 }

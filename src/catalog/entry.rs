@@ -7,8 +7,10 @@ mod compact;
 pub(super) mod instant;
 mod known;
 mod outline;
+mod scan;
 mod text;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use super::facets::Facets;
 pub use compact::Entry;
 pub use known::KnownFacets;
 pub use outline::{Outline, Places};
+pub use scan::{Scanner, end_of_plain};
 
 /// The longest name and the longest version, in bytes. The schema allows 200 and 255; twice that is
 /// liberal, and a cursor that carries both still fits in any URL.
@@ -160,7 +163,7 @@ pub struct Form(pub [u8; 16]);
 
 /// The registry's own block of `_meta`, complete: what a registry left out has been filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Official {
+pub struct Official<'a> {
     /// `status`.
     pub status: Status,
     /// `publishedAt`; decides between versions that are not semantic versions.
@@ -168,16 +171,16 @@ pub struct Official {
     /// `updatedAt`.
     pub updated_at: Timestamp,
     /// The members of the block as we serve them, without braces and without `isLatest`.
-    pub rendered: String,
+    pub rendered: Cow<'a, str>,
 }
 
 /// The parts of an [`Entry`], before they are packed.
 #[derive(Clone, Debug)]
-pub struct Parts {
+pub struct Parts<'a> {
     /// The `server` object, byte for byte as it came except white space between tokens.
-    pub server: String,
+    pub server: Cow<'a, str>,
     /// The official block.
-    pub official: Official,
+    pub official: Official<'a>,
     /// The other members of `_meta`, as they came: `"key":value,…`, or empty.
     pub extra_meta: String,
     /// The provenance that a registry which is a proxy like ours sent, as a JSON object.

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::halves::both;
 use super::page::{Filter, VersionFilter};
 use super::{Participant, Server};
 use builder::{Before, Builder};
@@ -36,15 +37,18 @@ const MAX_COLUMNS: usize = 2 * COLUMNS;
 const MIN_COLUMNS: usize = COLUMNS / 4;
 /// A server of more versions is a chunk of its own: it makes no change of its neighbours dear.
 const MANY_VERSIONS: usize = if cfg!(test) { 64 } else { 4 << 10 };
-/// The first index of more servers than this is made in two threads.
+/// The first index of more servers than this is made in two threads, and after the catalog is there for all to see.
 const MANY_SERVERS: usize = if cfg!(test) { 16 } else { 8 << 10 };
 
-/// What is indexed of a catalog's servers.
+/// What is indexed of a catalog's servers. One that has no chunks says of every server that it may match.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     chunks: Vec<Placed>,
     commonness: Option<Sampled>,
 }
+
+/// What stands for an index that has not been made yet.
+pub(super) static UNKNOWN: Index = Index { chunks: Vec::new(), commonness: None };
 
 /// A chunk, and its first server.
 #[derive(Debug)]
@@ -74,12 +78,21 @@ pub(super) struct Question {
 pub(super) struct Candidate<'a> {
     /// Its position in the catalog.
     pub(super) server: usize,
-    chunk: &'a Chunk,
-    /// Its position in the chunk.
-    at: usize,
+    /// Its chunk, and its position in there; none where nothing is known of it.
+    known: Option<(&'a Chunk, usize)>,
 }
 
 impl Index {
+    /// Whether the next index, of so many servers, can share nothing with this one, and takes long to make.
+    pub(super) fn is_of_no_use_for(&self, servers: usize) -> bool {
+        self.known_to(servers).is_none_or(|_| self.chunks.is_empty()) && MANY_SERVERS < servers
+    }
+
+    /// What is common, if that was learned of about so many servers.
+    fn known_to(&self, servers: usize) -> Option<&Sampled> {
+        self.commonness.as_ref().filter(|known| known.is_of_as_many_as(servers))
+    }
+
     /// The index of these servers, which shares what it can with that of the servers before.
     pub(super) fn after(
         previous: &Self,
@@ -87,7 +100,7 @@ impl Index {
         servers: &[Arc<Server>],
         registries: &[Participant],
     ) -> Self {
-        let known = previous.commonness.as_ref().filter(|known| known.is_of_as_many_as(servers.len()));
+        let known = previous.known_to(servers.len());
         let kept = known.map_or(&[][..], |_| &previous.chunks);
         let known = known
             .cloned()
@@ -118,23 +131,31 @@ impl Index {
 
     /// The first server at or after `from` that may have what is asked for.
     pub(super) fn next(&self, question: &Question, from: usize) -> Option<Candidate<'_>> {
+        if self.chunks.is_empty() {
+            return Some(Candidate { server: from, known: None });
+        }
         let found = self.chunks.partition_point(|placed| placed.first <= from).saturating_sub(1);
         self.chunks.get(found..)?.iter().find_map(|Placed { first, chunk }| {
             let at = chunk.next(question, from.saturating_sub(*first))?;
-            Some(Candidate { server: first + at, chunk, at })
+            Some(Candidate { server: first + at, known: Some((chunk, at)) })
         })
     }
 }
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
     /// Whether its name may contain the needle.
     pub(super) fn may_be_named(self, question: &Question) -> bool {
-        question.needle.as_ref().is_none_or(|needle| self.chunk.may_be_named(needle, self.at))
+        self.asked(question).is_none_or(|(needle, chunk, at)| chunk.may_be_named(needle, at))
     }
 
     /// Whether the text of one of its versions may contain the needle.
     pub(super) fn may_contain(self, question: &Question, version: usize) -> bool {
-        question.needle.as_ref().is_none_or(|needle| self.chunk.may_contain(needle, self.at, version))
+        self.asked(question).is_none_or(|(needle, chunk, at)| chunk.may_contain(needle, at, version))
+    }
+
+    fn asked<'q>(self, question: &'q Question) -> Option<(&'q Wanted, &'a Chunk, usize)> {
+        let (chunk, at) = self.known?;
+        question.needle.as_ref().map(|needle| (needle, chunk, at))
     }
 }
 
@@ -148,16 +169,7 @@ impl Sampled {
 /// Makes chunks of servers, of each half in a thread of its own: each chunk depends on nothing but its servers.
 fn in_halves(servers: &[Arc<Server>], make: impl Fn(&[Arc<Server>]) -> Vec<Placed> + Sync) -> Vec<Placed> {
     let (left, right) = servers.split_at(servers.len() / 2);
-    let (mut chunks, others) = std::thread::scope(|scope| {
-        let others = std::thread::Builder::new().spawn_scoped(scope, || make(right));
-        let chunks = make(left);
-        // Where there is no thread to be had, this one does it all.
-        let others = others.map_or_else(
-            |_| make(right),
-            |others| others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        );
-        (chunks, others)
-    });
+    let (mut chunks, others) = both(|| make(left), || make(right));
     chunks.extend(others.into_iter().map(|Placed { first, chunk }| Placed { first: left.len() + first, chunk }));
     chunks
 }

@@ -9,6 +9,7 @@ use std::collections::btree_map::OccupiedEntry;
 use std::sync::Arc;
 
 use super::entry::{Entry, Name};
+use super::shared::Shared;
 use super::splice::Splice;
 
 /// Names of so many versions grow by one at a time.
@@ -64,7 +65,7 @@ pub struct Listing {
     /// Where it was fetched from, as provenance names it.
     pub url: Arc<str>,
     /// The servers, sorted by name.
-    pub servers: Vec<Arc<Listed>>,
+    pub servers: Shared<Listed>,
     /// The number of versions in all.
     pub versions: usize,
     /// How many bytes of JSON it holds.
@@ -74,7 +75,8 @@ pub struct Listing {
 impl Listing {
     /// A listing of these servers, which are sorted by name.
     #[must_use]
-    pub fn new(url: Arc<str>, servers: Vec<Arc<Listed>>) -> Self {
+    pub fn new(url: Arc<str>, servers: impl Into<Shared<Listed>>) -> Self {
+        let servers = servers.into();
         let versions = servers.iter().map(|listed| listed.entries.len()).sum();
         let bytes = servers.iter().flat_map(|listed| &listed.entries).map(|entry| entry.bytes()).sum();
         Self { url, servers, versions, bytes }
@@ -126,7 +128,8 @@ impl Listing {
             versions += updated.entries.len() - known.map_or(0, |known| known.entries.len());
             servers.push(updated);
         }
-        let mut now = Self { url: Arc::clone(&self.url), servers: servers.finish(), versions, bytes: self.bytes };
+        let mut now =
+            Self { url: Arc::clone(&self.url), servers: servers.finish().into(), versions, bytes: self.bytes };
         now.bytes = self.bytes + now.bytes_replaced_by(changes) - self.bytes_replaced_by(changes);
         now
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::entry::{Entry, Name};
+use super::halves::both;
 use super::index::Index;
 use super::listing::{Listed, Listing};
 use super::previous::{self, Beside, Head, Previous};
@@ -18,6 +19,9 @@ use super::splice::Splice;
 use super::times::Times;
 use super::version::Rank;
 use super::{Catalog, Contribution, Counts, MergeMode, Participant, Server, Standing, Version, provenance};
+
+/// More names than this, where each has to be looked at, are merged by two threads.
+const MANY_NAMES: usize = if cfg!(test) { 4 } else { 8 << 10 };
 
 /// One registry's part in a merge.
 #[derive(Clone, Debug)]
@@ -55,6 +59,14 @@ pub struct Moment {
 /// Merges listings into the catalog that follows `previous`.
 #[must_use]
 pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Moment) -> Catalog {
+    let catalog = merge_first(policy, sources, previous, moment);
+    catalog.make_index();
+    catalog
+}
+
+/// The same, without its index where that takes long ([`Catalog::is_indexed`]): it can be asked meanwhile.
+#[must_use]
+pub fn merge_first(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Moment) -> Catalog {
     merge_as(policy, sources, previous, moment, None)
 }
 
@@ -68,7 +80,9 @@ pub fn merge_given(
     published_at: Timestamp,
     times: &Arc<Times>,
 ) -> Catalog {
-    merge_as(policy, sources, previous, Moment { now: published_at, is_ready: true }, Some(times))
+    let catalog = merge_as(policy, sources, previous, Moment { now: published_at, is_ready: true }, Some(times));
+    catalog.make_index();
+    catalog
 }
 
 fn merge_as(
@@ -80,7 +94,6 @@ fn merge_as(
 ) -> Catalog {
     let registries: Vec<Participant> = sources.iter().map(participant).collect();
     let previously = Previous::new(previous, &registries, moment, given.map(AsRef::as_ref));
-    let context = Context { policy, sources, previously: &previously, labels: &labels(policy, sources) };
     let mut catalog = Catalog {
         revision: previous.revision + 1,
         published_at: moment.now,
@@ -88,29 +101,65 @@ fn merge_as(
         listings: sources.iter().map(|source| source.listing.clone()).collect(),
         newest_update: previous.newest_update.max(given.map_or(Timestamp::MIN, |given| given.newest_update)),
         given: given.cloned(),
-        restored: previous.restored.clone().filter(|_| !moment.is_ready),
+        restored: previous.restored.load_full().filter(|_| !moment.is_ready).into(),
         ..Catalog::default()
     };
     match previously.changed_names(sources) {
-        Some(names) => merge_changes(&mut catalog, &context, &names),
-        None => merge_all(&mut catalog, &context),
+        Some(names) => {
+            let labels = labels(policy, sources);
+            merge_changes(&mut catalog, &Context { policy, sources, previously: &previously, labels: &labels }, &names);
+        }
+        None => merge_all(&mut catalog, policy, sources, &previously),
     }
-    // Servers are shared only where the registries have the same rules, and so the same names; so may chunks be.
-    catalog.index = Index::after(&previous.index, &previous.servers, &catalog.servers, &catalog.registries);
+    if !previous.index().is_of_no_use_for(catalog.servers.len()) {
+        // Servers are shared only where the registries have the same rules, and so the same names; so may chunks be.
+        let index = Index::after(previous.index(), &previous.servers, &catalog.servers, &catalog.registries);
+        catalog.index = index.into();
+    }
     catalog
 }
 
-/// Looks at every name.
-fn merge_all(catalog: &mut Catalog, context: &Context<'_>) {
-    let previous = context.previously.catalog;
-    catalog.servers.reserve(previous.servers.len());
-    let mut beside = Beside::new(previous);
-    for_each_name(context.sources, |name, listed| {
+/// Looks at every name: at many, by two threads.
+fn merge_all(catalog: &mut Catalog, policy: &Policy, sources: &[Source], previously: &Previous<'_>) {
+    let heads = heads(sources);
+    let merged = |heads: &[Head<'_>]| {
+        // Labels are counted by whoever holds them: two threads that shared them would wait for one another.
+        let labels = labels(policy, sources);
+        merge_names(&Context { policy, sources, previously, labels: &labels }, heads)
+    };
+    let parts = if MANY_NAMES < heads.len() {
+        let half = &heads[heads.len() / 2].1.name;
+        let (left, right) = heads.split_at(heads.partition_point(|(_, listed)| listed.name < *half));
+        <[Catalog; 2]>::from(both(|| merged(left), || merged(right))).into()
+    } else {
+        vec![merged(&heads)]
+    };
+    catalog.servers.reserve_exact(parts.iter().map(|part| part.servers.len()).sum());
+    for part in parts {
+        catalog.servers.append(part.servers);
+        catalog.unserved.append(part.unserved);
+        catalog.versions += part.versions;
+        catalog.newest_update = catalog.newest_update.max(part.newest_update);
+        for (sum, more) in catalog.registries.iter_mut().zip(part.registries) {
+            sum.counts.won += more.counts.won;
+            sum.counts.filtered += more.counts.filtered;
+            sum.counts.foreign += more.counts.foreign;
+        }
+    }
+}
+
+/// Merges the names of a part of what is listed, in their order: their servers, and what is counted of them.
+fn merge_names(context: &Context<'_>, heads: &[Head<'_>]) -> Catalog {
+    let mut part = Catalog { registries: context.sources.iter().map(participant).collect(), ..Catalog::default() };
+    let mut beside = Beside::new(context.previously.catalog);
+    for listed in heads.chunk_by(|(_, left), (_, right)| left.name == right.name) {
+        let name = &listed[0].1.name;
         let server = successor(context, name, listed, beside.server(name));
-        tally(catalog, &server, |sum, more| *sum += more);
-        let list = if server.versions.is_empty() { &mut catalog.unserved } else { &mut catalog.servers };
+        tally(&mut part, &server, |sum, more| *sum += more);
+        let list = if server.versions.is_empty() { &mut part.unserved } else { &mut part.servers };
         list.push(server);
-    });
+    }
+    part
 }
 
 /// Looks at these names, which are sorted; all others are as they were.
@@ -137,7 +186,7 @@ fn merge_changes(catalog: &mut Catalog, context: &Context<'_>, names: &[&Name]) 
         tally(catalog, &server, |sum, more| *sum += more);
         if server.versions.is_empty() { unserved.push(server) } else { servers.push(server) }
     }
-    (catalog.servers, catalog.unserved) = (servers.finish(), unserved.finish());
+    (catalog.servers, catalog.unserved) = (servers.finish().into(), unserved.finish().into());
 }
 
 /// The server of a name that is listed, the very same as before where nothing changed.
@@ -193,18 +242,16 @@ fn tally(catalog: &mut Catalog, server: &Server, change: impl Fn(&mut usize, usi
     }
 }
 
-/// Calls `visit` with what the registries list under each name, in the order of the names; within a
-/// name in configuration order.
-fn for_each_name<'a>(sources: &'a [Source], mut visit: impl FnMut(&Name, &[Head<'a>])) {
-    let heads = |(registry, source): (usize, &'a Source)| {
-        previous::listed(source.listing.as_ref()).iter().map(move |listed| (registry, listed))
-    };
-    let mut heads: Vec<Head<'a>> = sources.iter().enumerate().flat_map(heads).collect();
-    // The sort is stable, and quick where it finds sorted lists.
-    heads.sort_by(|(_, left), (_, right)| left.name.cmp(&right.name));
-    for listed in heads.chunk_by(|(_, left), (_, right)| left.name == right.name) {
-        visit(&listed[0].1.name, listed);
+/// What the registries list, in the order of the names; within a name in configuration order.
+fn heads(sources: &[Source]) -> Vec<Head<'_>> {
+    let mut heads =
+        Vec::with_capacity(sources.iter().flat_map(|source| &source.listing).map(|it| it.servers.len()).sum());
+    for (registry, source) in sources.iter().enumerate() {
+        heads.extend(previous::listed(source.listing.as_ref()).iter().map(|listed| (registry, listed)));
     }
+    // The sort is stable, and quick where it finds sorted lists.
+    heads.sort_by(|(_, left): &Head<'_>, (_, right)| left.name.cmp(&right.name));
+    heads
 }
 
 /// What the merge of every name needs.

@@ -21,9 +21,11 @@ pub mod page;
 pub mod provenance;
 pub mod rules;
 pub mod search;
+pub mod shared;
 pub mod times;
 pub mod version;
 
+mod halves;
 mod index;
 mod previous;
 mod render;
@@ -36,9 +38,9 @@ mod sync_tests;
 #[cfg(test)]
 mod testing;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -48,6 +50,7 @@ use feed::Feed;
 use index::Index;
 use listing::{Listed, Listing};
 use rules::{Omission, RegistryRules};
+use shared::Shared;
 use times::Times;
 
 /// `[catalog]` of the configuration.
@@ -259,17 +262,18 @@ pub struct Catalog {
     pub published_at: Timestamp,
     /// All configured registries, in configuration order.
     pub registries: Vec<Participant>,
-    servers: Vec<Arc<Server>>,
-    unserved: Vec<Arc<Server>>,
+    servers: Shared<Server>,
+    unserved: Shared<Server>,
     versions: usize,
     /// What each registry listed, so that the next merge sees which names it need not look at.
     listings: Vec<Option<Arc<Listing>>>,
-    index: Index,
+    /// Made after the catalog is published, where that takes long.
+    index: OnceLock<Index>,
     /// The newest `updatedAt` that this catalog or one before it served.
     newest_update: Timestamp,
     /// Since when versions counted as changed in the process before this one, until clients can have synchronised
     /// with this one.
-    restored: Option<Arc<Effects>>,
+    restored: ArcSwapOption<Effects>,
     /// Since when versions count as changed, where another replica of this proxy says so.
     given: Option<Arc<Times>>,
     /// What happened on the way to this catalog. Whoever publishes it records that ([`Feed::record`]). It is replaced
@@ -281,7 +285,7 @@ impl Catalog {
     /// The empty catalog of a proxy that was started again.
     #[must_use]
     pub fn after(effects: Effects) -> Self {
-        Self { newest_update: effects.newest_update, restored: Some(Arc::new(effects)), ..Self::default() }
+        Self { newest_update: effects.newest_update, restored: Some(Arc::new(effects)).into(), ..Self::default() }
     }
 
     /// The names that have at least one version to serve, sorted by their bytes.
@@ -300,6 +304,27 @@ impl Catalog {
     #[must_use]
     pub fn unserved(&self) -> &[Arc<Server>] {
         &self.unserved
+    }
+
+    /// Whether lists that are filtered find their way by an index. Until they do, they look at every server.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        self.index.get().is_some()
+    }
+
+    /// Makes the index, if there is none yet.
+    pub fn make_index(&self) {
+        self.index.get_or_init(|| Index::after(&index::UNKNOWN, &[], &self.servers, &self.registries));
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get().unwrap_or(&index::UNKNOWN)
+    }
+
+    /// Forgets since when versions counted as changed in the process before this one: clients can have synchronised with
+    /// this one, and no merge asks for it again.
+    pub fn forget_restored(&self) {
+        self.restored.store(None);
     }
 
     /// The registries that claim a name: only these may supply it, unless there is none.

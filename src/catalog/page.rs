@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::entry::Status;
 use super::facets::{Facet, Kind};
-use super::index::{Candidate, Question};
+use super::index::{Candidate, Index, Question};
 use super::search::Needle;
 use super::{Catalog, Server, Version};
 
@@ -110,6 +110,8 @@ impl Catalog {
 struct Matching<'a, 'q> {
     catalog: &'a Catalog,
     filter: &'q Filter,
+    /// The catalog's, as it was at the beginning: it may be made meanwhile.
+    index: &'a Index,
     question: Question,
     needle: Option<Needle>,
     /// The facets that a version's entry must have.
@@ -134,10 +136,12 @@ impl<'a, 'q> Matching<'a, 'q> {
             Some(None) => (catalog.servers.len(), 0),
             _ => after.map_or((0, 0), |after| start(catalog, after)),
         };
+        let index = catalog.index();
         Self {
             catalog,
             filter,
-            question: catalog.index.question(filter, needle.as_ref().map(Needle::lowercase)),
+            index,
+            question: index.question(filter, needle.as_ref().map(Needle::lowercase)),
             needle,
             facets: filter.of_entries(),
             registry: registry.flatten(),
@@ -153,7 +157,7 @@ impl<'a, 'q> Matching<'a, 'q> {
         if let Some(candidate) = self.candidate {
             return Some((self.catalog.servers.get(self.server)?, candidate));
         }
-        let candidate = self.catalog.index.next(&self.question, self.server)?;
+        let candidate = self.index.next(&self.question, self.server)?;
         if candidate.server != self.server {
             (self.server, self.version) = (candidate.server, 0);
         }

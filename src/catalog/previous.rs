@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::effects::Effects;
 use super::entry::{Entry, Name};
 use super::listing::{Listed, Listing};
 use super::merge::{Moment, Source};
@@ -24,6 +25,8 @@ pub(super) struct Previous<'a> {
     moment: Moment,
     pub(super) catalog: &'a Catalog,
     has_same_rules: bool,
+    /// Until clients can have synchronised with this process, what those know who did with the one before it.
+    restored: Option<Arc<Effects>>,
     /// Since when versions count as changed, where another replica says so.
     given: Option<&'a Times>,
 }
@@ -35,7 +38,8 @@ impl<'a> Previous<'a> {
         moment: Moment,
         given: Option<&'a Times>,
     ) -> Self {
-        Self { moment, catalog, has_same_rules: have_same_rules(registries, &catalog.registries), given }
+        let restored = catalog.restored.load_full();
+        Self { moment, catalog, has_same_rules: have_same_rules(registries, &catalog.registries), restored, given }
     }
 
     /// The names that are listed in another way than before, in order; none where all names have to be looked at:
@@ -124,7 +128,7 @@ impl<'a> Previous<'a> {
                 before.effective_at
             }
             _ if self.moment.is_ready => from_now(),
-            _ => self.catalog.restored.as_ref().map_or(updated_at, |restored| {
+            _ => self.restored.as_ref().map_or(updated_at, |restored| {
                 restored.of_version(name, entry, registry, is_latest).unwrap_or_else(from_now)
             }),
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Server;
 use super::entry::Name;
 use super::listing::Listed;
+use super::shared::extend;
 
 /// What a list is sorted by.
 pub(super) trait Named {
@@ -43,7 +44,7 @@ impl<'a, T: Named> Splice<'a, T> {
     /// come in ascending order.
     pub(super) fn take(&mut self, name: &Name) -> Option<&'a Arc<T>> {
         let (kept, rest) = self.before.split_at(self.before.partition_point(|known| known.name() < name));
-        self.now.extend_from_slice(kept);
+        extend(&mut self.now, kept);
         self.before = rest;
         let (first, rest) = rest.split_first().filter(|(first, _)| first.name() == name)?;
         self.before = rest;
@@ -57,7 +58,7 @@ impl<'a, T: Named> Splice<'a, T> {
 
     /// The list, with all that stands behind the last name.
     pub(super) fn finish(mut self) -> Vec<Arc<T>> {
-        self.now.extend_from_slice(self.before);
+        extend(&mut self.now, self.before);
         self.now
     }
 }

@@ -73,12 +73,13 @@ pub(super) fn entry_with(row: &Row, version: &str, description: &str) -> Arc<Ent
         server: format!(
             r#"{{"name":"{}","version":"{version}","title":"Title","description":"{description}","content":{}}}"#,
             row.name, row.content
-        ),
+        )
+        .into(),
         official: Official {
             status: row.status.clone(),
             published_at: at,
             updated_at: at,
-            rendered: format!(r#""status":"{}""#, row.status.as_str()),
+            rendered: format!(r#""status":"{}""#, row.status.as_str()).into(),
         },
         extra_meta: String::new(),
         upstream: None,

@@ -58,8 +58,8 @@ impl Listed {
         let mut form = [0; 16];
         form.copy_from_slice(&digest[..16]);
         let parts = Parts {
-            server: self.server.to_string(),
-            official: Official { status: Status::Active, published_at: at, updated_at: at, rendered: String::new() },
+            server: self.server.to_string().into(),
+            official: Official { status: Status::Active, published_at: at, updated_at: at, rendered: "".into() },
             extra_meta: String::new(),
             upstream: None,
             legacy_ids: None,

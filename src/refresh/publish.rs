@@ -13,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::catalog::current::Current;
 use crate::catalog::feed::Bounds;
 use crate::catalog::lineage::Lineage;
-use crate::catalog::merge::{Moment, Policy, Source, merge};
+use crate::catalog::merge::{Moment, Policy, Source, merge_first};
 use crate::registry::Registry;
 
 /// Changes that arrive together become one catalog.
@@ -43,7 +43,11 @@ pub(super) async fn publish(refresh: Arc<Refresh>) {
         if sources.are_attempted && !current.is_ready() {
             current.set_ready();
             let catalog = current.load();
+            catalog.forget_restored();
             tracing::info!(servers = catalog.servers().len(), versions = catalog.versions(), "ready");
+        }
+        if !current.load().is_indexed() {
+            index_aside(current.load().clone()).await;
         }
         let mut settles_in = until_settled(current, started);
         if settles_in == Some(Duration::ZERO) {
@@ -56,6 +60,17 @@ pub(super) async fn publish(refresh: Arc<Refresh>) {
         // Elapsing is as good as being told: the sources are compared again.
         let _ = timeout(sources.expire_in.min(settles_in.unwrap_or(Duration::MAX)), changed.notified()).await;
     }
+}
+
+/// Makes the index of a catalog that is there for all to see: nobody waits for it, and searches look at every server
+/// until it is made.
+async fn index_aside(catalog: Arc<Catalog>) {
+    aside(move || {
+        let started = std::time::Instant::now();
+        catalog.make_index();
+        tracing::debug!(revision = catalog.revision, elapsed_ms = started.elapsed().as_millis(), "indexed the catalog");
+    })
+    .await;
 }
 
 /// How long the feed of changes waits yet for registries to be tried; none where it does not.
@@ -102,7 +117,7 @@ async fn merge_aside(policy: &Arc<Policy>, sources: &[Source], previous: Arc<Cat
     let (policy, sources) = (Arc::clone(policy), sources.to_vec());
     aside(move || {
         let started = std::time::Instant::now();
-        let mut catalog = merge(&policy, &sources, &previous, moment);
+        let mut catalog = merge_first(&policy, &sources, &previous, moment);
         // Until now, clients got the one before.
         catalog.published_at = Timestamp::now();
         let feed = previous.changes.load();

@@ -258,7 +258,7 @@ impl Synchroniser {
     /// Gives a walk that begins beside an increment what that has brought so far.
     fn catch_up(&mut self) {
         if let (Some(walk), Some(increment)) = (&mut self.walk, &self.increment) {
-            for listed in increment.walk.snapshot().0.servers {
+            for listed in &increment.walk.snapshot().0.servers {
                 for entry in &listed.entries {
                     walk.walk.insert(&listed.name, Arc::clone(entry));
                 }

@@ -1,9 +1,11 @@
 //! The container of what is kept in files: a line that names what it is and the version of the format, a zstd
-//! stream, and the SHA-256 of all that. A reader says which of these is wrong, and believes nothing before the sum
+//! stream, and the SHA-256 of all that. A reader says which of these is wrong, and gives nothing away before the sum
 //! is right.
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use memchr::memchr;
 use ring::digest::{Context as Hash, SHA256};
 
 use super::problem::Problem;
@@ -82,21 +84,66 @@ impl<W: Write> Write for Summed<'_, W> {
 
 /// Opens a container whose sum is right.
 pub(super) fn open<R: Read + Seek>(mut input: R, kind: Kind) -> Result<Content<impl BufRead>, Problem> {
+    check(&mut input, kind)?;
+    open_unproven(input, kind)
+}
+
+/// Makes sure that the sum of a container is right.
+pub(super) fn check<R: Read + Seek>(input: &mut R, kind: Kind) -> Result<(), Problem> {
+    let Extent { sum_at, .. } = extent(input, kind)?;
+    input.seek(SeekFrom::Start(0))?;
+    check_sum(input, sum_at)
+}
+
+/// Opens a container whose sum is made while it is read: whatever it gives may be believed once [`Content::end`] has
+/// been reached.
+pub(super) fn open_unproven<R: Read + Seek>(mut input: R, kind: Kind) -> Result<Content<impl BufRead>, Problem> {
+    let Extent { head, sum_at } = extent(&mut input, kind)?;
+    let mut sum = [0; SUM_BYTES];
+    input.seek(SeekFrom::Start(sum_at))?;
+    input.read_exact(&mut sum)?;
+    input.seek(SeekFrom::Start(0))?;
+    let hash = Arc::new(Mutex::new(Hash::new(&SHA256)));
+    let mut summing = Summing { input: input.take(sum_at), hash: Arc::clone(&hash) };
+    std::io::copy(&mut summing.by_ref().take(head), &mut std::io::sink())?;
+    let compressed = BufReader::with_capacity(BUFFER_BYTES, summing);
+    let mut stream = zstd::stream::read::Decoder::with_buffer(compressed)?;
+    stream.window_log_max(MAX_WINDOW_LOG)?;
+    Ok(Content { stream: BufReader::with_capacity(BUFFER_BYTES, stream), line: Vec::new(), sum, hash })
+}
+
+/// Where in a container what is.
+struct Extent {
+    /// The length of its head.
+    head: u64,
+    /// Where its sum begins.
+    sum_at: u64,
+}
+
+fn extent<R: Read + Seek>(input: &mut R, kind: Kind) -> Result<Extent, Problem> {
     let length = input.seek(SeekFrom::End(0))?;
     input.seek(SeekFrom::Start(0))?;
-    let head = read_head(&mut input, kind)?;
+    let head = read_head(input, kind)?;
     let sum_at = length.checked_sub(SUM_BYTES as u64).filter(|sum_at| head <= *sum_at);
     let sum_at = sum_at.ok_or_else(|| Problem::damaged("it is cut short"))?;
     if MAX_FILE_BYTES < length {
         return Err(Problem::damaged("it is larger than any file of ours"));
     }
-    input.seek(SeekFrom::Start(0))?;
-    check_sum(&mut input, sum_at)?;
-    input.seek(SeekFrom::Start(head))?;
-    let compressed = BufReader::with_capacity(BUFFER_BYTES, input.take(sum_at - head));
-    let mut stream = zstd::stream::read::Decoder::with_buffer(compressed)?;
-    stream.window_log_max(MAX_WINDOW_LOG)?;
-    Ok(Content { stream: BufReader::with_capacity(BUFFER_BYTES, stream), line: Vec::new() })
+    Ok(Extent { head, sum_at })
+}
+
+/// Sums up what is read.
+struct Summing<R> {
+    input: R,
+    hash: Arc<Mutex<Hash>>,
+}
+
+impl<R: Read> Read for Summing<R> {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.input.read(room)?;
+        self.hash.lock().unwrap_or_else(PoisonError::into_inner).update(&room[..read]);
+        Ok(read)
+    }
 }
 
 /// Reads the head; returns its length.
@@ -137,6 +184,10 @@ fn check_sum(input: &mut impl Read, length: u64) -> Result<(), Problem> {
     }
     let mut sum = [0; SUM_BYTES];
     input.read_exact(&mut sum)?;
+    compare(hash, sum)
+}
+
+fn compare(hash: Hash, sum: [u8; SUM_BYTES]) -> Result<(), Problem> {
     if hash.finish().as_ref() == sum { Ok(()) } else { Err(Problem::damaged("its checksum is wrong")) }
 }
 
@@ -144,6 +195,9 @@ fn check_sum(input: &mut impl Read, length: u64) -> Result<(), Problem> {
 pub(super) struct Content<R> {
     stream: R,
     line: Vec<u8>,
+    /// The sum, and what has been summed up so far.
+    sum: [u8; SUM_BYTES],
+    hash: Arc<Mutex<Hash>>,
 }
 
 impl<R: BufRead> Content<R> {
@@ -159,11 +213,25 @@ impl<R: BufRead> Content<R> {
 
     /// Appends the next line with its end, of so many bytes at most. Says whether there was one.
     pub(super) fn append_line(&mut self, lines: &mut Vec<u8>, limit: usize) -> Result<bool, Problem> {
-        let read = self.stream.by_ref().take(limit as u64).read_until(b'\n', lines).map_err(broken)?;
-        if read > 0 && lines.last() != Some(&b'\n') {
+        let (before, mut is_whole) = (lines.len(), false);
+        while !is_whole {
+            let known = self.stream.fill_buf().map_err(broken)?;
+            let room = limit - (lines.len() - before);
+            let known = &known[..known.len().min(room)];
+            if known.is_empty() {
+                break;
+            }
+            let end = memchr(b'\n', known);
+            is_whole = end.is_some();
+            let taken = end.map_or(known.len(), |end| end + 1);
+            lines.extend_from_slice(&known[..taken]);
+            self.stream.consume(taken);
+        }
+        let is_there = before < lines.len();
+        if is_there && !is_whole {
             return Err(Problem::damaged("a line in it is too long or not whole"));
         }
-        Ok(read > 0)
+        Ok(is_there)
     }
 
     /// The next bytes, exactly as many as there is room for.
@@ -171,12 +239,13 @@ impl<R: BufRead> Content<R> {
         self.stream.read_exact(room).map_err(broken)
     }
 
-    /// Makes sure that nothing follows.
+    /// Makes sure that nothing follows, and that the sum of all that was read is right.
     pub(super) fn end(&mut self) -> Result<(), Problem> {
-        match self.stream.fill_buf().map_err(broken)? {
-            [] => Ok(()),
-            _ => Err(Problem::damaged("it goes on after its end")),
+        if !self.stream.fill_buf().map_err(broken)?.is_empty() {
+            return Err(Problem::damaged("it goes on after its end"));
         }
+        let hash = self.hash.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        compare(hash, self.sum)
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::problem::Problem;
 use crate::catalog::entry::{
-    Digest, Entry, Form, KnownFacets, OFFICIAL_KEY, Official, Outline, Parts, Status, check_key,
+    Digest, Entry, Form, KnownFacets, OFFICIAL_KEY, Official, Outline, Parts, Scanner, Status, check_key,
 };
 use crate::catalog::facets::Facets;
 use crate::registry::limits::HIGHEST_ENTRY_SIZE;
@@ -27,6 +27,9 @@ const USUAL_REST_BYTES: usize = 512;
 const MAX_LINE_DEPTH: usize = MAX_DEPTH + 2;
 /// How many times the room of `server` the facets may take, which are made of it.
 const MAX_MADE: usize = 4;
+
+/// The longest thing that stands in base64 is a digest; and a byte to see that something is longer.
+const LONGEST_BYTES: usize = 33;
 
 /// What every line begins with: the `server` object follows, and then the rest.
 const BEGINNING: &str = r#"{"server":"#;
@@ -121,33 +124,103 @@ fn finish_line(out: &mut dyn Write, mut line: Vec<u8>, limit: usize) -> Result<(
 pub(super) struct Lines<'k> {
     provenance_key: &'k str,
     known: KnownFacets,
-    /// The facets of the line before: most have the same.
-    last: Option<Facets>,
+    /// The facets of the line before, and how they stand there: most have the same.
+    last: Option<(String, Facets)>,
+    /// When the version of the line before was fetched, and how that stands there.
+    last_fetched: Option<(String, Timestamp)>,
     /// What follows `server` in a line, as an object of its own.
     rest: String,
 }
 
 impl<'k> Lines<'k> {
     pub(super) fn new(provenance_key: &'k str) -> Self {
-        Self { provenance_key, known: KnownFacets::default(), last: None, rest: String::new() }
+        Self { provenance_key, known: KnownFacets::default(), last: None, last_fetched: None, rest: String::new() }
     }
 
     /// Reads a version, and the name that it is listed under.
     pub(super) fn read<'a>(&mut self, line: &'a str) -> Result<(Cow<'a, str>, Entry), Problem> {
-        check_depth(line)?;
         let after = line.strip_prefix(BEGINNING).ok_or_else(|| Problem::damaged("a line in it is no version"))?;
+        if let Some(entry) = self.read_usual(after) {
+            return Ok(entry);
+        }
+        check_depth(line)?;
         let found = Outline::of_first(after).ok_or_else(|| Problem::damaged("an entry in it is none"))?;
         let (outline, server, rest) = found;
         let rest = rest.strip_prefix(',').ok_or_else(|| Problem::damaged("a line in it has an entry only"))?;
+        check_key(&outline.version).map_err(|error| Problem::Damaged(format!("a version in it {error}")))?;
         self.rest.clear();
         self.rest.push('{');
         self.rest.push_str(rest);
         let line: Line<'_> = parse(&self.rest)?;
-        let last = self.last.take().filter(|last| last.as_text() == line.facets);
-        let facets = last.map_or_else(|| facets(&line.facets, server.len(), &mut self.known), Ok)?;
-        self.last = Some(facets.clone());
-        let entry = entry(server, &line, &outline, facets, self.provenance_key)?;
-        Ok((outline.name, entry))
+        let facets = facets(&line.facets, server.len(), &mut self.known)?;
+        let parts = parts(server, &line, facets, self.provenance_key)?;
+        Ok((outline.name, Entry::with_places(parts, outline.places)))
+    }
+
+    /// Reads a line that is as we write it of most entries, from `server` on. None says nothing of it. Nothing is
+    /// nested deeper in it than an entry may be.
+    fn read_usual<'a>(&mut self, line: &'a str) -> Option<(Cow<'a, str>, Entry)> {
+        let (outline, server, rest) = Outline::of_usual(line)?;
+        check_key(&outline.version).ok()?;
+        let parts = self.usual_parts(server, rest)?;
+        Some((outline.name, Entry::with_places(parts, outline.places)))
+    }
+
+    fn usual_parts<'a>(&mut self, server: &'a str, rest: &'a str) -> Option<Parts<'a>> {
+        let mut scanner = Scanner::new(rest);
+        scanner.expect(r#","official":"#)?;
+        let official = scanner.value(MAX_DEPTH)?.strip_prefix('{')?.strip_suffix('}').filter(|it| !it.is_empty())?;
+        let mut text = |name: &str| {
+            scanner.expect(name)?;
+            scanner.plain()
+        };
+        let status = text(r#","status":"#).filter(|status| status.len() < official.len())?;
+        let published = text(r#","published_at":"#)?;
+        let updated = text(r#","updated_at":"#)?;
+        let fetched = text(r#","fetched_at":"#)?;
+        let digest = Digest(bytes_of(text(r#","digest":"#)?).ok()?);
+        let form = Form(bytes_of(text(r#","form":"#)?).ok()?);
+        scanner.expect(r#","facets":"#)?;
+        let facets = scanner.value(1)?;
+        (scanner.rest() == "}").then_some(())?;
+        let published_at = published.parse().ok()?;
+        Some(Parts {
+            server: server.into(),
+            official: Official {
+                status: Status::from_wire(status),
+                published_at,
+                updated_at: if updated == published { published_at } else { updated.parse().ok()? },
+                rendered: official.into(),
+            },
+            extra_meta: String::new(),
+            upstream: None,
+            legacy_ids: None,
+            digest,
+            form,
+            facets: self.usual_facets(facets, server.len())?,
+            fetched_at: self.usual_fetched_at(fetched)?,
+        })
+    }
+}
+
+impl Lines<'_> {
+    fn usual_facets(&mut self, json: &str, server_length: usize) -> Option<Facets> {
+        if let Some((_, facets)) = self.last.as_ref().filter(|(known, _)| known == json) {
+            return Some(facets.clone());
+        }
+        let text: Cow<'_, str> = serde_json::from_str(json).ok()?;
+        let facets = facets(&text, server_length, &mut self.known).ok()?;
+        self.last = Some((json.to_owned(), facets.clone()));
+        Some(facets)
+    }
+
+    fn usual_fetched_at(&mut self, text: &str) -> Option<Timestamp> {
+        if let Some((_, at)) = self.last_fetched.as_ref().filter(|(known, _)| known == text) {
+            return Some(*at);
+        }
+        let at = text.parse().ok()?;
+        self.last_fetched = Some((text.to_owned(), at));
+        Some(at)
     }
 }
 
@@ -157,26 +230,20 @@ fn facets(text: &str, server_length: usize, known: &mut KnownFacets) -> Result<F
     Ok(known.share(facets))
 }
 
-fn entry(
-    server: &str,
-    line: &Line<'_>,
-    outline: &Outline<'_>,
-    facets: Facets,
-    provenance_key: &str,
-) -> Result<Entry, Problem> {
-    check_key(&outline.version).map_err(|error| Problem::Damaged(format!("a version in it {error}")))?;
+/// The parts of an entry, besides its places.
+fn parts<'a>(server: &'a str, line: &'a Line<'_>, facets: Facets, provenance_key: &str) -> Result<Parts<'a>, Problem> {
     let Line { status, published_at, updated_at, fetched_at, digest, form, .. } = line;
     if line.official.get().len() < status.len() {
         return Err(Problem::damaged("it says more of an entry than there is"));
     }
     let extra_meta = line.extra_meta.map(|meta| extra_meta(meta, provenance_key)).transpose()?;
-    let parts = Parts {
-        server: server.to_owned(),
+    Ok(Parts {
+        server: server.into(),
         official: Official {
             status: Status::from_wire(status),
             published_at: *published_at,
             updated_at: *updated_at,
-            rendered: members(line.official)?.to_owned(),
+            rendered: members(line.official)?.into(),
         },
         extra_meta: extra_meta.unwrap_or_default().to_owned(),
         upstream: line.upstream.map(object).transpose()?.map(Into::into),
@@ -185,8 +252,7 @@ fn entry(
         form: Form(bytes_of(form)?),
         facets,
         fetched_at: *fetched_at,
-    };
-    Ok(Entry::with_places(parts, outline.places))
+    })
 }
 
 /// The other members of `_meta`: what is ours to say is not among them.
@@ -211,7 +277,9 @@ fn members(raw: &RawValue) -> Result<&str, Problem> {
 }
 
 pub(super) fn bytes_of<const N: usize>(text: &str) -> Result<[u8; N], Problem> {
-    let bytes = BASE64.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    let mut room = [0; LONGEST_BYTES];
+    let read = BASE64.decode_slice(text, &mut room).ok().and_then(|length| room.get(..length));
+    let bytes = read.and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or_else(|| Problem::damaged("a digest in it is none"))
 }
 

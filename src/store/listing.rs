@@ -86,9 +86,17 @@ fn header(stored: &Stored) -> Header {
     }
 }
 
-/// Reads a file by so many threads.
-pub(super) fn read<R: Read + Seek + Send>(input: R, threads: usize) -> Result<Stored, Problem> {
-    let mut content = format::open(input, Kind::Listing)?;
+/// Reads a file by so many threads. What is wrong with its sum comes before anything else that is wrong with it.
+pub(super) fn read<R: Read + Seek + Send>(mut input: R, threads: usize) -> Result<Stored, Problem> {
+    match read_unproven(&mut input, threads) {
+        Err(problem @ Problem::Damaged(_)) => Err(format::check(&mut input, Kind::Listing).err().unwrap_or(problem)),
+        read => read,
+    }
+}
+
+/// Reads it while its sum is made: a start waits for both.
+fn read_unproven<R: Read + Seek + Send>(input: R, threads: usize) -> Result<Stored, Problem> {
+    let mut content = format::open_unproven(input, Kind::Listing)?;
     let header: Header = parse(content.line(MAX_HEADER_BYTES)?.unwrap_or_default())?;
     let Header { registry, url, list, provenance_key, listed_at, marks, refused, lineage, versions } = header;
     let is_bounded = refused.entries.len() <= MAX_REFUSED.min(refused.count)

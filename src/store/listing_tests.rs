@@ -258,12 +258,12 @@ fn what_could_not_be_read_is_not_written() {
     let listed = bad.listing.servers[0].as_ref();
     let known = listed.entries[0].as_ref();
     let with = |server: String| Parts {
-        server,
+        server: server.into(),
         official: Official {
             status: known.status().clone(),
             published_at: known.published_at(),
             updated_at: known.updated_at(),
-            rendered: String::from_utf8_lossy(&known.official()).into_owned(),
+            rendered: String::from_utf8_lossy(&known.official()).into_owned().into(),
         },
         extra_meta: known.extra_meta().to_owned(),
         upstream: None,

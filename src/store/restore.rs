@@ -1,6 +1,7 @@
 //! What was kept, given back to the registries at the start.
 
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -31,14 +32,17 @@ pub fn restore(store: &Store, registries: &[Arc<Registry>], now: Timestamp) -> O
             was_used.fetch_or(restore_one(store, registry, now, threads), Ordering::Relaxed);
         }
     };
-    std::thread::scope(|scope| {
+    let effects = std::thread::scope(|scope| {
+        let effects = std::thread::Builder::new().spawn_scoped(scope, || store.read_effects());
         // With fewer threads than there should be, and with this one alone, it takes longer.
         for _ in 1..files {
             let _ = std::thread::Builder::new().spawn_scoped(scope, read);
         }
         read();
+        // Where there was no thread to be had, it is their turn now.
+        effects.map_or_else(|_| store.read_effects(), |it| it.join().unwrap_or_else(|panic| resume_unwind(panic)))
     });
-    match store.read_effects() {
+    match effects {
         Ok(Some(effects)) => Some(effects),
         Ok(None) => was_used.into_inner().then(Effects::default),
         Err(problem) => {

@@ -78,14 +78,14 @@ struct Unusual {
 impl Entry {
     /// Packs an entry; none where its `server` is not one that has a name and a version.
     #[must_use]
-    pub fn new(parts: Parts) -> Option<Self> {
+    pub fn new(parts: Parts<'_>) -> Option<Self> {
         let places = Outline::of(&parts.server)?.places;
         Some(Self::with_places(parts, places))
     }
 
     /// Packs an entry in whose `server` the texts stand at these places.
     #[must_use]
-    pub fn with_places(parts: Parts, places: Places) -> Self {
+    pub fn with_places(parts: Parts<'_>, places: Places) -> Self {
         let Parts { server, official, extra_meta, upstream, legacy_ids, digest, form, facets, fetched_at } = parts;
         let (published_at, updated_at) = (official.published_at, official.updated_at);
         let block = Block::of(&official);
@@ -329,7 +329,7 @@ impl fmt::Debug for Entry {
 
 impl Block {
     /// How a block is written, and so what has to be held of it.
-    fn of(official: &Official) -> Self {
+    fn of(official: &Official<'_>) -> Self {
         let Official { status, published_at, updated_at, rendered } = official;
         let is_written = |known, since| {
             rendered.len() == usual_length(known, since, *published_at, *updated_at) && {

@@ -2,11 +2,11 @@ use super::*;
 
 const SERVER: &str = r#"{"name":"a/b","title":"A \u0000B","description":"C\nÉ","version":"1\u002e0"}"#;
 
-fn parts(status: Status, rendered: &str) -> Parts {
+fn parts(status: Status, rendered: &str) -> Parts<'_> {
     let at = "2025-12-09T00:18:46.7529Z".parse().expect("a timestamp");
     Parts {
-        server: SERVER.to_owned(),
-        official: Official { status, published_at: at, updated_at: at, rendered: rendered.to_owned() },
+        server: SERVER.into(),
+        official: Official { status, published_at: at, updated_at: at, rendered: rendered.into() },
         extra_meta: String::new(),
         upstream: None,
         legacy_ids: None,
@@ -33,7 +33,7 @@ fn a_server_comes_back_as_it_was() {
     let begun = |schema: &str| SERVER.replacen('{', &format!(r#"{{"$schema":"{schema}","#), 1);
     let usual = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json";
     for server in [SERVER.to_owned(), begun("x"), begun(usual)] {
-        let entry = Entry::new(Parts { server: server.clone(), ..parts(Status::Active, "") });
+        let entry = Entry::new(Parts { server: server.as_str().into(), ..parts(Status::Active, "") });
         let entry = entry.expect("it has a name and a version");
         assert_eq!((entry.server(), entry.server_length()), (server.clone(), server.len()));
         assert_eq!((entry.version(), &*entry.search_text()), ("1.0", "a  b\0c\né"));

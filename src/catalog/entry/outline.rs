@@ -6,6 +6,11 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::scan::Scanner;
+
+/// More levels than this, and `serde_json` reads it, which has a limit of its own.
+const QUICK_LEVELS: usize = 64;
+
 /// What identifies a version in its `server` object, and where the texts stand in it that are searched.
 #[derive(Debug)]
 pub struct Outline<'a> {
@@ -33,7 +38,10 @@ impl<'a> Outline<'a> {
     /// Reads a `server` object; none where it is not one that has a name and a version.
     #[must_use]
     pub fn of(server: &'a str) -> Option<Self> {
-        Self::new(serde_json::from_str(server).ok()?, server)
+        match Self::quick(server) {
+            Some((outline, end)) if end == server.len() => Some(outline),
+            _ => Self::new(serde_json::from_str(server).ok()?, server),
+        }
     }
 
     /// Reads the `server` object that a text begins with, and returns what follows it, too.
@@ -44,6 +52,34 @@ impl<'a> Outline<'a> {
         let members = values.next()?.ok()?;
         let (server, rest) = text.split_at_checked(values.byte_offset())?;
         Some((Self::new(members, server)?, server, rest))
+    }
+
+    /// The same where the object is one as most are, and nested no deeper than entries may be. None says nothing of it.
+    #[must_use]
+    pub fn of_usual(text: &'a str) -> Option<(Self, &'a str, &'a str)> {
+        let (outline, end) = Self::quick(text)?;
+        let (server, rest) = text.split_at_checked(end)?;
+        Some((outline, server, rest))
+    }
+
+    /// The outline of the object that a text begins with, and where that ends; none where it is not an object as most are.
+    fn quick(text: &'a str) -> Option<(Self, usize)> {
+        let mut places = [const { None }; 4];
+        let mut scanner = Scanner::new(text);
+        scanner.object(QUICK_LEVELS, |key, start, end| {
+            let Some(which) = ["name", "version", "title", "description"].iter().position(|known| *known == key) else {
+                return Some(());
+            };
+            let place = Place { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? };
+            places[which].replace(place).is_none().then_some(())
+        })?;
+        let [name, version, title, description] = places;
+        let is_text = |place: &Place| text.as_bytes().get(place.start as usize) == Some(&b'"');
+        let optional = |place: Option<Place>| place.filter(is_text).unwrap_or_default();
+        let version = version.filter(is_text)?;
+        let places = Places { version, title: optional(title), description: optional(description) };
+        let known = |place: Place| self::text(place.json(text));
+        Some((Self { name: known(name?)?, version: known(version)?, places }, scanner.position()))
     }
 
     fn new(Members { name, version, title, description }: Members<'a>, server: &str) -> Option<Self> {

@@ -11,13 +11,17 @@ const BEGINNINGS: [&str; 7] = [
     r#"{"$schema":"https://static.modelcontextprotocol.io/schemas/2025-07-09/server.schema.json","#,
 ];
 
+/// What all of them but the empty one begin with.
+const COMMON_PART: &str = r#"{"$schema":"https://static.modelcontextprotocol.io/schemas/"#;
+
 /// Which of [`BEGINNINGS`] a `server` object has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Beginning(u8);
 
 impl Beginning {
     pub(super) fn of(server: &str) -> Self {
-        let found = BEGINNINGS.iter().skip(1).position(|beginning| server.starts_with(beginning));
+        let is_one = server.starts_with(COMMON_PART);
+        let found = BEGINNINGS.iter().skip(1).position(|beginning| is_one && server.starts_with(beginning));
         Self(found.and_then(|found| u8::try_from(found + 1).ok()).unwrap_or_default())
     }
 

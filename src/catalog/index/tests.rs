@@ -8,7 +8,7 @@ use crate::catalog::Catalog;
 use crate::catalog::entry::{Entry, Name, Status};
 use crate::catalog::facets::Kind;
 use crate::catalog::listing::{Listed, Listing};
-use crate::catalog::merge::{Policy, Source, merge};
+use crate::catalog::merge::{Policy, Source, merge_first};
 use crate::catalog::rules::RegistryRules;
 use crate::catalog::search::lowercase;
 use crate::catalog::testing::{Row, START, entry_with, second, status};
@@ -101,6 +101,12 @@ impl World {
     }
 
     fn merge(&self, previous: &Catalog) -> Catalog {
+        let catalog = self.merge_first(previous);
+        catalog.make_index();
+        catalog
+    }
+
+    fn merge_first(&self, previous: &Catalog) -> Catalog {
         let listing = |step: usize| {
             let is_listed =
                 |listed: &&Arc<Listed>| listed.name.as_str().bytes().map(usize::from).sum::<usize>() % step == 0;
@@ -114,7 +120,7 @@ impl World {
             is_partial: false,
             listing: listing(number + 1),
         };
-        merge(&Policy::default(), &[source(0, true), source(1, self.usable)], previous, START)
+        merge_first(&Policy::default(), &[source(0, true), source(1, self.usable)], previous, START)
     }
 }
 
@@ -169,7 +175,7 @@ fn passes(filter: &Filter, catalog: &Catalog, server: &super::Server, version: &
 
 /// The index is one of these very servers, and each chunk knows what one that were made anew would know.
 fn check(catalog: &Catalog) -> Result<(), TestCaseError> {
-    let index = &catalog.index;
+    let index = catalog.index();
     let commonness = &index.commonness.as_ref().expect("a merge knows it").commonness;
     let mut next = 0;
     for Placed { first, chunk } in &index.chunks {
@@ -265,7 +271,7 @@ fn many(count: usize) -> Vec<Server> {
 }
 
 fn shared(one: &Catalog, other: &Catalog) -> usize {
-    let chunks = |catalog: &Catalog| catalog.index.chunks.iter().map(|it| Arc::clone(&it.chunk)).collect::<Vec<_>>();
+    let chunks = |catalog: &Catalog| catalog.index().chunks.iter().map(|it| Arc::clone(&it.chunk)).collect::<Vec<_>>();
     let (ones, others) = (chunks(one), chunks(other));
     ones.iter().filter(|one| others.iter().any(|other| Arc::ptr_eq(one, other))).count()
 }
@@ -275,7 +281,7 @@ fn a_change_leaves_all_chunks_but_its_own_where_they_were() {
     let mut world = World::new();
     world.apply(Event::Lists(many(400)));
     let before = world.merge(&Catalog::default());
-    let chunks = before.index.chunks.len();
+    let chunks = before.index().chunks.len();
     assert!(chunks > 20, "{chunks}");
     assert_eq!(shared(&before, &world.merge(&before)), chunks);
     // A name in the middle changes, one is added behind it, and another one goes.
@@ -291,18 +297,42 @@ fn a_change_leaves_all_chunks_but_its_own_where_they_were() {
 }
 
 #[test]
+fn an_index_that_would_be_made_anew_comes_after_its_catalog_which_answers_like_a_scan() {
+    let mut world = World::new();
+    world.apply(Event::Lists(many(200)));
+    let catalog = world.merge_first(&Catalog::default());
+    assert!(!catalog.is_indexed());
+    let term = |term: &str| Filter { search: Some(term.into()), ..Filter::default() };
+    let filters = [
+        Filter::default(),
+        term("name-0010"),
+        term("no such thing"),
+        Filter { version: VersionFilter::Exact(VERSIONS[0].into()), ..Filter::default() },
+        Filter { registry: Some("r1".into()), kind: Some(Kind::Package), ..Filter::default() },
+    ];
+    for filter in &filters {
+        check_answers(&catalog, filter, usize::MAX).expect("the answers of a scan");
+        check_answers(&catalog, filter, 50).expect("the answers of a scan");
+    }
+    catalog.make_index();
+    check(&catalog).expect("an index like one made anew");
+    world.apply(Event::ForgetsBetween(10, 11));
+    assert!(world.merge_first(&catalog).is_indexed(), "it has one to begin with");
+}
+
+#[test]
 fn what_grew_is_cut_and_what_shrank_is_joined() {
     let mut world = World::new();
     world.apply(Event::Lists(many(10)));
     let small = world.merge(&Catalog::default());
     world.apply(Event::Lists(many(40)));
     let grown = world.merge(&small);
-    assert!(grown.index.chunks.len() > small.index.chunks.len());
+    assert!(grown.index().chunks.len() > small.index().chunks.len());
     world.apply(Event::ForgetsBetween(2, 40));
     let shrunk = world.merge(&grown);
-    assert_eq!(shrunk.index.chunks.len(), 1);
+    assert_eq!(shrunk.index().chunks.len(), 1);
     world.apply(Event::ForgetsBetween(0, 100));
-    assert_eq!(world.merge(&shrunk).index.chunks.len(), 0);
+    assert_eq!(world.merge(&shrunk).index().chunks.len(), 0);
 }
 
 #[test]
@@ -319,8 +349,8 @@ fn a_server_of_many_texts_is_a_chunk_of_its_own_and_its_texts_are_told_apart() {
     check(&catalog).expect("an index like one made anew");
     let filter = Filter { search: Some(needle), include_deleted: true, ..Filter::default() };
     check_answers(&catalog, &filter, usize::MAX).expect("the answers of a scan");
-    let question = catalog.index.question(&filter, filter.search.as_deref());
-    let candidate = catalog.index.next(&question, 0).expect("it is there");
+    let question = catalog.index().question(&filter, filter.search.as_deref());
+    let candidate = catalog.index().next(&question, 0).expect("it is there");
     let named = (0..200).filter(|version| candidate.may_contain(&question, *version)).count();
     assert!(named < 20, "{named}");
 }

@@ -180,7 +180,7 @@ fn decode_parts(
     }
     let previous = previous.map(AsRef::as_ref);
     let parts = Parts {
-        server: text.to_owned(),
+        server: text.into(),
         legacy_ids: sent.legacy_ids(),
         official: sent.complete(context.now, previous),
         extra_meta,

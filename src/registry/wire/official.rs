@@ -98,7 +98,7 @@ impl<'a> Sent<'a> {
     }
 
     /// Fills in what is missing. `previous` is what the same registry listed under this version before.
-    pub(super) fn complete(self, now: Timestamp, previous: Option<&Entry>) -> Official {
+    pub(super) fn complete(self, now: Timestamp, previous: Option<&Entry>) -> Official<'static> {
         let first_seen = previous.map(Entry::published_at);
         let published_at = self
             .published_at
@@ -126,7 +126,7 @@ impl<'a> Sent<'a> {
             rendered.push(',');
             rendered.push_str(&self.unknown);
         }
-        Official { status, published_at: published_at.at, updated_at: updated_at.at, rendered }
+        Official { status, published_at: published_at.at, updated_at: updated_at.at, rendered: rendered.into() }
     }
 }
 

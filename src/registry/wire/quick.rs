@@ -12,7 +12,7 @@ use serde_json::Number;
 use super::document;
 use super::element::MAX_DEPTH;
 use super::json::{Growing, Json, MAX_ELEMENTS, Members, Raw, RawMembers, end_of_text};
-use crate::catalog::entry::OFFICIAL_KEY;
+use crate::catalog::entry::{OFFICIAL_KEY, end_of_plain};
 
 /// The most bytes of a usual document's metadata: a cursor and a count take less than a thousand.
 const MAX_METADATA_BYTES: usize = 64 << 10;
@@ -294,28 +294,6 @@ impl<'a> Reader<'a> {
     fn expect(&mut self, byte: u8) -> Option<()> {
         self.accept(byte).then_some(())
     }
-}
-
-/// Where the part of a text ends that stands for itself: at a quote, an escape, or what may not stand there.
-fn end_of_plain(bytes: &[u8], mut at: usize) -> Option<usize> {
-    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        match marks(u64::from_le_bytes(*word)) {
-            0 => at += size_of::<u64>(),
-            marks => return Some(at + marks.trailing_zeros() as usize / 8),
-        }
-    }
-    let is_mark = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    bytes.get(at..)?.iter().position(is_mark).map(|found| at + found)
-}
-
-/// A bit in each byte of a word that is a quote, a backslash or a control character; perhaps some above the first such
-/// byte, too.
-fn marks(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
-    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (below(word, 0x20) | is(b'"') | is(b'\\')) & HIGH
 }
 
 #[cfg(test)]

@@ -22,8 +22,13 @@ fn entry(server: &Value, status: &str) -> Arc<Entry> {
     let at = Timestamp::UNIX_EPOCH;
     let rendered = format!(r#""status":"{status}""#);
     let parts = Parts {
-        server: server.to_string(),
-        official: Official { status: Status::from_wire(status), published_at: at, updated_at: at, rendered },
+        server: server.to_string().into(),
+        official: Official {
+            status: Status::from_wire(status),
+            published_at: at,
+            updated_at: at,
+            rendered: rendered.into(),
+        },
         extra_meta: String::new(),
         upstream: None,
         legacy_ids: None,
