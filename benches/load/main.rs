@@ -3,7 +3,8 @@
 //! Everything runs on this machine: a registry that answers at once, the proxy that mirrors it, nginx with
 //! `proxy_cache` in front of the proxy, so that it serves the same bytes, and a bare hyper server that gives the same
 //! constant answers. wrk and h2load drive them in turn (`rounds`). Then comes what the proxy takes in memory and CPU
-//! while nobody asks (`upkeep`), and `report` prints it all as Markdown. What is started is stopped, whatever happens.
+//! while nobody asks (`upkeep`), and how long searches take in the server itself (`server_time`); `report` prints it all
+//! as Markdown. What is started is stopped, whatever happens.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the tables are what it is for")]
 
@@ -34,10 +35,14 @@ mod run;
 mod sample;
 mod scenarios;
 mod server;
+mod server_time;
 mod statistics;
 mod stop;
 mod terms;
 mod upkeep;
+#[expect(dead_code, reason = "it is shared with the other benchmarks")]
+#[path = "../support/world.rs"]
+mod world;
 mod wrk;
 
 use std::process::ExitCode;

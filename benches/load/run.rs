@@ -11,7 +11,7 @@ use crate::proxy::Proxy;
 use crate::rounds::Measured;
 use crate::sample::Sample;
 use crate::wrk::Wrk;
-use crate::{Outcome, idle, processes, refreshes, release, report, scenarios, stop, upkeep};
+use crate::{Outcome, idle, processes, refreshes, release, report, scenarios, server_time, stop, upkeep};
 
 /// What is measured besides requests, on registries of either size.
 const UPKEEP: [&str; 2] = ["memory", "warm-start"];
@@ -68,7 +68,8 @@ impl Bench<'_> {
         if wants_any(&REFRESHES) && !self.arguments.tenfold {
             costs.extend(refreshes::measure(self)?);
         }
-        let mut judged = judge(&measured, self.arguments.tenfold);
+        let mut judged = judge(&measured);
+        judged.extend(server_time::measure(self)?);
         judged.append(&mut costs);
         Ok((measured, judged))
     }

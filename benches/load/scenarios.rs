@@ -114,15 +114,23 @@ pub(crate) fn of_today(
 /// Makes what is asked for.
 type Targets = fn(&Sample) -> Vec<String>;
 
+/// The kinds of searches: their names under load and one at a time, what they find, and what is asked for.
+const SEARCHES: [(&str, &str, &str, Targets); 3] = [
+    ("search-none", "search-none-single", "no hit", |_| terms::without_hits()),
+    ("search-few", "search-few-single", "few hits", terms::with_few_hits),
+    ("search-many", "search-many-single", "10,000 hits", terms::with_many_hits),
+];
+
+/// What searches are asked for that are measured one at a time, by what they find.
+pub(crate) fn search_terms(sample: &Sample, wants: &impl Fn(&str) -> bool) -> Vec<(&'static str, Vec<String>)> {
+    let wanted = SEARCHES.into_iter().filter(|(_, single, ..)| wants(single));
+    wanted.map(|(_, _, what, targets)| (what, targets(sample))).collect()
+}
+
 /// Searches that nobody has asked for before: under load, and one at a time, which shows how long each takes.
 pub(crate) fn searches(sample: &Sample, wants: &impl Fn(&str) -> bool) -> Vec<Scenario> {
-    let kinds: [(_, _, _, Targets); 3] = [
-        ("search-none", "search-none-single", "no hit", |_| terms::without_hits()),
-        ("search-few", "search-few-single", "few hits", terms::with_few_hits),
-        ("search-many", "search-many-single", "10,000 hits", terms::with_many_hits),
-    ];
     let mut scenarios = Vec::new();
-    for (name, single, what, targets) in kinds {
+    for (name, single, what, targets) in SEARCHES {
         if !wants(name) && !wants(single) {
             continue;
         }

@@ -160,6 +160,20 @@ impl Version {
         render::write_entry(out, &self.entry, self.is_latest, &self.provenance);
     }
 
+    /// Appends what identifies the bytes that [`Version::write_to`] appends, in a tenth of the room, given the version
+    /// that was identified before this one, if there was one: those that are written differently have different ones,
+    /// also in sequence. The same content has the same in every process.
+    pub fn push_identity(&self, out: &mut Vec<u8>, previous: Option<&Self>) {
+        self.entry.push_identity(out);
+        let has_label_of =
+            |other: &Self| Arc::ptr_eq(&self.provenance, &other.provenance) || self.provenance == other.provenance;
+        let is_same = previous.is_some_and(has_label_of);
+        out.extend_from_slice(&[self.is_latest.into(), is_same.into()]);
+        if !is_same {
+            self.provenance.push_identity(out);
+        }
+    }
+
     /// Our block of `_meta`: where the content came from.
     #[must_use]
     pub fn provenance(&self) -> serde_json::Value {
@@ -353,10 +367,30 @@ impl Catalog {
     /// registries that are not usable or may not supply it ([`Server::withheld_by`]).
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&Server> {
-        let find = |servers: &'_ [Arc<Server>]| servers.binary_search_by(|server| server.name.as_str().cmp(name)).ok();
-        match find(&self.servers) {
-            Some(found) => self.servers.get(found).map(AsRef::as_ref),
-            None => find(&self.unserved).and_then(|found| self.unserved.get(found)).map(AsRef::as_ref),
-        }
+        find(&self.servers, name).or_else(|| find(&self.unserved, name))
     }
+}
+
+fn find<'a>(servers: &'a [Arc<Server>], name: &str) -> Option<&'a Server> {
+    let found = servers.get(first_from(servers, name))?;
+    (found.name.as_str() == name).then_some(&**found)
+}
+
+/// How many names are looked at side by side.
+const WAYS: usize = 8;
+
+/// The position of the first of these servers, sorted by name, that does not stand before a name. A search that halves
+/// what is left waits for memory twice for each name that it looks at, and then for the next one; this one looks at
+/// several names at a time.
+fn first_from(servers: &[Arc<Server>], name: &str) -> usize {
+    let is_before = |server: &Arc<Server>| server.name.as_str() < name;
+    let (mut start, mut left) = (0, servers);
+    while WAYS < left.len() {
+        let part = left.len() / WAYS;
+        let before = (1..WAYS).filter(|way| left.get(way * part).is_some_and(is_before)).count();
+        let end = if before + 1 < WAYS { (before + 1) * part } else { left.len() };
+        start += before * part;
+        left = left.get(before * part..end).unwrap_or_default();
+    }
+    start + left.iter().filter(|server| is_before(server)).count()
 }

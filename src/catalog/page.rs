@@ -4,6 +4,7 @@
 //! outlives any number of publications without repeating or skipping what stays. Encoding positions
 //! into cursors is `serve`'s part.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use super::entry::Status;
 use super::facets::{Facet, Kind};
 use super::index::{Candidate, Index, Question};
 use super::search::Needle;
-use super::{Catalog, Server, Version};
+use super::{Catalog, Server, Version, first_from};
 
 /// The `version` filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -96,13 +97,16 @@ impl Catalog {
     #[must_use]
     pub fn page(&self, filter: &Filter, after: Option<&Position>, limit: usize) -> Page<'_> {
         let mut matching = Matching::new(self, filter, after);
+        matching.read_ahead(limit);
         let found: Vec<(&Arc<Server>, &Version)> = matching.by_ref().take(limit).collect();
         let more = matching.next().is_some();
         let next = found.last().filter(|_| more).map(|(server, version)| Position {
             name: server.name.as_str().into(),
             version: (filter.version != VersionFilter::Latest).then(|| version.entry.version().into()),
         });
-        Page { versions: found.into_iter().map(|(_, version)| version).collect(), next }
+        let versions: Vec<&Version> = found.into_iter().map(|(_, version)| version).collect();
+        black_box(versions.iter().fold(0, |seen, version| seen ^ version.entry.read_ahead()));
+        Page { versions, next }
     }
 }
 
@@ -152,6 +156,22 @@ impl<'a, 'q> Matching<'a, 'q> {
         }
     }
 
+    /// Reads what most walks will read of the next servers: each part of all of them before the next part. Thus the
+    /// processor waits for many places of memory at a time, where the walk itself would wait for each.
+    fn read_ahead(&self, limit: usize) {
+        let Filter { updated_since, version, status, .. } = self.filter;
+        let skips = self.needle.is_some() || self.registry.is_some() || updated_since.is_some() || status.is_some();
+        if skips || !self.facets.is_empty() || matches!(version, VersionFilter::Exact(_)) {
+            return;
+        }
+        let servers = self.catalog.servers.get(self.server..).unwrap_or_default();
+        let servers = &servers[..limit.min(servers.len())];
+        black_box(servers.iter().fold(0, |seen, server| seen ^ server.versions.len()));
+        let first = |server: &'a Arc<Server>| server.latest().or(server.versions.first());
+        black_box(servers.iter().filter_map(first).fold(false, |seen, version| seen ^ version.is_latest));
+        black_box(servers.iter().filter_map(first).fold(false, |seen, version| seen ^ version.entry.is_deleted()));
+    }
+
     /// Moves to the first server at or after the present one that can match.
     fn settle(&mut self) -> Option<(&'a Arc<Server>, Candidate<'a>)> {
         if let Some(candidate) = self.candidate {
@@ -194,7 +214,7 @@ impl<'a, 'q> Matching<'a, 'q> {
         (self.filter.shows_deleted() || !entry.is_deleted())
             && updated_since.is_none_or(|since| since < version.effective_at)
             && status.as_ref().is_none_or(|status| status == entry.status())
-            && entry.facets().have_all(&self.facets)
+            && (self.facets.is_empty() || entry.facets().have_all(&self.facets))
             && self.registry.is_none_or(|registry| server.is_listed_by(version, registry))
             && (self.is_named || self.needle.as_mut().is_none_or(|needle| needle.is_in_texts_of(entry)))
     }
@@ -219,7 +239,7 @@ impl<'a> Iterator for Matching<'a, '_> {
 
 /// The indexes of the first server and version after a position.
 fn start(catalog: &Catalog, after: &Position) -> (usize, usize) {
-    let server = catalog.servers.partition_point(|server| server.name.as_str() < &*after.name);
+    let server = first_from(&catalog.servers, &after.name);
     let Some(found) = catalog.servers.get(server).filter(|found| found.name.as_str() == &*after.name) else {
         return (server, 0);
     };

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::catalog::entry::Name;
 use crate::catalog::merge::{Policy, merge};
 use crate::catalog::testing::{START, second, served, setup, sources, status};
 
@@ -119,6 +120,23 @@ proptest! {
         let stays = all(&catalogs[0]).into_iter().filter(|key| catalogs.iter().all(|catalog| all(catalog).contains(key)));
         for key in stays {
             prop_assert!(walked.contains(&key), "{key:?} was skipped");
+        }
+    }
+}
+
+#[test]
+fn a_name_is_found_where_it_would_stand() {
+    let server = |number: usize| {
+        let name = Name::new(&format!("a/{number:03}")).expect("a name");
+        let (versions, contributions, at) = (Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
+        Arc::new(Server { name, versions, contributions, latest: None, newest_effect: at, newest_update: at })
+    };
+    for count in (0..40).chain([63, 64, 65, 200, 300]) {
+        let servers: Vec<Arc<Server>> = (0..count).map(|number| server(2 * number)).collect();
+        for asked in 0..=2 * count {
+            let name = format!("a/{asked:03}");
+            let expected = servers.partition_point(|server| server.name.as_str() < &*name);
+            assert_eq!(first_from(&servers, &name), expected, "{name} of {count}");
         }
     }
 }

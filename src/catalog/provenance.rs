@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::entry::{Digest, instant};
+use super::entry::Digest;
+use super::entry::instant::{self, Short, Text};
 
 /// `[provenance]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -95,7 +96,7 @@ pub(super) struct Label {
     after: Box<str>,
 }
 
-const BETWEEN: &[u8] = br#"","sha256":""#;
+const BETWEEN: &[u8; 12] = br#"","sha256":""#;
 
 impl Label {
     fn new(key: &str, registries: &[NamedRegistry<'_>], origin: &Origin<'_>) -> Self {
@@ -135,10 +136,24 @@ impl Label {
     /// Appends the block of a version.
     pub(super) fn write(&self, out: &mut Vec<u8>, fetched_at: Timestamp, digest: Digest) {
         out.extend_from_slice(self.before.as_bytes());
-        instant::write(out, fetched_at);
-        out.extend_from_slice(BETWEEN);
-        out.extend_from_slice(&digest.hexadecimal());
+        // It is to the second, and after 1970.
+        let mut differing = Short::new();
+        match Text::of(fetched_at) {
+            Some(text) => differing.push_instant(&text),
+            None => instant::write(out, fetched_at),
+        }
+        differing.push(BETWEEN);
+        differing.push(&digest.hexadecimal());
+        out.extend_from_slice(differing.as_bytes());
         out.extend_from_slice(self.after.as_bytes());
+    }
+
+    /// Appends what no other label has. No sequence of these is another one's beginning.
+    pub(super) fn push_identity(&self, out: &mut Vec<u8>) {
+        for part in [&self.before, &self.after] {
+            out.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            out.extend_from_slice(part.as_bytes());
+        }
     }
 
     /// The length of what [`Label::write`] appends.

@@ -1,23 +1,31 @@
 //! Rendered bodies, kept by canonical request, bounded by bytes.
 //!
 //! There is no invalidation: a body knows the revision of its catalog, an older one is rendered again, and what
-//! nobody asks for any more leaves as the least recently used. Errors are not kept; they are cheap.
+//! nobody asks for any more leaves as the least recently used. Errors are not kept; they are cheap. Nor are those pages
+//! of a walk that were not asked for lately, until they are asked for again or encoded: most of a long walk's never are.
+
+mod buffers;
+mod lately;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use super::api::Rendered;
 use super::inspections::Inspection;
 use super::pages::{self, Page};
 use super::query::ListQuery;
 use super::read_through::Source;
-use super::representation::Representation;
+use super::representation::{Representation, Tag};
 use super::respond::JSON;
 use super::targets::Known;
 use crate::catalog::Catalog;
+use buffers::Buffers;
+use lately::Lately;
 
 /// What a rendered body costs besides its bytes: tags, locks, the cache's own book-keeping.
 const OVERHEAD_BYTES: usize = 1 << 10;
@@ -43,11 +51,17 @@ impl CatalogRequest {
         }
     }
 
+    /// Whether it takes no more to render it than to write it.
+    fn is_cheap(&self) -> bool {
+        matches!(self, Self::List(query) if query.is_of_a_walk())
+    }
+
     /// An answer to it, which became what it is then.
-    pub(super) fn represent(&self, body: Vec<u8>, changed_at: Timestamp) -> Representation {
+    pub(super) fn represent(&self, body: Bytes, tag: Option<Tag>, changed_at: Timestamp) -> Representation {
+        let tag = tag.unwrap_or_else(|| Tag::of(&body));
         match self {
-            Self::Page(_) => Representation::new(pages::HTML, body.into(), changed_at).under(pages::POLICY),
-            _ => Representation::new(JSON, body.into(), changed_at),
+            Self::Page(_) => Representation::tagged(pages::HTML, body, tag, changed_at).under(pages::POLICY),
+            _ => Representation::tagged(JSON, body, tag, changed_at),
         }
     }
 }
@@ -73,6 +87,13 @@ impl Representation {
     }
 }
 
+impl Place {
+    /// The same for another copy of the body.
+    fn again(&self) -> Self {
+        Self { request: Arc::clone(&self.request), revision: self.revision.load(Ordering::Acquire).into() }
+    }
+}
+
 /// Whether an answer was there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -89,6 +110,10 @@ pub(super) enum Origin {
 #[derive(Clone, Debug)]
 pub(super) struct ResponseCache {
     bodies: Cache<Arc<CatalogRequest>, Arc<Representation>>,
+    /// What was asked for lately, also where it was not kept.
+    lately: Arc<Lately>,
+    /// What those bodies are written to that are not kept.
+    buffers: Buffers,
     /// How many have been put in that were not there.
     added: Arc<AtomicU64>,
     /// The most that have been found to have left. What is put in counts before it is there, and the other way round, so
@@ -112,7 +137,14 @@ impl ResponseCache {
             u32::try_from(OVERHEAD_BYTES + request.heap_bytes() + kept.bytes()).unwrap_or(u32::MAX)
         };
         let builder = Cache::builder().max_capacity(max_bytes).weigher(weigh).eviction_policy(EvictionPolicy::lru());
-        Self { bodies: builder.build(), added: Arc::default(), evicted: Arc::default(), max_bytes }
+        Self {
+            bodies: builder.build(),
+            lately: Arc::new(Lately::of(max_bytes)),
+            buffers: Buffers::default(),
+            added: Arc::default(),
+            evicted: Arc::default(),
+            max_bytes,
+        }
     }
 
     /// How full it is.
@@ -137,29 +169,53 @@ impl ResponseCache {
     }
 
     /// The answer to a request out of a catalog, rendered unless it is there. Two requests that miss at the same
-    /// time both render: that takes microseconds, and neither waits for the other.
+    /// time both render: that takes microseconds, and neither waits for the other. `render` is given what to write to.
     pub(super) fn get_or_render<E>(
         &self,
         catalog: &Catalog,
         request: &Arc<CatalogRequest>,
-        render: impl FnOnce(&CatalogRequest) -> Result<Vec<u8>, E>,
+        render: impl FnOnce(&CatalogRequest, Vec<u8>) -> Result<Rendered, E>,
     ) -> Result<(Arc<Representation>, Origin), E> {
         let kept = self.bodies.get(request);
         if let Some(kept) = kept.as_ref().filter(|kept| kept.is_of(catalog)) {
             return Ok((Arc::clone(kept), Origin::Memory));
         }
-        let body = render(request)?;
+        let place = Place { request: Arc::clone(request), revision: catalog.revision.into() };
+        if kept.is_none() && request.is_cheap() && !self.lately.note(request) {
+            let Rendered { body, tag } = render(request, self.buffers.take())?;
+            let representation = request.represent(self.buffers.body(body), tag, catalog.published_at).kept_in(place);
+            return Ok((Arc::new(representation), Origin::Rendered));
+        }
+        let Rendered { body, tag } = render(request, Vec::new())?;
         let is_known = kept.is_some();
         // Most publications leave most pages as they were: tag, date and encoded forms stay good.
         if let Some(kept) = kept.filter(|kept| kept.body() == &body) {
             kept.note(catalog);
             return Ok((kept, Origin::Rendered));
         }
-        self.added.fetch_add(u64::from(!is_known), Ordering::Relaxed);
-        let place = Place { request: Arc::clone(request), revision: catalog.revision.into() };
-        let representation = Arc::new(request.represent(body, catalog.published_at).kept_in(place));
-        self.bodies.insert(Arc::clone(request), Arc::clone(&representation));
+        let representation = Arc::new(request.represent(body.into(), tag, catalog.published_at).kept_in(place));
+        self.insert(request, &representation, is_known);
         Ok((representation, Origin::Rendered))
+    }
+
+    fn insert(&self, request: &Arc<CatalogRequest>, representation: &Arc<Representation>, is_known: bool) {
+        self.added.fetch_add(u64::from(!is_known), Ordering::Relaxed);
+        self.bodies.insert(Arc::clone(request), Arc::clone(representation));
+    }
+
+    /// Keeps an answer that was not worth it before: a coding is about to be made of it, which is made once. Returns
+    /// what is kept.
+    pub(super) fn keep(&self, representation: Arc<Representation>) -> Arc<Representation> {
+        let Some(place) = &representation.place else { return representation };
+        let kept = self.bodies.get(&place.request);
+        let is_same =
+            |kept: &Arc<Representation>| Arc::ptr_eq(kept, &representation) || kept.body() == representation.body();
+        if let Some(kept) = kept.as_ref().filter(|kept| is_same(kept)) {
+            return Arc::clone(kept);
+        }
+        let copy = Arc::new(representation.copied().kept_in(place.again()));
+        self.insert(&place.request, &copy, kept.is_some());
+        copy
     }
 
     /// The answer to a request out of a catalog, if it is there.
@@ -184,6 +240,39 @@ impl ResponseCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::page::{Filter, Position};
+
+    fn rendered(bytes: usize) -> Rendered {
+        Rendered { body: vec![b' '; bytes], tag: None }
+    }
+
+    /// A page of a walk, and what the cache has of it.
+    fn ask(cache: &ResponseCache, name: &str) -> (Arc<Representation>, Origin) {
+        let after = Some(Position { name: name.into(), version: None });
+        let query = ListQuery { filter: Filter::default(), after, limit: 50 };
+        let request = Arc::new(CatalogRequest::List(query));
+        cache.get_or_render(&Catalog::default(), &request, |_, _| Ok::<_, ()>(rendered(512))).expect("it is rendered")
+    }
+
+    #[test]
+    fn a_page_is_kept_when_it_is_asked_for_again() {
+        let cache = ResponseCache::new(1 << 20);
+        let origins = ["a", "a", "b", "a"].map(|name| ask(&cache, name).1);
+        assert_eq!(origins, [Origin::Rendered, Origin::Rendered, Origin::Rendered, Origin::Memory]);
+        assert_eq!(cache.figures().bodies, 1);
+    }
+
+    #[test]
+    fn a_page_is_kept_when_it_is_to_be_encoded() {
+        let cache = ResponseCache::new(1 << 20);
+        let [one, other] = [cache.keep(ask(&cache, "a").0), cache.keep(ask(&cache, "b").0)];
+        assert_eq!(cache.figures().bodies, 2);
+        assert!(Arc::ptr_eq(&cache.keep(Arc::clone(&one)), &one), "it is kept already");
+        let copy = Arc::new(one.copied().kept_in(one.place.as_ref().expect("its place").again()));
+        assert!(Arc::ptr_eq(&cache.keep(copy), &one), "another one was first");
+        assert_eq!([ask(&cache, "a"), ask(&cache, "b")].map(|(_, origin)| origin), [Origin::Memory; 2]);
+        assert_eq!((one.body(), &one.tag), (other.body(), &other.tag));
+    }
 
     #[test]
     fn what_has_left_the_cache_is_counted_and_never_falls() {
@@ -191,7 +280,7 @@ mod tests {
         let cache = ResponseCache::new(4 << 10);
         let put = |name: usize| {
             let request = CatalogRequest::Versions { name: name.to_string(), include_deleted: false };
-            let made = cache.get_or_render(&catalog, &Arc::new(request), |_| Ok::<_, ()>(vec![b' '; 512]));
+            let made = cache.get_or_render(&catalog, &Arc::new(request), |_, _| Ok::<_, ()>(rendered(512)));
             made.expect("it is rendered");
         };
         (0..20).for_each(put);

@@ -8,9 +8,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::catalog::entry::Status;
 use crate::catalog::facets::Kind;
@@ -119,9 +119,8 @@ pub(super) fn decode(cursor: &str) -> Option<(Filter, Position)> {
 }
 
 fn checksum(payload: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let digest: [u8; 32] = Sha256::digest(payload).into();
     let mut checksum = [0; CHECKSUM_BYTES];
-    checksum.copy_from_slice(&digest[..CHECKSUM_BYTES]);
+    checksum.copy_from_slice(&digest(&SHA256, payload).as_ref()[..CHECKSUM_BYTES]);
     checksum
 }
 

@@ -143,15 +143,15 @@ fn check_list(asked: &ListQuery) {
 fn check_body(asked: &ListQuery, length: usize) -> Option<String> {
     let inspections = Inspections::default();
     let view = View { catalog: &CATALOG, is_ready: true, reason: &|_| String::new(), inspections: &inspections };
-    let body = view.render(&CatalogRequest::List(asked.clone())).expect("there is a catalog");
-    let body: Value = serde_json::from_slice(&body).expect("a list is JSON");
+    let rendered = view.render(&CatalogRequest::List(asked.clone()), Vec::new()).expect("there is a catalog");
+    let body: Value = serde_json::from_slice(&rendered.body).expect("a list is JSON");
     assert_eq!(body["servers"].as_array().map(Vec::len), Some(length));
     assert_eq!(body["metadata"]["count"], length);
     body["metadata"]["nextCursor"].as_str().map(str::to_owned)
 }
 
 /// A small catalog: names that are hard to tell apart, all statuses, kinds and transports.
-static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
+pub(super) static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     let names = ["a", "a/b", "a/B", "a/b c", "com.example/git", "É/ß", "\"\\/x"];
     let versions = ["1.0.0", "1.0.0-rc.1", "latest-1", "2", "\"\\"];
     let statuses = ["active", "deprecated", "deleted", "odd"];

@@ -218,10 +218,15 @@ impl Service {
             Verdict::NotModified => return Ok(Begun::Answered(self.responder.not_modified(found.answer(coding)))),
             Verdict::Send => {}
         }
-        match found.representation.ready(coding) {
-            Some(body) => Ok(Begun::Answered(self.responder.represented(found.answer(coding), body))),
-            None => Ok(Begun::Waits(Wait::Coding(found, coding))),
+        if let Some(body) = found.representation.ready(coding) {
+            return Ok(Begun::Answered(self.responder.represented(found.answer(coding), body)));
         }
+        let representation = self.core.cache.keep(found.representation);
+        let found = Found { representation, ..found };
+        Ok(match found.representation.ready(coding) {
+            Some(body) => Begun::Answered(self.responder.represented(found.answer(coding), body)),
+            None => Begun::Waits(Wait::Coding(found, coding)),
+        })
     }
 
     /// Makes the coding of a representation, and answers with it.

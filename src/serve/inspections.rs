@@ -185,7 +185,7 @@ impl Service {
         let made = self.look_aside(inspection, move |inspections| {
             // It was there when the request came; what makes it so does not go before the answer does.
             let view = View { catalog: &catalog, is_ready: true, reason: &|_| String::new(), inspections };
-            cache.get_or_render(&catalog, &asked, |asked| view.render(asked))
+            cache.get_or_render(&catalog, &asked, |asked, room| view.render(asked, room))
         });
         let (representation, origin) = made.await??;
         Ok(Found { representation, origin, freshness })

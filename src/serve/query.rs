@@ -48,6 +48,14 @@ pub(super) const BROWSE_PARAMETERS: [&str; 9] =
 const BROWSE_LIMIT: usize = 30;
 
 impl ListQuery {
+    /// Whether it is a page of a walk through everything, behind the first one: what is on it stands side by side, and
+    /// need not be looked for.
+    pub(super) fn is_of_a_walk(&self) -> bool {
+        let Filter { version, include_deleted, .. } = &self.filter;
+        let everything = Filter { version: version.clone(), include_deleted: *include_deleted, ..Filter::default() };
+        self.after.is_some() && !matches!(version, VersionFilter::Exact(_)) && self.filter == everything
+    }
+
     /// Roughly what it takes of memory besides itself.
     pub(super) fn heap_bytes(&self) -> usize {
         let Filter { search, registry, package_type, transport, .. } = &self.filter;

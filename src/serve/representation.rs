@@ -26,8 +26,9 @@ const TAG_BYTES: usize = 16;
 pub(super) struct Tag(Box<str>);
 
 impl Tag {
-    pub(super) fn of(body: &[u8]) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(&blake3::hash(body).as_bytes()[..TAG_BYTES]).into())
+    /// That of a body; or that of what a body is made of, if another body is made of other things.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(&blake3::hash(bytes).as_bytes()[..TAG_BYTES]).into())
     }
 
     #[cfg(test)]
@@ -41,8 +42,8 @@ impl Tag {
     }
 
     fn header(&self, coding: Coding) -> HeaderValue {
-        let text = format!("\"{}{}\"", self.0, suffix(coding));
-        HeaderValue::from_str(&text).expect("base64 and the name of a coding make a header")
+        let text = ["\"", &self.0, suffix(coding), "\""].concat();
+        HeaderValue::try_from(text).expect("base64 and the name of a coding make a header")
     }
 }
 
@@ -66,19 +67,25 @@ pub(super) struct Representation {
     /// A header of the request that it depends on, besides those that every body depends on.
     pub(super) varies_by: Option<HeaderValue>,
     pub(super) tag: Tag,
-    entity_tags: [HeaderValue; 4],
+    /// Each made when somebody first wants it, as what follows is: most bodies are sent once, in one coding.
+    entity_tags: [OnceLock<HeaderValue>; 4],
     modified: SystemTime,
-    last_modified: HeaderValue,
+    last_modified: OnceLock<HeaderValue>,
     body: Bytes,
     encoded: [OnceLock<Bytes>; 3],
     /// Held by the one request that has a coding made, so that the others wait without a thread.
-    turn: Arc<Mutex<()>>,
+    turn: OnceLock<Arc<Mutex<()>>>,
 }
 
 impl Representation {
     /// `changed_at` is when the body became what it is.
     pub(super) fn new(content_type: HeaderValue, body: Bytes, changed_at: Timestamp) -> Self {
         let tag = Tag::of(&body);
+        Self::tagged(content_type, body, tag, changed_at)
+    }
+
+    /// The same of a body whose tag is known.
+    pub(super) fn tagged(content_type: HeaderValue, body: Bytes, tag: Tag, changed_at: Timestamp) -> Self {
         // Dates count in seconds: from the next one on, nothing has changed since.
         let second = u64::try_from(changed_at.as_second()).unwrap_or_default() + 1;
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
@@ -87,13 +94,30 @@ impl Representation {
             policy: None,
             place: None,
             varies_by: None,
-            entity_tags: Coding::ALL.map(|coding| tag.header(coding)),
             tag,
+            entity_tags: Default::default(),
             modified,
-            last_modified: http_date(modified),
+            last_modified: OnceLock::new(),
             body,
             encoded: Default::default(),
-            turn: Arc::default(),
+            turn: OnceLock::new(),
+        }
+    }
+
+    /// The same with a body of its own, of no more than its length; nothing is encoded yet, and it is kept nowhere.
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            content_type: self.content_type.clone(),
+            policy: self.policy.clone(),
+            place: None,
+            varies_by: self.varies_by.clone(),
+            tag: self.tag.clone(),
+            entity_tags: Default::default(),
+            modified: self.modified,
+            last_modified: OnceLock::new(),
+            body: Bytes::copy_from_slice(&self.body),
+            encoded: Default::default(),
+            turn: OnceLock::new(),
         }
     }
 
@@ -119,7 +143,7 @@ impl Representation {
 
     /// The entity tag in a coding.
     pub(super) fn entity_tag(&self, coding: Coding) -> HeaderValue {
-        self.entity_tags[coding as usize].clone()
+        self.entity_tags[coding as usize].get_or_init(|| self.tag.header(coding)).clone()
     }
 
     /// The second from which on the body has not changed: the one after its last change.
@@ -132,7 +156,10 @@ impl Representation {
     /// which lags by up to a second.
     pub(super) fn last_modified(&self, now: SystemTime) -> HeaderValue {
         let latest = now - Duration::from_secs(1);
-        if latest < self.modified { http_date(latest) } else { self.last_modified.clone() }
+        if latest < self.modified {
+            return http_date(latest);
+        }
+        self.last_modified.get_or_init(|| http_date(self.modified)).clone()
     }
 
     /// How many bytes it holds, encoded forms included.
@@ -156,7 +183,7 @@ impl Representation {
         encoders: &Encoders,
         made: impl FnOnce(&Arc<Self>) + Send + 'static,
     ) -> Result<Bytes, Problem> {
-        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let turn = Arc::clone(self.turn.get_or_init(Arc::default)).lock_owned().await;
         if let Some(ready) = self.ready(coding) {
             return Ok(ready);
         }
@@ -180,7 +207,7 @@ impl Representation {
 }
 
 fn http_date(time: SystemTime) -> HeaderValue {
-    HeaderValue::from_str(&httpdate::fmt_http_date(time)).expect("a date makes a header")
+    HeaderValue::try_from(httpdate::fmt_http_date(time)).expect("a date makes a header")
 }
 
 fn failed(coding: Coding, error: &std::io::Error) -> Problem {

@@ -230,7 +230,7 @@ impl Service {
     pub(super) fn look(&self, request: &Arc<CatalogRequest>) -> Result<Found, Problem> {
         self.with_view(|view| {
             let (representation, origin) =
-                self.core.cache.get_or_render(view.catalog, request, |request| view.render(request))?;
+                self.core.cache.get_or_render(view.catalog, request, |request, room| view.render(request, room))?;
             Ok(Found { representation, origin, freshness: self.freshness(view) })
         })
     }

@@ -4,11 +4,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 
 use jiff::Timestamp;
 
-use super::instant::{self, Instant, Second};
+use super::instant::{self, Instant, Second, Short, Text};
 use super::outline::{Outline, Places};
 use super::text::Beginning;
 use super::{Digest, Form, Official, Parts, Status};
@@ -36,6 +35,9 @@ pub struct Entry {
 /// Title and description that take more than this, in bytes of JSON, are kept as searches read them. Those of the
 /// official registry are far below; whoever lists longer ones shall not make others' searches slow.
 const LONG: usize = 2 << 10;
+
+/// How much of memory comes to the processor at a time.
+const LINE_BYTES: usize = 64;
 
 /// How the official block is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -142,6 +144,13 @@ impl Entry {
         self.beginning.as_str().len() + self.server.len()
     }
 
+    /// Reads a byte of each line of memory that `server` takes, so that they are there when it is written. What it
+    /// returns means nothing.
+    #[must_use]
+    pub fn read_ahead(&self) -> u8 {
+        self.server.as_bytes().iter().step_by(LINE_BYTES).fold(0, |seen, byte| seen ^ byte)
+    }
+
     /// `status` of the official block.
     #[must_use]
     pub fn status(&self) -> &Status {
@@ -188,6 +197,27 @@ impl Entry {
         match self.block {
             Block::Usual(known, since) => write_usual(out, known, since, self.published_at(), self.updated_at()),
             Block::Unusual => out.extend_from_slice(&self.official()),
+        }
+    }
+
+    /// Appends what an entry that is written in another way does not have, and every other has the same: of `server`
+    /// and the rest of `_meta` the form tells enough. No sequence of these is another one's beginning.
+    pub fn push_identity(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.form.0);
+        out.extend_from_slice(&self.digest.0);
+        out.extend_from_slice(&self.fetched_at.to_le_bytes());
+        match self.block {
+            Block::Usual(known, since) => {
+                out.extend_from_slice(&[1, known as u8, since as u8]);
+                out.extend_from_slice(&self.published_at.to_le_bytes());
+                out.extend_from_slice(&self.updated_at.to_le_bytes());
+            }
+            Block::Unusual => {
+                let official = self.official();
+                out.push(0);
+                out.extend_from_slice(&(official.len() as u64).to_le_bytes());
+                out.extend_from_slice(&official);
+            }
         }
     }
 
@@ -360,30 +390,52 @@ impl Known {
     }
 }
 
-const STATUS: &[u8] = br#""status":""#;
-const CHANGED: &[u8] = br#"","statusChangedAt":""#;
-const PUBLISHED: &[u8] = br#"","publishedAt":""#;
-const UPDATED: &[u8] = br#"","updatedAt":""#;
-const END: &[u8] = b"\"";
+const STATUS: &[u8; 10] = br#""status":""#;
+const CHANGED: &[u8; 21] = br#"","statusChangedAt":""#;
+const PUBLISHED: &[u8; 17] = br#"","publishedAt":""#;
+const UPDATED: &[u8; 15] = br#"","updatedAt":""#;
+const END: &[u8; 1] = b"\"";
 
 /// Appends the members of a usual block.
 fn write_usual(out: &mut Vec<u8>, status: Known, since: Since, published_at: Timestamp, updated_at: Timestamp) {
+    let published = Text::of(published_at);
+    // Writing an instant costs more than all the rest.
+    let updated = if updated_at == published_at { published } else { Text::of(updated_at) };
+    let (Some(published), Some(updated)) = (published, updated) else {
+        return write_ancient(out, status, since, published_at, updated_at);
+    };
+    let mut block = Short::new();
+    block.push(STATUS);
+    match status {
+        Known::Active => block.push(b"active"),
+        Known::Deprecated => block.push(b"deprecated"),
+        Known::Deleted => block.push(b"deleted"),
+    }
+    block.push(CHANGED);
+    block.push_instant(match since {
+        Since::Publication => &published,
+        Since::Update => &updated,
+    });
+    block.push(PUBLISHED);
+    block.push_instant(&published);
+    block.push(UPDATED);
+    block.push_instant(&updated);
+    block.push(END);
+    out.extend_from_slice(block.as_bytes());
+}
+
+/// The same where an instant lies before the year 0.
+#[cold]
+fn write_ancient(out: &mut Vec<u8>, status: Known, since: Since, published_at: Timestamp, updated_at: Timestamp) {
     let changed_at = match since {
         Since::Publication => published_at,
         Since::Update => updated_at,
     };
     out.extend_from_slice(STATUS);
     out.extend_from_slice(status.status().as_str().as_bytes());
-    let mut last: Option<(Timestamp, Range<usize>)> = None;
-    for (name, at) in [(CHANGED, changed_at), (PUBLISHED, published_at), (UPDATED, updated_at)] {
+    for (name, at) in [(&CHANGED[..], changed_at), (PUBLISHED, published_at), (UPDATED, updated_at)] {
         out.extend_from_slice(name);
-        let start = out.len();
-        match &last {
-            // Writing an instant costs more than all the rest.
-            Some((same, written)) if *same == at => out.extend_from_within(written.clone()),
-            _ => instant::write(out, at),
-        }
-        last = Some((at, start..out.len()));
+        instant::write(out, at);
     }
     out.extend_from_slice(END);
 }

@@ -64,3 +64,41 @@ fn every_official_block_comes_back_as_it_was() {
         assert_eq!((entry.official_length(), entry.unusual_official().is_none()), (rendered.len(), is_usual));
     }
 }
+
+#[test]
+fn what_is_written_in_another_way_is_another_one() {
+    let (at, later) = ("2025-12-09T00:18:46.7529Z", "2026-01-01T00:00:00Z");
+    let block = |status: &str, changed: &str, updated: &str| {
+        format!(r#""status":"{status}","statusChangedAt":"{changed}","publishedAt":"{at}","updatedAt":"{updated}""#)
+    };
+    let usual = |change: &dyn Fn(&mut Parts)| {
+        let mut parts = parts(Status::Active, &block("active", at, later));
+        parts.official.updated_at = later.parse().expect("a timestamp");
+        change(&mut parts);
+        let mut identity = Vec::new();
+        Entry::new(parts).expect("it has a name and a version").push_identity(&mut identity);
+        identity
+    };
+    let official = |rendered: String| move |parts: &mut Parts| parts.official.rendered.clone_from(&rendered);
+    let identities = [
+        usual(&|_| {}),
+        usual(&|parts| parts.form = Form([3; 16])),
+        usual(&|parts| parts.digest = Digest([3; 32])),
+        usual(&|parts| parts.fetched_at = Timestamp::from_second(1).expect("in range")),
+        usual(&|parts| {
+            parts.official.status = Status::Deleted;
+            parts.official.rendered = block("deleted", at, later);
+        }),
+        usual(&official(block("active", later, later))),
+        usual(&official(block("active", at, later) + r#","x":1"#)),
+        usual(&official(block("active", at, later) + r#","x":2"#)),
+        usual(&|parts| {
+            parts.official.updated_at = at.parse().expect("a timestamp");
+            parts.official.rendered = block("active", at, at);
+        }),
+    ];
+    assert_eq!(identities[0], usual(&|_| {}));
+    for (at, one) in identities.iter().enumerate() {
+        assert!(identities[at + 1..].iter().all(|other| !other.starts_with(one) && !one.starts_with(other)), "{at}");
+    }
+}

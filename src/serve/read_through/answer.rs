@@ -106,8 +106,9 @@ impl Service {
     /// The answer out of such a catalog, if it has one.
     fn show(&self, request: &CatalogRequest, catalog: &Catalog, outcome: &Outcome, origin: Origin) -> Option<Found> {
         let inspections = &self.core.inspections;
-        let body = View { catalog, is_ready: true, reason: &|_| String::new(), inspections }.render(request).ok()?;
-        let representation = outcome.represent(request, body, catalog.published_at);
+        let view = View { catalog, is_ready: true, reason: &|_| String::new(), inspections };
+        let rendered = view.render(request, Vec::new()).ok()?;
+        let representation = outcome.represent(request, rendered.body, catalog.published_at);
         let freshness = self.with_view(|view| self.freshness(view));
         Some(Found { representation, origin, freshness })
     }

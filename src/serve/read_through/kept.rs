@@ -102,14 +102,14 @@ impl Outcome {
         published_at: Timestamp,
     ) -> Arc<Representation> {
         if matches!(request, CatalogRequest::Page(_)) {
-            return Arc::new(request.represent(body, self.landed_at.max(published_at)));
+            return Arc::new(request.represent(body.into(), None, self.landed_at.max(published_at)));
         }
         let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(same) = rendered.iter().find(|known| known.body() == &body) {
             return Arc::clone(same);
         }
         let changed_at = self.landed_at.max(published_at);
-        let representation = Arc::new(request.represent(body, changed_at));
+        let representation = Arc::new(request.represent(body.into(), None, changed_at));
         if MAX_RENDERED <= rendered.len() {
             rendered.pop_front();
         }
