@@ -1,5 +1,7 @@
 //! What Redis loses, or gets from releases that are not there yet, and what replicas make of it.
 
+use std::time::Duration;
+
 use http::Method;
 use redis::AsyncCommands as _;
 use serde_json::{Value, json};
@@ -13,6 +15,8 @@ use crate::support::registry::{Behaviour, FakeRegistry, Seen};
 use crate::support::{check, eventually};
 
 const STATE: &str = "{mcp-registry-proxy}:1:state";
+/// How long the page takes during which Redis loses everything.
+const PAGE: Duration = Duration::from_millis(1_500);
 const SECRET: &str = "{mcp-registry-proxy}:secret";
 /// Writes so much that something else has to go: 200 keys of 16 KiB.
 const PRESS: &str =
@@ -47,19 +51,22 @@ async fn a_redis_that_evicts_costs_nobody_anything() {
     assert_eq!(fake.requests_where(Seen::begins_full_walk).len(), 1);
 }
 
-/// A registry of two pages, whose first walk is held up at the second one; and two replicas.
+/// A registry of two pages, whose first walk waits long for the second one; and two replicas.
 async fn in_the_middle_of_a_walk(redis: &Redis) -> (FakeRegistry, Vec<Replica>) {
     let fake = FakeRegistry::start(numbered("com.example", 130)).await;
-    fake.next_when(1, Seen::has_cursor, Behaviour::Hold);
+    fake.next_when(1, Seen::has_cursor, Behaviour::Slow(PAGE));
     let setup = Setup::of(&fake);
     let two = vec![Replica::start(redis, &setup).await, Replica::start(redis, &setup).await];
-    fake.until_held().await;
+    eventually("the second page was asked for", async || {
+        let asked = fake.requests_where(Seen::has_cursor).len();
+        check(asked == 1, asked)
+    })
+    .await;
     (fake, two)
 }
 
-/// Lets the walk go on: whoever leads then brings it to its end, or, where that is the other one, begins anew.
+/// Whoever leads now brings the walk to its end, or, where that is the other one, begins anew.
 async fn assert_all_is_listed(fake: &FakeRegistry, two: &[Replica]) {
-    fake.let_go().await;
     until_one_leads(&all(two)).await;
     for replica in two {
         eventually("it listed all", async || {
