@@ -52,9 +52,9 @@ mod tests {
 
     fn version(is_latest: bool, key: &str, divergent: bool) -> Version {
         let at = Timestamp::UNIX_EPOCH;
-        let official = Official { status: Status::Active, published_at: at, updated_at: at, rendered: String::new() };
+        let official = Official { status: Status::Active, published_at: at, updated_at: at, rendered: "".into() };
         let parts = Parts {
-            server: r#"{"name":"a/b","version":"1"}"#.to_owned(),
+            server: r#"{"name":"a/b","version":"1"}"#.into(),
             official,
             extra_meta: String::new(),
             upstream: None,

@@ -132,8 +132,7 @@ impl Ticket {
             ]
         });
         let asking = timeout(LOOK_UP_TIMEOUT, span.run(self.registry.ask(name, asked, negative_ttl)));
-        let (answer, age) =
-            asking.await.unwrap_or_else(|_| (Err(FetchError::Timeout(LOOK_UP_TIMEOUT)), Duration::ZERO));
+        let (answer, age) = asking.await.unwrap_or((Err(FetchError::Timeout(LOOK_UP_TIMEOUT)), Duration::ZERO));
         if let Some(error) = answer.as_ref().err().filter(|error| !error.is_not_found()) {
             span.fail(|| error.to_string());
         }

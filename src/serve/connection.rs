@@ -115,20 +115,27 @@ async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
     shared: &Shared,
     mut stopped: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> Result<()> {
-    let (sniffed, stream) = tokio::select! {
-        sniffed = within(shared.deadlines.first_bytes, sniff(stream)) => sniffed?,
-        () = stopped.as_mut() => return Ok(()),
+    let mut sniffing = pin!(sniff(stream));
+    let (sniffed, is_stopped) = tokio::select! {
+        biased;
+        sniffed = within(shared.deadlines.first_bytes, sniffing.as_mut()) => (sniffed?, false),
+        // Its first request may be on its way: who has been let in is answered.
+        () = stopped.as_mut() => (within(LAST_CALL, sniffing).await?, true),
     };
+    let (sniffed, stream) = sniffed;
     let protocol = negotiated.unwrap_or(sniffed);
     let activity = Activity::new(Share::of(Arc::clone(&shared.load)), Some(client));
     let stream = Timed::new(stream, protocol, Arc::clone(&activity), shared.deadlines);
     let session = Session { entrance: Arc::clone(&shared.entrance), activity, deadlines: shared.deadlines };
     let ended = match protocol {
-        Protocol::Http1 => session.http1(stream, stopped).await,
-        Protocol::Http2 => Box::pin(session.http2(stream, stopped)).await,
+        Protocol::Http1 => session.http1(stream, is_stopped, stopped).await,
+        Protocol::Http2 => Box::pin(session.http2(stream, is_stopped, stopped)).await,
     };
     ended.map_err(Error::other)
 }
+
+/// How long a connection that has just been made has for its first bytes when the process ends.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Waits so long and no longer.
 async fn within<T>(limit: Duration, waiting: impl Future<Output = Result<T>>) -> Result<T> {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use super::Entrance;
@@ -116,6 +116,23 @@ impl Listener {
         let mut failures = Failures::default();
         let stop = stopped();
         tokio::pin!(stop);
+        let admit = |stream: TcpStream, peer: SocketAddr, slot: Option<OwnedSemaphorePermit>| {
+            let connected = addresses.as_ref().map(|addresses| addresses.connect(peer.ip()));
+            if let Some(None) = connected {
+                shared.load.connections.note_rejected();
+                tracing::debug!(%peer, "closed a connection: its address has enough of them");
+                return;
+            }
+            spawn(Connection {
+                stream,
+                client: peer,
+                _open: Open::new(&shared.load),
+                shared: Arc::clone(&shared),
+                stopped: stopped(),
+                _slot: slot,
+                _connected: connected.flatten(),
+            });
+        };
         loop {
             let accepted = async {
                 failures.pause().await;
@@ -124,33 +141,30 @@ impl Listener {
                 (tcp.accept().await, slot)
             };
             let (accepted, slot) = tokio::select! {
-                () = &mut stop => return,
+                () = &mut stop => break,
                 accepted = accepted => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
                     failures.end();
-                    let connected = addresses.as_ref().map(|addresses| addresses.connect(peer.ip()));
-                    if let Some(None) = connected {
-                        shared.load.connections.note_rejected();
-                        tracing::debug!(%peer, "closed a connection: its address has enough of them");
-                        continue;
-                    }
-                    spawn(Connection {
-                        stream,
-                        client: peer,
-                        _open: Open::new(&shared.load),
-                        shared: Arc::clone(&shared),
-                        stopped: stopped(),
-                        _slot: slot,
-                        _connected: connected.flatten(),
-                    });
+                    admit(stream, peer, slot);
                 }
                 Err(error) if is_of_the_client(error.kind()) => {}
                 Err(error) => {
                     shared.load.connections.note_failed();
                     failures.count(&error);
                 }
+            }
+        }
+        // Whoever has a connection already, and was not let in yet, would see it break.
+        let Ok(queue) = tcp.into_std() else { return };
+        for _ in 0..BACKLOG {
+            let (Ok((stream, peer)), Ok(slot)) = (queue.accept(), Arc::clone(&slots).try_acquire_owned()) else {
+                return;
+            };
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                admit(stream, peer, Some(slot));
             }
         }
     }

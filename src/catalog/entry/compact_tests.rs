@@ -71,15 +71,16 @@ fn what_is_written_in_another_way_is_another_one() {
     let block = |status: &str, changed: &str, updated: &str| {
         format!(r#""status":"{status}","statusChangedAt":"{changed}","publishedAt":"{at}","updatedAt":"{updated}""#)
     };
-    let usual = |change: &dyn Fn(&mut Parts)| {
-        let mut parts = parts(Status::Active, &block("active", at, later));
+    let usual = |change: &dyn Fn(&mut Parts<'_>)| {
+        let rendered = block("active", at, later);
+        let mut parts = parts(Status::Active, &rendered);
         parts.official.updated_at = later.parse().expect("a timestamp");
         change(&mut parts);
         let mut identity = Vec::new();
         Entry::new(parts).expect("it has a name and a version").push_identity(&mut identity);
         identity
     };
-    let official = |rendered: String| move |parts: &mut Parts| parts.official.rendered.clone_from(&rendered);
+    let official = |rendered: String| move |parts: &mut Parts<'_>| parts.official.rendered = rendered.clone().into();
     let identities = [
         usual(&|_| {}),
         usual(&|parts| parts.form = Form([3; 16])),
@@ -87,14 +88,14 @@ fn what_is_written_in_another_way_is_another_one() {
         usual(&|parts| parts.fetched_at = Timestamp::from_second(1).expect("in range")),
         usual(&|parts| {
             parts.official.status = Status::Deleted;
-            parts.official.rendered = block("deleted", at, later);
+            parts.official.rendered = block("deleted", at, later).into();
         }),
         usual(&official(block("active", later, later))),
         usual(&official(block("active", at, later) + r#","x":1"#)),
         usual(&official(block("active", at, later) + r#","x":2"#)),
         usual(&|parts| {
             parts.official.updated_at = at.parse().expect("a timestamp");
-            parts.official.rendered = block("active", at, at);
+            parts.official.rendered = block("active", at, at).into();
         }),
     ];
     assert_eq!(identities[0], usual(&|_| {}));

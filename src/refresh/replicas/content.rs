@@ -107,6 +107,15 @@ impl Content {
         self.merged = parts;
     }
 
+    /// Does here what administrators asked for while another replica led, and that one has not been told of.
+    pub(super) fn ask_itself(&mut self, members: &Members) {
+        for (name, accept) in self.unsent.drain(..) {
+            if let Some(registry) = members.registries.iter().find(|registry| registry.name() == name) {
+                registry.request_refresh(accept);
+            }
+        }
+    }
+
     /// Whether anything has been shown.
     pub(super) fn has_shown(&self) -> bool {
         !self.merged.is_empty()

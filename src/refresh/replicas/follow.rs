@@ -186,15 +186,6 @@ impl Replicas {
         Ok(())
     }
 
-    /// Does itself what administrators asked for while another one led, and that one has not been told of.
-    pub(super) fn ask_itself(&self, content: &mut Content, members: &Members) {
-        for (name, accept) in content.unsent.drain(..) {
-            if let Some(registry) = members.registries.iter().find(|registry| registry.name() == name) {
-                registry.request_refresh(accept);
-            }
-        }
-    }
-
     /// Tells the leader what administrators ask this replica for.
     async fn pass_on_requests(&self, content: &mut Content, members: &Members) -> Result<(), Fault> {
         for registry in members.registries.iter().filter(|registry| !registry.is_ours_to_ask()) {

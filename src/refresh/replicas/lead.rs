@@ -68,7 +68,7 @@ impl Replicas {
         self.take_up_first(content, members).await?;
         self.take_turn(Role::Leading(epoch));
         let Some((base, number)) = self.member().next(epoch) else { return Ok(()) };
-        self.ask_itself(content, members);
+        content.ask_itself(members);
         if content.pending.as_ref().is_some_and(|(pending, _)| pending.manifest.number == number) {
             // It may be there already, and be it late: under this number nothing else may come.
             self.deliver(content, epoch, base).await?;

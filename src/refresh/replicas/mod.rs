@@ -204,7 +204,7 @@ impl Replicas {
             Role::Alone => {
                 self.take_turn(role);
                 content.alone_at = Some(Instant::now());
-                self.ask_itself(&mut content, &members);
+                content.ask_itself(&members);
                 self.go_alone(&mut content, &members).await;
                 self.member().go_alone();
                 self.return_to_others(&mut content, &members).await

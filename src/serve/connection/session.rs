@@ -56,6 +56,7 @@ impl Session {
     pub(super) async fn http1<T>(
         self,
         mut stream: Timed<T>,
+        mut is_stopped: bool,
         mut stopped: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> hyper::Result<()>
     where
@@ -67,7 +68,6 @@ impl Session {
         let answering = Answering { entrance, activity: kept, part: usize::MAX, body: deadlines.body, remains: None };
         let answering = Arc::new(answering);
         let watch = Watch::new(activity, deadlines, true);
-        let mut is_stopped = false;
         loop {
             let connection = Box::pin(speak(stream, Arc::clone(&answering)));
             let stop = unless(is_stopped, stopped.as_mut());
@@ -88,7 +88,12 @@ impl Session {
     }
 
     /// Speaks HTTP/2 to the end of the connection.
-    pub(super) async fn http2<T>(self, stream: Timed<T>, stopped: impl Future<Output = ()>) -> hyper::Result<()>
+    pub(super) async fn http2<T>(
+        self,
+        stream: Timed<T>,
+        is_stopped: bool,
+        stopped: impl Future<Output = ()>,
+    ) -> hyper::Result<()>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -114,7 +119,9 @@ impl Session {
             .keep_alive_timeout(deadlines.ping_timeout)
             .serve_connection(TokioIo::new(stream), handle);
         let watch = Watch::new(activity, deadlines, false);
-        match supervise(Box::pin(connection), http2::Connection::graceful_shutdown, &watch, stopped).await {
+        match supervise(Box::pin(connection), http2::Connection::graceful_shutdown, &watch, unless(is_stopped, stopped))
+            .await
+        {
             Supervised::Ended(ended) => ended,
             Supervised::Rests(_) => Ok(()),
         }

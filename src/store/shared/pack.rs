@@ -97,13 +97,12 @@ impl Packer {
     fn bytes(&mut self, content: &[u8]) -> Result<ChunkId, Problem> {
         let id = ChunkId::of(content);
         let known = self.before.bytes(id).or_else(|| self.now.bytes(id)).cloned();
-        let chunk = match known {
-            Some(chunk) => chunk,
-            None => {
-                let chunk = Arc::new(Chunk::pack(content, MAX_SMALL_BYTES)?);
-                self.new.push(Arc::clone(&chunk));
-                chunk
-            }
+        let chunk = if let Some(chunk) = known {
+            chunk
+        } else {
+            let chunk = Arc::new(Chunk::pack(content, MAX_SMALL_BYTES)?);
+            self.new.push(Arc::clone(&chunk));
+            chunk
         };
         self.now.put_bytes(chunk);
         Ok(id)
