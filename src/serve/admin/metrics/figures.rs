@@ -184,7 +184,8 @@ mod tests {
     const DOCUMENT: &str = include_str!("../../../../docs/metrics.md");
     const HEAD: &str = "# Metrics\n\n\
         `GET /metrics` on the admin listener, in the text format of Prometheus, or as OpenMetrics where `Accept` asks \
-        for that. Nothing is pushed. A registry that is no longer configured has no figures any more.\n\n\
+        for that. Nothing is pushed. A registry that is no longer configured has no figures any more; those that begin \
+        with `mcp_registry_proxy_replica_` are there where [replicas](replicas.md) share a Redis.\n\n\
         `deploy/prometheus/prometheus.yaml` scrapes it, `deploy/prometheus/alerts.yaml` has alerts on it, and \
         `deploy/grafana/dashboard.json` shows it. This page is made of the table in \
         `src/serve/admin/metrics/figures.rs`, and a test holds it against that.\n\n\
