@@ -1,4 +1,4 @@
-//! Work on a long list by two threads: what a start waits for.
+//! Work on a long list by two threads: what a start waits for, and a change of rules.
 
 use std::panic::resume_unwind;
 use std::thread;

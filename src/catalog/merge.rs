@@ -64,10 +64,16 @@ pub fn merge(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Mo
     catalog
 }
 
-/// The same, without its index where that takes long ([`Catalog::is_indexed`]): it can be asked meanwhile.
+/// The same, without its index where that takes long and it is the first one ([`Catalog::is_indexed`]): it can be asked
+/// meanwhile.
 #[must_use]
 pub fn merge_first(policy: &Policy, sources: &[Source], previous: &Catalog, moment: Moment) -> Catalog {
-    merge_as(policy, sources, previous, moment, None)
+    let catalog = merge_as(policy, sources, previous, moment, None);
+    // Only where there was nothing to ask before: otherwise that has an index, and can be asked as long.
+    if !previous.servers.is_empty() {
+        catalog.make_index();
+    }
+    catalog
 }
 
 /// The catalog that another replica made of these listings: since when versions count as changed, it says, and the

@@ -29,6 +29,8 @@ pub use lane::Refusal;
 
 /// How long one look-up may take, whatever it waits for.
 pub const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of that is kept to tell other replicas what came of it.
+const TO_TELL: Duration = Duration::from_secs(1);
 /// The largest answer that is read. The most versions that one name of the official registry has take a tenth.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 /// The same as it comes compressed.
@@ -161,7 +163,10 @@ impl Registry {
             return (Err(FetchError::File("a file answers no questions".to_owned())), Duration::ZERO);
         };
         let url = route(&http.candidates().0, name, asked);
-        let ask = http.client.ask(&url, limits(self.settings.limits), LOOK_UP_TIMEOUT);
+        // Where others wait for the answer, there has to be time left to tell them that there is none.
+        let limit =
+            if self.settings.common.is_some() { LOOK_UP_TIMEOUT.saturating_sub(TO_TELL) } else { LOOK_UP_TIMEOUT };
+        let ask = http.client.ask(&url, limits(self.settings.limits), limit);
         let (body, age) = match &self.settings.common {
             Some(common) => self.ask_in_common(&**common, &url, negative_ttl, ask).await,
             None => (ask.await, Duration::ZERO),

@@ -73,7 +73,7 @@ impl<S: Future<Output = ()> + Send> Connection<S> {
             Some(tls) => Box::pin(serve_encrypted(stream, client, tls, &shared, stopped)).await,
             // Answers are written whole; waiting for more would only delay them.
             None => match stream.set_nodelay(true) {
-                Ok(()) => serve(stream, client, None, &shared, stopped).await,
+                Ok(()) => serve(stream, client, None, &shared, false, stopped).await,
                 Err(error) => Err(error),
             },
         };
@@ -92,13 +92,14 @@ async fn serve_encrypted(
     mut stopped: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> Result<()> {
     stream.set_nodelay(true)?;
-    let handshake = within(shared.deadlines.handshake, tls.acceptor().accept(stream));
-    let stream = tokio::select! {
-        stream = handshake => stream?,
-        () = stopped.as_mut() => return Ok(()),
+    let mut handshake = pin!(tls.acceptor().accept(stream));
+    let (stream, is_stopped) = tokio::select! {
+        biased;
+        stream = within(shared.deadlines.handshake, handshake.as_mut()) => (stream?, false),
+        () = stopped.as_mut() => (within(LAST_CALL, handshake).await?, true),
     };
     let protocol = negotiated(&stream);
-    serve(stream, client, protocol, shared, stopped).await
+    serve(stream, client, protocol, shared, is_stopped, stopped).await
 }
 
 /// What client and server agreed on, if the client had anything to say about it.
@@ -113,14 +114,15 @@ async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
     client: SocketAddr,
     negotiated: Option<Protocol>,
     shared: &Shared,
+    was_stopped: bool,
     mut stopped: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> Result<()> {
     let mut sniffing = pin!(sniff(stream));
     let (sniffed, is_stopped) = tokio::select! {
         biased;
-        sniffed = within(shared.deadlines.first_bytes, sniffing.as_mut()) => (sniffed?, false),
+        sniffed = within(shared.deadlines.first_bytes, sniffing.as_mut()), if !was_stopped => (sniffed?, false),
         // Its first request may be on its way: who has been let in is answered.
-        () = stopped.as_mut() => (within(LAST_CALL, sniffing).await?, true),
+        () = session::unless(was_stopped, stopped.as_mut()) => (within(LAST_CALL, sniffing).await?, true),
     };
     let (sniffed, stream) = sniffed;
     let protocol = negotiated.unwrap_or(sniffed);

@@ -159,12 +159,15 @@ impl Listener {
         // Whoever has a connection already, and was not let in yet, would see it break.
         let Ok(queue) = tcp.into_std() else { return };
         for _ in 0..BACKLOG {
-            let (Ok((stream, peer)), Ok(slot)) = (queue.accept(), Arc::clone(&slots).try_acquire_owned()) else {
-                return;
-            };
-            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-            if let Ok(stream) = stream {
-                admit(stream, peer, Some(slot));
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { return };
+            let accepted = queue.accept().and_then(|(stream, peer)| {
+                stream.set_nonblocking(true)?;
+                Ok((TcpStream::from_std(stream)?, peer))
+            });
+            match accepted {
+                Ok((stream, peer)) => admit(stream, peer, Some(slot)),
+                Err(error) if is_of_the_client(error.kind()) => {}
+                Err(_) => return,
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The container of what is kept in files: a line that names what it is and the version of the format, a zstd
-//! stream, and the SHA-256 of all that. A reader says which of these is wrong, and gives nothing away before the sum
-//! is right.
+//! stream, and the SHA-256 of all that. A reader says which of these is wrong. It gives nothing away before the sum
+//! is right, but to who reads a long list and promises to look at the sum in the end.
 
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use memchr::memchr;
@@ -140,7 +140,12 @@ struct Summing<R> {
 
 impl<R: Read> Read for Summing<R> {
     fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.input.read(room)?;
+        let read = loop {
+            match self.input.read(room) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
         self.hash.lock().unwrap_or_else(PoisonError::into_inner).update(&room[..read]);
         Ok(read)
     }

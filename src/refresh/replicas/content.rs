@@ -143,6 +143,7 @@ pub(super) fn set_ready(replicas: &Replicas, is_ready: bool) {
     if is_ready && !current.is_ready() {
         current.set_ready();
         let catalog = current.load();
+        catalog.forget_restored();
         tracing::info!(servers = catalog.servers().len(), versions = catalog.versions(), "ready");
     }
 }
@@ -190,5 +191,6 @@ impl Replicas {
 
 /// The feed of a replica that goes on without the others.
 pub(super) fn branch(feed: &Arc<Feed>) -> Arc<Feed> {
-    if feed.is_waiting() { Arc::clone(feed) } else { Arc::new(feed.branched(fastrand::u64(1..))) }
+    let has_begun = feed.end().incarnation != 0;
+    if has_begun { Arc::new(feed.branched(fastrand::u64(1..))) } else { Arc::clone(feed) }
 }

@@ -64,7 +64,15 @@ impl Replicas {
         }
         let Some(manifest) = self.manifest().await? else { return Err(Fault::Moved) };
         let before = content.base.as_ref().map(|base| Arc::clone(&base.book)).unwrap_or_default();
-        self.fetch(content, &manifest, members, before).await.map(drop)
+        let (book, _) = self.fetch(content, &manifest, members, before).await?;
+        let is_its = manifest.digest == digest(members);
+        let readable = aside(move || {
+            for chunk in manifest.registries.iter().filter_map(|part| book.bytes(part.refused?)) {
+                unpack::refused(chunk)?;
+            }
+            if is_its { unpack::catalog(&manifest.catalog, &book).map(drop) } else { Ok(()) }
+        });
+        Ok(readable.await?)
     }
 
     /// The generation that is there, if there is one.

@@ -66,6 +66,10 @@ impl Replicas {
     pub(super) async fn lead(&self, content: &mut Content, members: &Arc<Members>, epoch: u64) -> Result<(), Fault> {
         // What others have written before counts: also where this replica has been alone meanwhile.
         self.take_up_first(content, members).await?;
+        // Reading may have taken longer than the lease lasted.
+        if !self.leads_in(epoch) {
+            return Err(Fault::Fenced);
+        }
         self.take_turn(Role::Leading(epoch));
         let Some((base, number)) = self.member().next(epoch) else { return Ok(()) };
         content.ask_itself(members);
@@ -129,7 +133,10 @@ impl Replicas {
 
     /// The catalog that follows, unless it is the one that is served.
     async fn next_catalog(&self, content: &Content, members: &Members, sources: &Sources) -> Option<Draft> {
-        let is_served = !content.is_own && content.is_merged_of(sources);
+        let base = content.base.as_ref().and_then(|base| base.catalog.as_ref());
+        // One that was sent, and of which it was not heard in time that it arrived, was never shown.
+        let is_shown = base.is_none_or(|base| Arc::ptr_eq(base, &self.refresh.current.load()));
+        let is_served = is_shown && !content.is_own && content.is_merged_of(sources);
         if is_served {
             return None;
         }
@@ -138,7 +145,7 @@ impl Replicas {
         let previous = shared.unwrap_or_else(|| self.refresh.current.load().clone());
         let feed = previous.changes.load_full();
         // Redis may have lost what the leader before said last, and clients may know it: no number comes again.
-        let is_of_another = |base: &Base| base.manifest.author != self.shared.replica();
+        let is_of_another = |base: &Base| base.manifest.catalog.author != self.shared.replica();
         let feed = if content.base.as_ref().is_some_and(is_of_another) { branch(&feed) } else { feed };
         Some(self.draft(&members.policy, sources, previous, feed).await)
     }
@@ -339,7 +346,7 @@ fn packed(materials: Materials, before: Arc<Book>) -> Result<Packed, Problem> {
         });
     }
     let catalog = match catalog {
-        Ok(catalog) => packer.catalog(&catalog, number)?,
+        Ok(catalog) => packer.catalog(&catalog, number, author)?,
         Err(part) => {
             packer.keep(&part);
             *part

@@ -89,7 +89,8 @@ impl Replicas {
         // Nobody is asked before it is clear who does.
         replicas.take_turn(Role::Following);
         let opening = async {
-            replicas.beat(Wish::Lead).await;
+            let wish = replicas.member().wish(replicas.now());
+            replicas.beat(wish).await;
             replicas.cycle().await;
         };
         if timeout(OPEN_LIMIT, opening).await.is_err() {
@@ -206,7 +207,9 @@ impl Replicas {
                 content.alone_at = Some(Instant::now());
                 content.ask_itself(&members);
                 self.go_alone(&mut content, &members).await;
-                self.member().go_alone();
+                if content.has_shown() {
+                    self.member().go_alone();
+                }
                 self.return_to_others(&mut content, &members).await
             }
         };

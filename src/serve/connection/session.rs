@@ -323,7 +323,7 @@ fn may_have_length(status: StatusCode) -> bool {
 }
 
 /// Ready at once, if it is so already; else when that happens.
-async fn unless(is_so: bool, happens: impl Future<Output = ()>) {
+pub(super) async fn unless(is_so: bool, happens: impl Future<Output = ()>) {
     if !is_so {
         happens.await;
     }

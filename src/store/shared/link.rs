@@ -105,6 +105,16 @@ impl Link {
         self.answered(timeout(self.limit, script.invoke_async(&mut connection)).await).await
     }
 
+    /// Whether there is a connection, as far as is known.
+    pub(super) async fn is_connected(&self) -> bool {
+        self.connection.lock().await.is_some()
+    }
+
+    /// Makes another connection the next time.
+    pub(super) async fn give_up(&self) {
+        *self.connection.lock().await = None;
+    }
+
     async fn within_limits(&self) -> Result<Connection, Fault> {
         timeout(CONNECT_TIMEOUT, self.connection()).await.map_err(|_| Fault::slow(CONNECT_TIMEOUT))?
     }
@@ -113,7 +123,7 @@ impl Link {
         let answer =
             answer.map_err(|_| Fault::slow(self.limit)).and_then(|answer| answer.map_err(|error| Fault::of(&error)));
         if answer.is_err() {
-            *self.connection.lock().await = None;
+            self.give_up().await;
         }
         answer
     }

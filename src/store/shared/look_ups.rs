@@ -21,8 +21,9 @@ const MAX_BYTES: usize = 8 << 20;
 
 /// How long look-ups do without the others after Redis has failed: their clients wait for three seconds.
 const REST: Duration = Duration::from_secs(5);
-/// How long they wait for Redis.
+/// How long they wait for Redis; and where it has to be connected to first.
 const LIMIT: Duration = Duration::from_millis(500);
+const CONNECT_LIMIT: Duration = Duration::from_millis(1_500);
 
 /// Says what is known of a question, or lets one ask it. Keys: the answer, the times, the pause. Arguments: the claim, for how long
 /// in ms, how many asks in how many ms. An answer begins with a letter; after it comes how long it was to last in ms, a
@@ -85,6 +86,33 @@ impl LookUps {
         }))
     }
 
+    /// Asks Redis something, unless it has failed a moment ago. None where it fails, or does not answer soon enough.
+    async fn ask<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Option<T> {
+        let rests_until = *self.rests();
+        if rests_until.is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        let limit = if self.link.is_connected().await { LIMIT } else { CONNECT_LIMIT };
+        let fault = match timeout(limit, work).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(fault)) => fault,
+            Err(_) => {
+                // It may lead nowhere, and nobody would tell.
+                self.link.give_up().await;
+                Fault::slow(limit)
+            }
+        };
+        tracing::debug!(reason = %fault, "look-ups do without the other replicas for a moment");
+        *self.rests() = Some(Instant::now() + REST);
+        None
+    }
+
+    fn rests(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.rests_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LookUps {
     async fn try_to_enter(&self, question: Question, claim: Duration, budget: Budget) -> Result<Entrance, Fault> {
         let mut enter = self.enter.key(self.keys.of_look_up("answer", question.id));
         enter.key(self.keys.of_look_up("asks", question.place)).key(self.keys.of_look_up("pause", question.place));
@@ -99,27 +127,17 @@ impl LookUps {
             None => Err(Fault::Unreadable("an answer".into())),
         }
     }
-}
 
-impl LookUps {
-    /// Asks Redis something, unless it has failed a moment ago. None where it fails.
-    async fn ask<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Option<T> {
-        let rests_until = *self.rests();
-        if rests_until.is_some_and(|until| Instant::now() < until) {
-            return None;
-        }
-        let fault = match timeout(LIMIT, work).await {
-            Ok(Ok(answer)) => return Some(answer),
-            Ok(Err(fault)) => fault,
-            Err(_) => Fault::slow(LIMIT),
-        };
-        tracing::debug!(reason = %fault, "look-ups do without the other replicas for a moment");
-        *self.rests() = Some(Instant::now() + REST);
-        None
+    async fn try_to_pause(&self, place: [u8; 32], pause: Duration) -> Result<redis::Value, Fault> {
+        let mut set = redis::cmd("SET");
+        set.arg(self.keys.of_look_up("pause", place)).arg("").arg("PX").arg(millis(pause));
+        self.link.ask(&set).await
     }
 
-    fn rests(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.rests_until.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn try_to_tell(&self, question: Question, said: &Said, ttl: Duration) -> Result<u8, Fault> {
+        let mut tell = self.tell.key(self.keys.of_look_up("answer", question.id));
+        tell.arg(&self.claim).arg(written(said, ttl)).arg(millis(ttl));
+        self.link.run(&tell).await
     }
 }
 
@@ -161,15 +179,11 @@ impl Common for LookUps {
     }
 
     async fn pause(&self, place: [u8; 32], pause: Duration) {
-        let mut set = redis::cmd("SET");
-        set.arg(self.keys.of_look_up("pause", place)).arg("").arg("PX").arg(millis(pause));
-        self.ask(self.link.ask::<redis::Value>(&set)).await;
+        self.ask(self.try_to_pause(place, pause)).await;
     }
 
     async fn tell(&self, question: Question, said: Said, ttl: Duration) {
-        let mut tell = self.tell.key(self.keys.of_look_up("answer", question.id));
-        tell.arg(&self.claim).arg(written(&said, ttl)).arg(millis(ttl));
-        self.ask(self.link.run::<u8>(&tell)).await;
+        self.ask(self.try_to_tell(question, &said, ttl)).await;
     }
 }
 

@@ -65,6 +65,8 @@ pub struct ListingPart {
 pub struct CatalogPart {
     /// The generation that brought it: later ones may have the same catalog.
     pub number: Number,
+    /// Who made it: later generations with it may be of others.
+    pub author: u64,
     /// When it was published.
     pub published_at: Timestamp,
     /// Its revision where it was made.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::book::{Book, Held};
 use super::chunk::{Chunk, ChunkId, MAX_NAMES_BYTES, MAX_SMALL_BYTES, MAX_USUAL_BYTES, ends_with};
 use super::manifest::{CatalogPart, FeedPart, ListingPart};
+use super::protocol::Number;
 use crate::catalog::Catalog;
 use crate::catalog::feed::{Event, Parts};
 use crate::catalog::listing::{Listed, Listing};
@@ -124,11 +125,12 @@ impl Packer {
     ///
     /// # Errors
     /// When something in it is larger than can be kept.
-    pub fn catalog(&mut self, catalog: &Catalog, number: super::protocol::Number) -> Result<CatalogPart, Problem> {
+    pub fn catalog(&mut self, catalog: &Catalog, number: Number, author: u64) -> Result<CatalogPart, Problem> {
         let times = Times::of_catalog(catalog);
         let feed = self.feed(&catalog.changes.load().parts())?;
         Ok(CatalogPart {
             number,
+            author,
             published_at: catalog.published_at,
             revision: catalog.revision,
             newest_update: times.newest_update,
