@@ -78,7 +78,10 @@ async fn assert_all_is_listed(fake: &FakeRegistry, two: &[Replica]) {
     }
     until_alike(&all(two)).await;
     let walks = fake.requests_where(Seen::begins_full_walk).len();
-    assert!(walks <= 2, "{walks} walks");
+    // Each epoch begins one at most; on a busy machine, a lease as short as in these tests may pass once more.
+    let generation = two[0].standing().await["generation"].clone();
+    let epochs = generation.as_str().and_then(|text| text.split_once('-')?.0.parse().ok()).expect("an epoch");
+    assert!((1..=epochs).contains(&walks), "{walks} walks in {epochs} epochs");
 }
 
 #[tokio::test]
