@@ -14,7 +14,7 @@ use crate::store::shared::protocol::Role;
 #[derive(Debug, Default)]
 pub(super) struct Duties {
     role: Option<Role>,
-    /// Rises whenever this replica begins to ask.
+    /// Rises whenever this replica begins to ask, and when it has taken up before that what others know.
     shift: u64,
     /// The places that the leader asks; all, as long as nobody has written anything.
     shared: Option<HashSet<[u8; 32]>>,
@@ -32,12 +32,9 @@ impl Duties {
 
     /// Takes in a role.
     pub(super) fn turn(&mut self, role: Role, registries: &[Arc<Registry>]) {
-        let begins = match role {
-            // What changed while it was alone, or followed, comes first.
-            Role::Leading(_) => !matches!(self.role, Some(Role::Leading(_))),
-            Role::Alone => !matches!(self.role, Some(Role::Leading(_) | Role::Alone)),
-            Role::Following => false,
-        };
+        let is_asking = |role| matches!(role, Role::Leading(_) | Role::Alone);
+        // Who was alone and leads now goes on with what it has begun.
+        let begins = is_asking(role) && !self.role.is_some_and(is_asking);
         self.shift += u64::from(begins);
         self.role = Some(role);
         let places: HashSet<_> = registries.iter().map(|registry| registry.place()).collect();
@@ -49,6 +46,11 @@ impl Duties {
             }
             registry.set_duty(is_ours.then_some(self.shift));
         }
+    }
+
+    /// Has the next turn begin anew: what was taken up from others may be newer than what is under way.
+    pub(super) fn begin_anew(&mut self) {
+        self.shift += 1;
     }
 
     /// Takes in whom the leader asks.

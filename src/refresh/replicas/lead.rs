@@ -117,7 +117,10 @@ impl Replicas {
         let taken = self.take_up(content, members, take).await;
         let is_there = self.member().news().is_none();
         let fault = match taken {
-            Ok(()) if is_there => return Ok(()),
+            Ok(()) if is_there => {
+                self.duties().begin_anew();
+                return Ok(());
+            }
             Ok(()) => Fault::Unreadable("its number is another one".into()),
             Err(fault @ (Fault::Missing(_) | Fault::Unreadable(_))) => fault,
             Err(fault) => return Err(fault),

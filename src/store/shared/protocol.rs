@@ -195,6 +195,9 @@ pub struct Member {
     first_heard: Option<Duration>,
     /// Whether it has taken anything to serve: one that has not waits no longer than a lease lives.
     has_content: bool,
+    /// Whether it shows something that it made itself. How long it waits for a leader does not depend on that: it would
+    /// wait for one again, just because it has begun to do without.
+    has_own_content: bool,
 }
 
 impl Member {
@@ -215,6 +218,7 @@ impl Member {
             back_at: now,
             first_heard: None,
             has_content: false,
+            has_own_content: false,
         }
     }
 
@@ -229,7 +233,7 @@ impl Member {
     #[must_use]
     pub fn wish(&self, now: Duration) -> Wish {
         let may_know_less =
-            !self.has_content && self.stored == Number::default() && self.is_within(now, self.first_heard);
+            !self.has_something() && self.stored == Number::default() && self.is_within(now, self.first_heard);
         if now < self.back_at || may_know_less { Wish::Release } else { Wish::Lead }
     }
 
@@ -265,14 +269,14 @@ impl Member {
 
     /// Takes in that it shows something of its own, where nobody leads.
     pub fn go_alone(&mut self) {
-        self.has_content = true;
+        self.has_own_content = true;
     }
 
     /// Whether it has failed to read what is there for so long that everybody has had a turn, those first who have
     /// something: then it may be given up.
     #[must_use]
     pub fn may_give_up(&self, now: Duration) -> bool {
-        let turns = if self.has_content { 1 } else { 3 };
+        let turns = if self.has_something() { 1 } else { 3 };
         self.failing_since.is_some_and(|since| self.patience * turns <= now.saturating_sub(since))
     }
 
@@ -291,6 +295,10 @@ impl Member {
     #[must_use]
     pub fn leads_until(&self) -> Option<Duration> {
         self.lease.map(|(_, until)| until)
+    }
+
+    fn has_something(&self) -> bool {
+        self.has_content || self.has_own_content
     }
 
     /// How long it waits for a leader, or for what one writes.

@@ -365,6 +365,23 @@ fn a_leader_that_cannot_write_lets_another_try() {
 }
 
 #[test]
+fn who_is_alone_stays_so_when_it_has_something_to_show() {
+    let at = Duration::from_secs;
+    let mut member = Member::new(1, LIFE, at(0), 0.0);
+    for second in 0..30 {
+        let expected = if second < 3 { Role::Following } else { Role::Alone };
+        assert_eq!(member.role(at(second)), expected, "{second}");
+        if expected == Role::Alone {
+            member.go_alone();
+        }
+    }
+    // And leads as soon as it is let to: it has more than nobody.
+    let mut shelf = Shelf::default();
+    member.hear(at(30), at(30), &shelf.beat(at(30), &member.ask(member.wish(at(30)), true)));
+    assert_eq!(member.role(at(30)), Role::Leading(1));
+}
+
+#[test]
 fn who_cannot_read_what_the_leader_writes_goes_on_alone_until_it_can() {
     let (mut shelf, at) = (Shelf::default(), Duration::from_secs);
     let mut leader = Member::new(1, LIFE, at(0), 0.0);
