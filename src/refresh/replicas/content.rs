@@ -18,6 +18,7 @@ use crate::refresh::{IDLE, Members};
 use crate::registry::shared::Known;
 use crate::store::shared::Wanted;
 use crate::store::shared::book::Book;
+use crate::store::shared::chunk::ChunkId;
 use crate::store::shared::manifest::Manifest;
 use crate::store::shared::protocol::Role;
 
@@ -50,8 +51,10 @@ pub(super) struct Content {
     /// When something is due by itself.
     due_in: Option<Duration>,
     /// Chunks that nobody needs any more, and since when.
-    pub(super) garbage: Vec<(Instant, crate::store::shared::chunk::ChunkId)>,
+    pub(super) garbage: Vec<(Instant, ChunkId)>,
+    /// When the chunks of the generation were last let last anew.
     pub(super) touched_at: Option<Instant>,
+    /// Since when there is something to settle.
     started: Option<Instant>,
 }
 

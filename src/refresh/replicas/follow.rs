@@ -46,12 +46,10 @@ impl Replicas {
         let is_astray =
             content.is_own && content.base.as_ref().is_none_or(|base| base.manifest.digest == digest(members));
         let has_news = self.member().news().is_some();
-        if !(has_news || is_astray || are_new) {
-            // A registry that only this replica has, it asks itself.
-            self.merge_own(content, members).await?;
-            return self.pass_on_requests(content, members).await;
+        if has_news || is_astray || are_new {
+            self.take_up(content, members, Take::Everything).await?;
         }
-        self.take_up(content, members, Take::Everything).await?;
+        // A registry that only this replica has, it asks itself.
         self.merge_own(content, members).await?;
         self.pass_on_requests(content, members).await
     }

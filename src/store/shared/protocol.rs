@@ -360,12 +360,6 @@ impl Member {
         self.seen
     }
 
-    /// The highest epoch that it has heard of.
-    #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.floor
-    }
-
     /// How long it waits for a leader before it goes on alone.
     #[must_use]
     pub fn patience(&self) -> Duration {
