@@ -4,6 +4,7 @@
 mod activity;
 mod counts;
 mod deadlines;
+mod gathered;
 mod lines;
 mod linger;
 mod load;

@@ -38,6 +38,11 @@ impl Entrance {
         self.0.load().handle(request, posted)
     }
 
+    /// Whether the answer to a request is there already, most likely: then it takes no work.
+    pub(super) fn is_at_hand(&self, request: &Parts) -> bool {
+        self.0.load().is_at_hand(request)
+    }
+
     /// Answers one request for which there is no room.
     pub(super) fn refuse(&self, request: &HeaderMap) -> Noted {
         self.0.load().refuse(request)

@@ -111,6 +111,13 @@ impl Service {
         }
     }
 
+    /// Whether the answer to a request is there already, most likely.
+    pub(super) fn is_at_hand(&self, request: &Parts) -> bool {
+        let is_there = |known: &Known| known.representation().is_some();
+        matches!(request.method, Method::GET | Method::HEAD)
+            && self.core.targets.known(&request.uri, is_there) == Some(true)
+    }
+
     /// Answers one request for which there is no room.
     pub(super) fn refuse(&self, request: &HeaderMap) -> Noted {
         self.finish(request, self.responder.problem(&Problem::Overloaded), Note::default())

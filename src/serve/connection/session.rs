@@ -2,9 +2,10 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, ORIGIN};
@@ -15,6 +16,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::{JoinError, JoinSet};
 
 use super::super::handling::{Handled, Noted};
 use super::super::note::REQUEST_ID;
@@ -24,9 +26,10 @@ use super::super::traffic::{Answered, method_number};
 use super::super::{Body, Entrance};
 use super::activity::{Activity, InFlight, Tracked};
 use super::deadlines::Deadlines;
+use super::gathered::gathered;
 use super::posted::Posted;
 use super::rest::Readable;
-use super::streams::{Remains, Streams, progressed};
+use super::streams::{Multiplexed, Remains, Streams, progressed};
 use super::timed::Timed;
 use super::watch::{Supervised, Watch, supervise};
 
@@ -98,17 +101,17 @@ impl Session {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { entrance, activity, deadlines } = self;
-        let streams = Streams::new(deadlines, Arc::clone(activity.share()));
-        let (kept, remains) = (Arc::clone(&activity), Some(streams.remains()));
+        let (streams, (stream, outgoing)) = (Streams::new(), gathered(stream));
+        let (kept, remains) = (Arc::clone(&activity), Some(streams.remains(deadlines.linger)));
         let answering = Answering { entrance, activity: kept, part: PART_BYTES, body: deadlines.body, remains };
         let answering = Arc::new(answering);
         let handle = service_fn(move |request: Request<Incoming>| {
             let (request, posted, asked) = answering.take(request);
-            // Each stream has a task of its own: there, and not where the connection is read.
+            // In the turn of the stream, and not where the connection is read.
             let (answering, in_flight) = (Arc::clone(&answering), answering.activity.begin());
             Answer::Asked(Some(Unanswered { answering, request, posted, asked, in_flight }))
         });
-        let connection = http2::Builder::new(streams)
+        let connection = http2::Builder::new(streams.clone())
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(u32::from(MAX_HEAD_BYTES))
@@ -118,10 +121,13 @@ impl Session {
             .keep_alive_interval(deadlines.ping_interval)
             .keep_alive_timeout(deadlines.ping_timeout)
             .serve_connection(TokioIo::new(stream), handle);
+        let share = Arc::clone(activity.share());
+        let multiplexed = Box::pin(Multiplexed::new(connection, streams, outgoing, deadlines, share));
+        let retire = |multiplexed: Pin<&mut Multiplexed<_, _>>| {
+            http2::Connection::graceful_shutdown(multiplexed.get_mut().connection());
+        };
         let watch = Watch::new(activity, deadlines, false);
-        match supervise(Box::pin(connection), http2::Connection::graceful_shutdown, &watch, unless(is_stopped, stopped))
-            .await
-        {
+        match supervise(multiplexed, retire, &watch, unless(is_stopped, stopped)).await {
             Supervised::Ended(ended) => ended,
             Supervised::Rests(_) => Ok(()),
         }
@@ -288,10 +294,36 @@ struct Unanswered {
     in_flight: InFlight,
 }
 
+impl Unanswered {
+    fn answer(self) -> Answer {
+        let Self { answering, request, posted, asked, in_flight } = self;
+        answering.answer(request, posted, asked, in_flight)
+    }
+
+    /// Answers at once what is there already. What takes work is made in a task of its own, so that the other streams
+    /// of a connection have the other processors.
+    fn begin(self) -> Answer {
+        if self.asked.is_health || self.answering.entrance.is_at_hand(&self.request) {
+            return self.answer();
+        }
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            match self.answer() {
+                Answer::Now(response) => response.expect("nobody has taken it"),
+                Answer::Later(answer) => answer.await,
+                Answer::Asked(_) | Answer::Elsewhere(_) => unreachable!("it has been asked, here"),
+            }
+        });
+        Answer::Elsewhere(task)
+    }
+}
+
 /// An answer, there already or on its way.
 enum Answer {
     /// There is only the request.
     Asked(Option<Unanswered>),
+    /// It is made in a task of its own, which ends with this.
+    Elsewhere(JoinSet<Response<Tracked<Body>>>),
     Now(Option<Response<Tracked<Body>>>),
     Later(Pin<Box<dyn Future<Output = Response<Tracked<Body>>> + Send>>),
 }
@@ -302,10 +334,18 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             match &mut *self {
-                Self::Asked(asked) => {
-                    let Unanswered { answering, request, posted, asked, in_flight } =
-                        asked.take().expect("it becomes another one here");
-                    *self = answering.answer(request, posted, asked, in_flight);
+                Self::Asked(asked) => *self = asked.take().expect("it becomes another one here").begin(),
+                Self::Elsewhere(task) => {
+                    let made = ready!(task.poll_join_next(context)).expect("nobody polls what is ready again");
+                    return match made.map_err(JoinError::try_into_panic) {
+                        Ok(response) => {
+                            progressed();
+                            Poll::Ready(Ok(response))
+                        }
+                        Err(Ok(panic)) => resume_unwind(panic),
+                        // With the runtime, which ends this too.
+                        Err(Err(_)) => Poll::Pending,
+                    };
                 }
                 Self::Now(response) => {
                     return Poll::Ready(Ok(response.take().expect("nobody polls what is ready again")));

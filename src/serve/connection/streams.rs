@@ -1,19 +1,34 @@
-//! The streams of an HTTP/2 connection: one task answers each, and another one reads what the client still sends of
-//! a body that nobody wants, or wants no more of. They end with the connection.
+//! The streams of an HTTP/2 connection. They are answered in the turns of their connection and end with it: an answer
+//! that is there already costs no task, no timer and no wake-up, and all that come together leave together
+//! (`gathered`). What takes work is made in a task of its own, by `session`; what a client still sends of a body that
+//! nobody wants, or wants no more of, is read in another one.
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::io::AsyncWrite;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::deadlines::Deadlines;
+use super::gathered::Outgoing;
 use super::linger::MAX_LINGER_BYTES;
 use super::load::Share;
+use super::timed::Alarm;
+
+/// How often in one turn a connection and its streams are asked for more, before others have theirs.
+const MAX_ROUNDS: usize = 32;
 
 /// How far the answer of a stream is.
 #[derive(Clone, Copy, Debug)]
@@ -25,54 +40,194 @@ struct Progress {
 }
 
 impl Progress {
-    fn now(is_answered: bool) -> Cell<Self> {
-        Cell::new(Self { is_answered, last: Instant::now() })
+    fn now(is_answered: bool) -> Self {
+        Self { is_answered, last: Instant::now() }
     }
 }
 
-tokio::task_local! {
-    /// That of the answer that this task sends. Over HTTP/1, whose only answer is its connection's, there is none.
-    static PROGRESS: Cell<Progress>;
+thread_local! {
+    /// That of the stream whose turn it is. Over HTTP/1, whose only answer is its connection's, there is none.
+    static PROGRESS: Cell<Option<Progress>> = const { Cell::new(None) };
 }
 
 /// The answer is there for the client to take, or a part of it was taken.
 pub(super) fn progressed() {
-    let _ = PROGRESS.try_with(|progress| progress.swap(&Progress::now(true)));
+    if PROGRESS.get().is_some() {
+        PROGRESS.set(Some(Progress::now(true)));
+    }
 }
 
 /// The next part of the answer is not there yet: it is not the client that is waited for.
 pub(super) fn waits() {
-    let _ = PROGRESS.try_with(|progress| progress.set(Progress { is_answered: false, ..progress.get() }));
+    PROGRESS.set(PROGRESS.get().map(|progress| Progress { is_answered: false, ..progress }));
 }
 
-/// Where hyper runs the requests of a connection.
-#[derive(Clone, Debug)]
+/// A stream that is being answered.
+struct Stream {
+    answer: Pin<Box<dyn Future<Output = ()> + Send>>,
+    progress: Progress,
+    begun: Arc<Begun>,
+}
+
+impl Future for Stream {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.begun.has_moved.store(true, Ordering::Relaxed);
+        PROGRESS.set(Some(self.progress));
+        let polled = catch_unwind(AssertUnwindSafe(|| self.answer.as_mut().poll(context)));
+        if let Some(progress) = PROGRESS.take() {
+            self.progress = progress;
+        }
+        polled.unwrap_or_else(|_| {
+            tracing::error!("a request panicked");
+            Poll::Ready(())
+        })
+    }
+}
+
+/// Where hyper leaves the requests of a connection.
+#[derive(Clone)]
 pub(super) struct Streams {
+    begun: Arc<Begun>,
     running: Arc<Mutex<JoinSet<()>>>,
-    deadlines: Deadlines,
-    share: Arc<Share>,
+}
+
+/// What hyper has left there. Only the task of the connection comes here.
+#[derive(Default)]
+struct Begun {
+    streams: Mutex<Vec<Stream>>,
+    /// Whether a stream had its turn since that was last asked.
+    has_moved: AtomicBool,
+}
+
+impl Begun {
+    fn streams(&self) -> MutexGuard<'_, Vec<Stream>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Streams {
-    pub(super) fn new(deadlines: Deadlines, share: Arc<Share>) -> Self {
-        Self { running: Arc::default(), deadlines, share }
+    pub(super) fn new() -> Self {
+        Self { begun: Arc::default(), running: Arc::default() }
     }
 
-    /// Where what is left of bodies is read. It does not keep the streams alive: their tasks hold it.
-    pub(super) fn remains(&self) -> Remains {
-        Remains { running: Arc::downgrade(&self.running), limit: self.deadlines.linger }
+    /// Where what is left of bodies is read. It does not keep the connection alive: their tasks hold it.
+    pub(super) fn remains(&self, limit: Duration) -> Remains {
+        Remains { running: Arc::downgrade(&self.running), limit }
     }
 }
 
-fn spawn(running: &Mutex<JoinSet<()>>, task: impl Future<Output = ()> + Send + 'static) {
-    let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
-    // Those that have ended; hyper bounds how many have not, by their streams.
-    while let Some(ended) = running.try_join_next() {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a request panicked");
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        let (answer, progress, begun) = (Box::pin(stream), Progress::now(false), Arc::clone(&self.begun));
+        self.begun.streams().push(Stream { answer, progress, begun });
+    }
+}
+
+/// A connection and its streams, as one future. Its streams end where the client takes nothing of an answer for so long
+/// that it is given up, however busy the others of the connection are: one timer for all of them, and none where
+/// answers go at once.
+pub(super) struct Multiplexed<C, S> {
+    connection: Pin<Box<C>>,
+    streams: FuturesUnordered<Stream>,
+    all: Streams,
+    outgoing: Outgoing<S>,
+    deadlines: Deadlines,
+    share: Arc<Share>,
+    alarm: Alarm,
+    /// When the streams are looked at.
+    look_at: Option<Instant>,
+}
+
+impl<C, S> Multiplexed<C, S> {
+    /// A connection that leaves its requests in `streams`, and whose writes are gathered for `outgoing`.
+    pub(super) fn new(
+        connection: C,
+        streams: Streams,
+        outgoing: Outgoing<S>,
+        deadlines: Deadlines,
+        share: Arc<Share>,
+    ) -> Self {
+        let (alarm, look_at) = (Alarm::default(), None);
+        let connection = Box::pin(connection);
+        Self { connection, streams: FuturesUnordered::new(), all: streams, outgoing, deadlines, share, alarm, look_at }
+    }
+
+    /// The connection.
+    pub(super) fn connection(&mut self) -> Pin<&mut C> {
+        self.connection.as_mut()
+    }
+
+    /// Gives the streams their turns. Says whether one had any, and so may have left something to be written.
+    fn advance(&mut self, context: &mut Context<'_>) -> bool {
+        self.streams.extend(mem::take(&mut *self.all.begun.streams()));
+        while self.streams.poll_next_unpin(context) == Poll::Ready(Some(())) {}
+        self.all.begun.has_moved.swap(false, Ordering::Relaxed)
+    }
+
+    /// Looks at the streams when it is time to, as long as there are any.
+    fn watch(&mut self, context: &mut Context<'_>) {
+        if self.streams.is_empty() {
+            self.look_at = None;
+            return;
+        }
+        loop {
+            let look_at = *self.look_at.get_or_insert_with(|| soon(self.deadlines, Instant::now()));
+            if self.alarm.poll_at(context, look_at).is_pending() {
+                return;
+            }
+            self.look_at = Some(self.give_up_stalled(context));
         }
     }
-    running.spawn(task);
+
+    /// Resets the streams of whose answers nothing is taken. Says when to look again.
+    fn give_up_stalled(&mut self, context: &mut Context<'_>) -> Instant {
+        let now = Instant::now();
+        let is_short = self.share.load().is_short(now);
+        let again = |stream: &Stream| {
+            let Progress { is_answered, last } = stream.progress;
+            self.deadlines.look_again(last, now, is_answered && is_short)
+        };
+        let next = self.streams.iter().filter_map(again).min().unwrap_or_else(|| soon(self.deadlines, now));
+        if self.streams.iter().any(|stream| again(stream).is_none()) {
+            tracing::debug!("reset streams whose answers nobody takes");
+            self.streams = mem::take(&mut self.streams).into_iter().filter(|stream| again(stream).is_some()).collect();
+            // Those that stay wake nobody until they have had a turn.
+            context.waker().wake_by_ref();
+        }
+        next
+    }
+}
+
+/// When a stream is first looked at that begins now. None that begins later is due before that.
+fn soon(deadlines: Deadlines, now: Instant) -> Instant {
+    now + deadlines.stall.min(deadlines.stall_when_full)
+}
+
+impl<C: Future, S: AsyncWrite + Unpin> Future for Multiplexed<C, S> {
+    type Output = C::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<C::Output> {
+        let this = &mut *self;
+        let mut rounds = 0;
+        loop {
+            if let Poll::Ready(ended) = this.connection.as_mut().poll(context) {
+                return Poll::Ready(ended);
+            }
+            if !this.advance(context) {
+                break;
+            }
+            rounds += 1;
+            if rounds == MAX_ROUNDS {
+                context.waker().wake_by_ref();
+                break;
+            }
+        }
+        let _ = this.outgoing.poll_send(context);
+        this.watch(context);
+        Poll::Pending
+    }
 }
 
 /// Where what is left of the bodies of a connection is read, as long as that lives.
@@ -88,34 +243,13 @@ impl Remains {
     /// and common clients then report a broken connection in place of that answer.
     pub(super) fn discard(&self, body: Incoming) {
         let (Some(running), Ok(_)) = (self.running.upgrade(), Handle::try_current()) else { return };
+        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended; hyper bounds how many have not, by their streams.
+        while running.try_join_next().is_some() {}
         let limit = self.limit;
-        spawn(&running, async move {
+        running.spawn(async move {
             let _ = timeout(limit, discard(body)).await;
         });
-    }
-}
-
-impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Streams {
-    fn execute(&self, stream: F) {
-        let watched = unless_stalled(stream, self.deadlines, Arc::clone(&self.share));
-        spawn(&self.running, PROGRESS.scope(Progress::now(false), watched));
-    }
-}
-
-/// Sends an answer, unless the client takes nothing of it for so long: then its stream is reset, however busy the
-/// others of the connection are. An answer that goes at once costs no timer.
-async fn unless_stalled(stream: impl Future<Output = ()>, deadlines: Deadlines, share: Arc<Share>) {
-    let stalled = async {
-        loop {
-            let (Progress { is_answered, last }, now) = (PROGRESS.with(Cell::get), Instant::now());
-            let Some(at) = deadlines.look_again(last, now, is_answered && share.load().is_short(now)) else { return };
-            sleep_until(at).await;
-        }
-    };
-    tokio::select! {
-        biased;
-        () = stream => {}
-        () = stalled => tracing::debug!("reset a stream whose answer nobody takes"),
     }
 }
 
@@ -130,33 +264,74 @@ async fn discard(mut body: Incoming) {
 
 #[cfg(test)]
 mod tests {
+    use hyper::rt::Executor as _;
+    use tokio::time::sleep;
+
     use super::super::super::limits::Limits;
+    use super::super::gathered::gathered;
     use super::super::load::Load;
     use super::*;
-    use tokio::time::sleep;
+
+    /// A connection with streams and nothing else, until all of these have ended.
+    async fn answer(load: &Arc<Load>, answers: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>) {
+        let (streams, (_, outgoing)) = (Streams::new(), gathered(tokio::io::sink()));
+        for answer in answers {
+            streams.execute(answer);
+        }
+        let share = Share::of(Arc::clone(load));
+        let connection = std::future::pending::<()>();
+        let mut multiplexed = Multiplexed::new(connection, streams, outgoing, Deadlines::default(), share);
+        std::future::poll_fn(|context| {
+            let polled = Pin::new(&mut multiplexed).poll(context);
+            if multiplexed.streams.is_empty() { Poll::Ready(()) } else { polled }
+        })
+        .await;
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_given_up_when_nothing_of_it_is_taken_for_long() {
         let started = Instant::now();
-        let answer = async {
+        let slow = async {
             for _ in 0..10 {
                 sleep(Duration::from_secs(25)).await;
                 progressed();
             }
             std::future::pending::<()>().await;
         };
-        let share = Share::of(Arc::new(Load::new(&Limits::default())));
-        PROGRESS.scope(Progress::now(false), unless_stalled(answer, Deadlines::default(), share)).await;
+        answer(&Arc::new(Load::new(&Limits::default())), vec![Box::pin(slow)]).await;
         assert_eq!(started.elapsed().as_secs(), 280, "30 s after the last part");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_given_up_leaves_the_others_alone() {
+        let started = Instant::now();
+        let busy = async {
+            for _ in 0..100 {
+                sleep(Duration::from_secs(1)).await;
+                progressed();
+            }
+        };
+        let ended = Arc::new(AtomicBool::new(false));
+        let notes = Arc::clone(&ended);
+        let slow = async move {
+            sleep(Duration::from_secs(20)).await;
+            notes.store(true, Ordering::Relaxed);
+        };
+        let stuck = std::future::pending::<()>();
+        let panicking = async { panic!("it is caught") };
+        let load = Arc::new(Load::new(&Limits::default()));
+        answer(&load, vec![Box::pin(stuck), Box::pin(busy), Box::pin(panicking), Box::pin(slow)]).await;
+        assert_eq!((started.elapsed().as_secs(), ended.load(Ordering::Relaxed)), (100, true));
     }
 
     #[tokio::test(start_paused = true)]
     async fn where_others_find_no_room_it_is_given_up_soon_but_not_while_it_is_being_made() {
         let load = Arc::new(Load::new(&Limits::default()));
-        let share = || Share::of(Arc::clone(&load));
+        let others = Arc::clone(&load);
+        let share = move || Share::of(Arc::clone(&others));
         let _all = share().admit(u64::MAX).expect("it goes alone");
         let started = Instant::now();
-        let answer = async {
+        let slow = async move {
             for _ in 0..10 {
                 sleep(Duration::from_secs(1)).await;
                 assert!(share().admit(1).is_none());
@@ -164,27 +339,28 @@ mod tests {
             progressed();
             std::future::pending::<()>().await;
         };
-        let watched = unless_stalled(answer, Deadlines::default(), share());
-        PROGRESS.scope(Progress::now(false), watched).await;
+        answer(&load, vec![Box::pin(slow)]).await;
         assert_eq!(started.elapsed().as_secs(), 12);
     }
 
     #[tokio::test(start_paused = true)]
     async fn where_others_find_no_room_it_is_not_given_up_while_it_waits_for_something_to_happen() {
         let load = Arc::new(Load::new(&Limits::default()));
-        let share = || Share::of(Arc::clone(&load));
+        let others = Arc::clone(&load);
+        let share = move || Share::of(Arc::clone(&others));
         let _all = share().admit(u64::MAX).expect("it goes alone");
-        let started = Instant::now();
-        let answer = async {
+        let (ended, started) = (Arc::new(AtomicBool::new(false)), Instant::now());
+        let notes = Arc::clone(&ended);
+        let waiting = async move {
             progressed();
             waits();
             for _ in 0..10 {
                 sleep(Duration::from_secs(1)).await;
                 assert!(share().admit(1).is_none());
             }
+            notes.store(true, Ordering::Relaxed);
         };
-        let watched = unless_stalled(answer, Deadlines::default(), share());
-        PROGRESS.scope(Progress::now(false), watched).await;
-        assert_eq!(started.elapsed().as_secs(), 10);
+        answer(&load, vec![Box::pin(waiting)]).await;
+        assert_eq!((started.elapsed().as_secs(), ended.load(Ordering::Relaxed)), (10, true));
     }
 }

@@ -1,0 +1,152 @@
+//! What HTTP/2 writes, gathered. Hyper writes every frame by itself, and each write is a call into the kernel, a segment
+//! and perhaps a wake-up of the client. Here what one turn of a connection writes becomes one write, or a few.
+//!
+//! A flush is only noted: whoever gives a connection its turn sends what came together ([`Outgoing::poll_send`]) before
+//! the turn ends. So nothing waits for longer than for what is there already.
+
+use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How much is gathered: about what the kernel takes at once.
+const MAX_BYTES: usize = 64 << 10;
+/// What is made room for when something begins to gather: more than most turns write, or all that they can.
+const FEW_BYTES: usize = 4 << 10;
+
+/// A stream whose writes are gathered.
+#[derive(Debug)]
+pub(super) struct Gathered<S>(Arc<Mutex<Gathering<S>>>);
+
+/// What has been gathered, for who sends it. Both are used by one task alone.
+#[derive(Debug)]
+pub(super) struct Outgoing<S>(Arc<Mutex<Gathering<S>>>);
+
+#[derive(Debug)]
+struct Gathering<S> {
+    stream: S,
+    bytes: Vec<u8>,
+    /// How much of that the stream has taken.
+    sent: usize,
+    /// Whether the stream was flushed since it last took something.
+    is_flushed: bool,
+    /// Why it takes nothing any more, until somebody is told.
+    broken: Option<Error>,
+}
+
+/// A stream that gathers, and what sends what it has gathered.
+pub(super) fn gathered<S>(stream: S) -> (Gathered<S>, Outgoing<S>) {
+    let gathering = Gathering { stream, bytes: Vec::new(), sent: 0, is_flushed: true, broken: None };
+    let gathering = Arc::new(Mutex::new(gathering));
+    (Gathered(Arc::clone(&gathering)), Outgoing(gathering))
+}
+
+fn locked<S>(gathering: &Mutex<Gathering<S>>) -> MutexGuard<'_, Gathering<S>> {
+    gathering.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<S: AsyncWrite + Unpin> Outgoing<S> {
+    /// Sends what was gathered; ready when there is nothing left. An error is told to who writes next, or reads.
+    pub(super) fn poll_send(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut gathering = locked(&self.0);
+        let sent = ready!(gathering.poll_send(context));
+        if let Err(error) = sent {
+            gathering.broken = Some(error);
+            context.waker().wake_by_ref();
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Gathering<S> {
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        while self.sent < self.bytes.len() {
+            match ready!(Pin::new(&mut self.stream).poll_write(context, &self.bytes[self.sent..]))? {
+                0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                sent => self.sent += sent,
+            }
+        }
+        // Not kept: most connections are idle for most of their time.
+        (self.bytes, self.sent) = (Vec::new(), 0);
+        if !self.is_flushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+            self.is_flushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Makes room for so many bytes, or for some of them at least.
+    fn poll_room(&mut self, context: &mut Context<'_>, wanted: usize) -> Poll<Result<usize>> {
+        self.check()?;
+        if self.bytes.len() >= MAX_BYTES {
+            ready!(self.poll_send(context))?;
+        }
+        let room = wanted.min(MAX_BYTES - self.bytes.len());
+        if self.bytes.capacity() < self.bytes.len() + room {
+            let most = if wanted < FEW_BYTES && self.bytes.is_empty() { FEW_BYTES } else { MAX_BYTES };
+            self.bytes.reserve_exact(most - self.bytes.len());
+        }
+        Poll::Ready(Ok(room))
+    }
+
+    fn gather(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.is_flushed = false;
+    }
+
+    fn check(&mut self) -> Result<()> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let mut gathering = locked(&self.0);
+        if let Some(error) = gathering.broken.take() {
+            return Poll::Ready(Err(error));
+        }
+        Pin::new(&mut gathering.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        let mut gathering = locked(&self.0);
+        let room = ready!(gathering.poll_room(context, bytes.len()))?;
+        gathering.gather(&bytes[..room]);
+        Poll::Ready(Ok(room))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        let mut gathering = locked(&self.0);
+        let room = ready!(gathering.poll_room(context, slices.iter().map(|slice| slice.len()).sum()))?;
+        let mut left = room;
+        for slice in slices {
+            let part = left.min(slice.len());
+            gathering.gather(&slice[..part]);
+            left -= part;
+        }
+        Poll::Ready(Ok(room))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(locked(&self.0).check())
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let mut gathering = locked(&self.0);
+        gathering.check()?;
+        ready!(gathering.poll_send(context))?;
+        Pin::new(&mut gathering.stream).poll_shutdown(context)
+    }
+}
