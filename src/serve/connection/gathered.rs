@@ -150,3 +150,114 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         Pin::new(&mut gathering.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    /// Takes so much at a time, and waits until it has room again.
+    #[derive(Debug, Default)]
+    struct Socket {
+        writes: Vec<Vec<u8>>,
+        flushes: usize,
+        room: usize,
+        is_broken: bool,
+    }
+
+    impl AsyncRead for Socket {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Socket {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+            if self.is_broken {
+                return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+            }
+            let taken = self.room.min(bytes.len());
+            if taken == 0 {
+                return Poll::Pending;
+            }
+            self.room -= taken;
+            self.writes.push(bytes[..taken].to_vec());
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+            self.flushes += 1;
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn with_room(room: usize) -> (Gathered<Socket>, Outgoing<Socket>) {
+        gathered(Socket { room, ..Socket::default() })
+    }
+
+    /// What `poll` says when it is asked once.
+    async fn once<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        poll_fn(|context| Poll::Ready(poll(context))).await
+    }
+
+    #[tokio::test]
+    async fn what_is_written_in_one_turn_leaves_in_one_write() {
+        let (mut stream, outgoing) = with_room(usize::MAX);
+        for part in [&b"one "[..], b"two "] {
+            stream.write_all(part).await.expect("it is gathered");
+            stream.flush().await.expect("it is noted");
+        }
+        let slices = [IoSlice::new(b"thr"), IoSlice::new(b"ee")];
+        assert_eq!(stream.write_vectored(&slices).await.expect("it is gathered"), 5);
+        assert!(locked(&outgoing.0).stream.writes.is_empty());
+        assert!(once(|context| outgoing.poll_send(context)).await.is_ready());
+        let sent = locked(&outgoing.0);
+        assert_eq!((&*sent.stream.writes, sent.stream.flushes), (&[b"one two three".to_vec()][..], 1));
+        assert_eq!(sent.bytes.capacity(), 0, "nothing is held");
+    }
+
+    #[tokio::test]
+    async fn who_takes_little_is_waited_for_and_gets_all_in_order() {
+        let (mut stream, outgoing) = with_room(10);
+        let all: Vec<u8> = (0..200_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        let mut written = 0;
+        while written < all.len() {
+            match once(|context| Pin::new(&mut stream).poll_write(context, &all[written..])).await {
+                Poll::Ready(taken) => written += taken.expect("it is gathered"),
+                Poll::Pending => locked(&outgoing.0).stream.room += 7_000,
+            }
+            assert!(locked(&outgoing.0).bytes.len() <= MAX_BYTES);
+        }
+        while once(|context| outgoing.poll_send(context)).await.is_pending() {
+            locked(&outgoing.0).stream.room += 7_000;
+        }
+        assert_eq!(locked(&outgoing.0).stream.writes.concat(), all);
+    }
+
+    #[tokio::test]
+    async fn that_a_stream_is_broken_is_told_to_who_uses_it_next() {
+        let (mut stream, outgoing) = with_room(0);
+        stream.write_all(b"lost").await.expect("it is gathered");
+        locked(&outgoing.0).stream.is_broken = true;
+        assert!(once(|context| outgoing.poll_send(context)).await.is_ready());
+        let told = stream.flush().await.expect_err("it is told");
+        assert_eq!(told.kind(), ErrorKind::BrokenPipe);
+        assert!(once(|context| outgoing.poll_send(context)).await.is_ready());
+        assert!(stream.write(b"more").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn at_the_end_everything_is_sent() {
+        let (mut stream, outgoing) = with_room(usize::MAX);
+        stream.write_all(b"goodbye").await.expect("it is gathered");
+        stream.shutdown().await.expect("it ends");
+        assert_eq!(locked(&outgoing.0).stream.writes, [b"goodbye".to_vec()]);
+    }
+}
