@@ -4,6 +4,7 @@
 //! A flush is only noted: whoever gives a connection its turn sends what came together ([`Outgoing::poll_send`]) before
 //! the turn ends. So nothing waits for longer than for what is there already.
 
+use std::future::poll_fn;
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,6 +49,11 @@ fn locked<S>(gathering: &Mutex<Gathering<S>>) -> MutexGuard<'_, Gathering<S>> {
 }
 
 impl<S: AsyncWrite + Unpin> Outgoing<S> {
+    /// Waits until what was gathered is sent ([`Outgoing::poll_send`]).
+    pub(super) fn sent(&self) -> impl Future<Output = ()> + Unpin {
+        poll_fn(|context| self.poll_send(context))
+    }
+
     /// Sends what was gathered; ready when there is nothing left. An error is told to who writes next, or reads.
     pub(super) fn poll_send(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut gathering = locked(&self.0);
@@ -152,9 +158,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
+impl<S> Gathered<S> {
+    /// The stream, when nobody sends any more.
+    pub(super) fn into_inner(self) -> S {
+        let gathering = Arc::into_inner(self.0).expect("nobody else has it");
+        gathering.into_inner().unwrap_or_else(PoisonError::into_inner).stream
+    }
+}
 
+#[cfg(test)]
+mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;

@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::io::AsyncWrite;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tokio::task::coop::{has_budget_remaining, unconstrained};
 use tokio::time::{Instant, timeout};
 
 use super::deadlines::Deadlines;
@@ -200,6 +201,14 @@ impl<C, S> Multiplexed<C, S> {
     }
 }
 
+impl<C, S> Drop for Multiplexed<C, S> {
+    /// Lets go of what hyper left in the turn in which the connection ended: it holds on to where it was left.
+    fn drop(&mut self) {
+        let left = mem::take(&mut *self.all.begun.streams());
+        drop(left);
+    }
+}
+
 /// When a stream is first looked at that begins now. None that begins later is due before that.
 fn soon(deadlines: Deadlines, now: Instant) -> Instant {
     now + deadlines.stall.min(deadlines.stall_when_full)
@@ -213,18 +222,22 @@ impl<C: Future, S: AsyncWrite + Unpin> Future for Multiplexed<C, S> {
         let mut rounds = 0;
         loop {
             if let Poll::Ready(ended) = this.connection.as_mut().poll(context) {
+                // It need not have been shut down: what was said before it broke off is said.
+                let _ = unconstrained(this.outgoing.sent()).poll_unpin(context);
                 return Poll::Ready(ended);
             }
             if !this.advance(context) {
                 break;
             }
             rounds += 1;
-            if rounds == MAX_ROUNDS {
+            // Who has used up what a task may do at a time would only ask again.
+            if rounds == MAX_ROUNDS || !has_budget_remaining() {
                 context.waker().wake_by_ref();
                 break;
             }
         }
-        let _ = this.outgoing.poll_send(context);
+        // However much the streams have done: else a socket that has room would look as if it had none.
+        let _ = unconstrained(this.outgoing.sent()).poll_unpin(context);
         this.watch(context);
         Poll::Pending
     }
@@ -265,6 +278,7 @@ async fn discard(mut body: Incoming) {
 #[cfg(test)]
 mod tests {
     use hyper::rt::Executor as _;
+    use tokio::io::AsyncWriteExt as _;
     use tokio::time::sleep;
 
     use super::super::super::limits::Limits;
@@ -300,6 +314,26 @@ mod tests {
         };
         answer(&Arc::new(Load::new(&Limits::default())), vec![Box::pin(slow)]).await;
         assert_eq!(started.elapsed().as_secs(), 280, "30 s after the last part");
+    }
+
+    #[tokio::test]
+    async fn what_began_as_a_connection_ended_is_let_go_and_what_was_said_is_sent() {
+        let (streams, (mut stream, outgoing)) = (Streams::new(), gathered(Vec::new()));
+        let held = Arc::new(());
+        let (alive, left) = (Arc::downgrade(&held), streams.clone());
+        // As hyper does, which takes requests and ends in one turn.
+        let connection = async move {
+            left.execute(async move {
+                std::future::pending::<()>().await;
+                drop(held);
+            });
+            stream.write_all(b"goodbye").await.expect("it is gathered");
+            stream
+        };
+        let share = Share::of(Arc::new(Load::new(&Limits::default())));
+        let stream = Multiplexed::new(connection, streams, outgoing, Deadlines::default(), share).await;
+        assert!(alive.upgrade().is_none(), "the stream has ended with its connection");
+        assert_eq!(stream.into_inner(), b"goodbye");
     }
 
     #[tokio::test(start_paused = true)]
