@@ -9,6 +9,7 @@ mod lines;
 mod linger;
 mod load;
 mod posted;
+mod remains;
 mod request_log;
 mod rest;
 mod session;

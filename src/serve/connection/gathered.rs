@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::unconstrained;
 
 /// How much is gathered: about what the kernel takes at once.
 const MAX_BYTES: usize = 64 << 10;
@@ -49,20 +50,29 @@ fn locked<S>(gathering: &Mutex<Gathering<S>>) -> MutexGuard<'_, Gathering<S>> {
 }
 
 impl<S: AsyncWrite + Unpin> Outgoing<S> {
-    /// Waits until what was gathered is sent ([`Outgoing::poll_send`]).
-    pub(super) fn sent(&self) -> impl Future<Output = ()> + Unpin {
-        poll_fn(|context| self.poll_send(context))
-    }
-
     /// Sends what was gathered; ready when there is nothing left. An error is told to who writes next, or reads.
     pub(super) fn poll_send(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut gathering = locked(&self.0);
-        let sent = ready!(gathering.poll_send(context));
+        // However much else its task has done: a socket that has room would look as if it had none.
+        let mut sending = unconstrained(poll_fn(|context| gathering.poll_send(context)));
+        let sent = ready!(Pin::new(&mut sending).poll(context));
         if let Err(error) = sent {
             gathering.broken = Some(error);
             context.waker().wake_by_ref();
         }
         Poll::Ready(())
+    }
+}
+
+impl<S> Gathering<S> {
+    fn gather(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.is_flushed = false;
+    }
+
+    /// Says once why the stream takes nothing any more.
+    fn check(&mut self) -> Result<()> {
+        self.broken.take().map_or(Ok(()), Err)
     }
 }
 
@@ -96,23 +106,12 @@ impl<S: AsyncWrite + Unpin> Gathering<S> {
         }
         Poll::Ready(Ok(room))
     }
-
-    fn gather(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-        self.is_flushed = false;
-    }
-
-    fn check(&mut self) -> Result<()> {
-        self.broken.take().map_or(Ok(()), Err)
-    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let mut gathering = locked(&self.0);
-        if let Some(error) = gathering.broken.take() {
-            return Poll::Ready(Err(error));
-        }
+        gathering.check()?;
         Pin::new(&mut gathering.stream).poll_read(context, buffer)
     }
 }

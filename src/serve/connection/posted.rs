@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::activity::Activity;
 use super::load::{Receiving, Slot};
-use super::streams::Remains;
+use super::remains::Remains;
 
 /// A request's body, not read yet.
 #[derive(Debug)]

@@ -28,8 +28,9 @@ use super::activity::{Activity, InFlight, Tracked};
 use super::deadlines::Deadlines;
 use super::gathered::gathered;
 use super::posted::Posted;
+use super::remains::Remains;
 use super::rest::Readable;
-use super::streams::{Multiplexed, Remains, Streams, progressed};
+use super::streams::{Multiplexed, Streams, progressed};
 use super::timed::Timed;
 use super::watch::{Supervised, Watch, supervise};
 

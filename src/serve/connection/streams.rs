@@ -1,31 +1,27 @@
 //! The streams of an HTTP/2 connection. They are answered in the turns of their connection and end with it: an answer
 //! that is there already costs no task, no timer and no wake-up, and all that come together leave together
-//! (`gathered`). What takes work is made in a task of its own, by `session`; what a client still sends of a body that
-//! nobody wants, or wants no more of, is read in another one.
+//! (`gathered`). What takes work is made in a task of its own, by `session`.
 
 use std::cell::Cell;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _};
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tokio::io::AsyncWrite;
-use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use tokio::task::coop::{has_budget_remaining, unconstrained};
-use tokio::time::{Instant, timeout};
+use tokio::task::coop::has_budget_remaining;
+use tokio::time::Instant;
 
 use super::deadlines::Deadlines;
 use super::gathered::Outgoing;
-use super::linger::MAX_LINGER_BYTES;
 use super::load::Share;
+use super::remains::Remains;
 use super::timed::Alarm;
 
 /// How often in one turn a connection and its streams are asked for more, before others have theirs.
@@ -91,7 +87,7 @@ impl Future for Stream {
 #[derive(Clone)]
 pub(super) struct Streams {
     begun: Arc<Begun>,
-    running: Arc<Mutex<JoinSet<()>>>,
+    unwanted: Arc<Mutex<JoinSet<()>>>,
 }
 
 /// What hyper has left there. Only the task of the connection comes here.
@@ -110,12 +106,12 @@ impl Begun {
 
 impl Streams {
     pub(super) fn new() -> Self {
-        Self { begun: Arc::default(), running: Arc::default() }
+        Self { begun: Arc::default(), unwanted: Arc::default() }
     }
 
-    /// Where what is left of bodies is read. It does not keep the connection alive: their tasks hold it.
+    /// Where what is left of their bodies is read.
     pub(super) fn remains(&self, limit: Duration) -> Remains {
-        Remains { running: Arc::downgrade(&self.running), limit }
+        Remains::new(&self.unwanted, limit)
     }
 }
 
@@ -223,7 +219,7 @@ impl<C: Future, S: AsyncWrite + Unpin> Future for Multiplexed<C, S> {
         loop {
             if let Poll::Ready(ended) = this.connection.as_mut().poll(context) {
                 // It need not have been shut down: what was said before it broke off is said.
-                let _ = unconstrained(this.outgoing.sent()).poll_unpin(context);
+                let _ = this.outgoing.poll_send(context);
                 return Poll::Ready(ended);
             }
             if !this.advance(context) {
@@ -236,165 +232,12 @@ impl<C: Future, S: AsyncWrite + Unpin> Future for Multiplexed<C, S> {
                 break;
             }
         }
-        // However much the streams have done: else a socket that has room would look as if it had none.
-        let _ = unconstrained(this.outgoing.sent()).poll_unpin(context);
+        let _ = this.outgoing.poll_send(context);
         this.watch(context);
         Poll::Pending
     }
 }
 
-/// Where what is left of the bodies of a connection is read, as long as that lives.
-#[derive(Clone, Debug)]
-pub(super) struct Remains {
-    running: Weak<Mutex<JoinSet<()>>>,
-    limit: Duration,
-}
-
-impl Remains {
-    /// Reads a body and throws it away, within the bounds that hold after the last answer of a connection too. A body
-    /// that is dropped at once ends its stream with `RST_STREAM(NO_ERROR)` right behind the answer (RFC 9113 §8.1),
-    /// and common clients then report a broken connection in place of that answer.
-    pub(super) fn discard(&self, body: Incoming) {
-        let (Some(running), Ok(_)) = (self.running.upgrade(), Handle::try_current()) else { return };
-        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that have ended; hyper bounds how many have not, by their streams.
-        while running.try_join_next().is_some() {}
-        let limit = self.limit;
-        running.spawn(async move {
-            let _ = timeout(limit, discard(body)).await;
-        });
-    }
-}
-
-async fn discard(mut body: Incoming) {
-    let mut left = MAX_LINGER_BYTES;
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, bytes::Bytes::len);
-        let Some(rest) = left.checked_sub(length) else { return };
-        left = rest;
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use hyper::rt::Executor as _;
-    use tokio::io::AsyncWriteExt as _;
-    use tokio::time::sleep;
-
-    use super::super::super::limits::Limits;
-    use super::super::gathered::gathered;
-    use super::super::load::Load;
-    use super::*;
-
-    /// A connection with streams and nothing else, until all of these have ended.
-    async fn answer(load: &Arc<Load>, answers: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>) {
-        let (streams, (_, outgoing)) = (Streams::new(), gathered(tokio::io::sink()));
-        for answer in answers {
-            streams.execute(answer);
-        }
-        let share = Share::of(Arc::clone(load));
-        let connection = std::future::pending::<()>();
-        let mut multiplexed = Multiplexed::new(connection, streams, outgoing, Deadlines::default(), share);
-        std::future::poll_fn(|context| {
-            let polled = Pin::new(&mut multiplexed).poll(context);
-            if multiplexed.streams.is_empty() { Poll::Ready(()) } else { polled }
-        })
-        .await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_is_given_up_when_nothing_of_it_is_taken_for_long() {
-        let started = Instant::now();
-        let slow = async {
-            for _ in 0..10 {
-                sleep(Duration::from_secs(25)).await;
-                progressed();
-            }
-            std::future::pending::<()>().await;
-        };
-        answer(&Arc::new(Load::new(&Limits::default())), vec![Box::pin(slow)]).await;
-        assert_eq!(started.elapsed().as_secs(), 280, "30 s after the last part");
-    }
-
-    #[tokio::test]
-    async fn what_began_as_a_connection_ended_is_let_go_and_what_was_said_is_sent() {
-        let (streams, (mut stream, outgoing)) = (Streams::new(), gathered(Vec::new()));
-        let held = Arc::new(());
-        let (alive, left) = (Arc::downgrade(&held), streams.clone());
-        // As hyper does, which takes requests and ends in one turn.
-        let connection = async move {
-            left.execute(async move {
-                std::future::pending::<()>().await;
-                drop(held);
-            });
-            stream.write_all(b"goodbye").await.expect("it is gathered");
-            stream
-        };
-        let share = Share::of(Arc::new(Load::new(&Limits::default())));
-        let stream = Multiplexed::new(connection, streams, outgoing, Deadlines::default(), share).await;
-        assert!(alive.upgrade().is_none(), "the stream has ended with its connection");
-        assert_eq!(stream.into_inner(), b"goodbye");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_that_is_given_up_leaves_the_others_alone() {
-        let started = Instant::now();
-        let busy = async {
-            for _ in 0..100 {
-                sleep(Duration::from_secs(1)).await;
-                progressed();
-            }
-        };
-        let ended = Arc::new(AtomicBool::new(false));
-        let notes = Arc::clone(&ended);
-        let slow = async move {
-            sleep(Duration::from_secs(20)).await;
-            notes.store(true, Ordering::Relaxed);
-        };
-        let stuck = std::future::pending::<()>();
-        let panicking = async { panic!("it is caught") };
-        let load = Arc::new(Load::new(&Limits::default()));
-        answer(&load, vec![Box::pin(stuck), Box::pin(busy), Box::pin(panicking), Box::pin(slow)]).await;
-        assert_eq!((started.elapsed().as_secs(), ended.load(Ordering::Relaxed)), (100, true));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn where_others_find_no_room_it_is_given_up_soon_but_not_while_it_is_being_made() {
-        let load = Arc::new(Load::new(&Limits::default()));
-        let others = Arc::clone(&load);
-        let share = move || Share::of(Arc::clone(&others));
-        let _all = share().admit(u64::MAX).expect("it goes alone");
-        let started = Instant::now();
-        let slow = async move {
-            for _ in 0..10 {
-                sleep(Duration::from_secs(1)).await;
-                assert!(share().admit(1).is_none());
-            }
-            progressed();
-            std::future::pending::<()>().await;
-        };
-        answer(&load, vec![Box::pin(slow)]).await;
-        assert_eq!(started.elapsed().as_secs(), 12);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn where_others_find_no_room_it_is_not_given_up_while_it_waits_for_something_to_happen() {
-        let load = Arc::new(Load::new(&Limits::default()));
-        let others = Arc::clone(&load);
-        let share = move || Share::of(Arc::clone(&others));
-        let _all = share().admit(u64::MAX).expect("it goes alone");
-        let (ended, started) = (Arc::new(AtomicBool::new(false)), Instant::now());
-        let notes = Arc::clone(&ended);
-        let waiting = async move {
-            progressed();
-            waits();
-            for _ in 0..10 {
-                sleep(Duration::from_secs(1)).await;
-                assert!(share().admit(1).is_none());
-            }
-            notes.store(true, Ordering::Relaxed);
-        };
-        answer(&load, vec![Box::pin(waiting)]).await;
-        assert_eq!((started.elapsed().as_secs(), ended.load(Ordering::Relaxed)), (10, true));
-    }
-}
+#[path = "streams_tests.rs"]
+mod tests;
