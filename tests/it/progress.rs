@@ -248,13 +248,15 @@ async fn a_test_counts_for_the_registry_that_has_taken_the_place_of_the_tested_o
     let with =
         |keys: &str| Setup::new().settings(SELDOM).registry_with("alpha", &format!("url = {:?}\n{keys}", alpha.url()));
     let proxy = with("").start_ready().await;
-    alpha.when(Seen::is_probe, Behaviour::Hold);
+    alpha.next_when(1, Seen::is_probe, Behaviour::Hold);
     let mut test = Test::begin(&proxy, "alpha").await;
     test.lines(2).await;
     alpha.until_held().await;
-    // With other settings it is another registry, which takes over from the one before.
+    let before = proxy.registry("alpha").await["lastCheck"]["at"].clone();
+    // With other settings it is another registry, which takes over from the one before, and is tested by itself first.
     proxy.reconfigure(with("exclude = [\"com.alpha/*\"]"));
-    proxy.until("alpha", "its names are left out", |status| status["counts"]["filtered"] == 1).await;
+    let is_tested = |status: &Value| status["counts"]["filtered"] == 1 && status["lastCheck"]["at"] != before;
+    proxy.until("alpha", "its names are left out, and it is tested", is_tested).await;
     alpha.let_go().await;
     let lines = test.rest().await;
     let result = lines.last().expect("a result");
